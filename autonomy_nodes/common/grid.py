@@ -1,0 +1,58 @@
+"""A grid of cells seen from above, with named layers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.types import DataError, check_array
+
+TERRAIN_LAYERS = (
+    'elevation', 'variance', 'slope', 'step', 'roughness', 'traversability',
+    'class', 'obstacle_height', 'ceiling', 'occupancy', 'observed',
+)  # fmt: skip
+FAR_LAYERS = ('elevation', 'obstacle_height', 'occupancy', 'observed')
+PRIOR_LAYERS = ('drivable', 'divider', 'boundary', 'stop_line', 'crosswalk', 'direction_sin', 'direction_cos')
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Cells of `resolution_m`, axes along those of `frame`; unknown cells are NaN, never zero.
+
+    origin_m: (2,) x y of the corner with the smallest coordinates.
+    layers: name to (X, Y) float32; cell [i, j] covers x from origin + i * resolution, y from origin + j * resolution.
+    Terrain layers: elevation [m, z in `frame`], variance [m^2], slope [rad], step [m], roughness [m],
+    traversability 0 (never) to 1 (easy), class (0 unknown, 1 ground, 2 rough, 3 obstacle, 4 hole),
+    obstacle_height [m above ground], ceiling [m above ground, inf where there is none seen],
+    occupancy 0 to 1, observed 1 where this or an earlier sweep saw the ground, 0.5 where filled in, 0 never seen.
+    """
+
+    stamp_ns: int
+    frame: str
+    resolution_m: float
+    origin_m: np.ndarray
+    layers: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        check_array('origin_m', self.origin_m, 2)
+        shapes = {layer.shape for layer in self.layers.values()}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 2:
+            raise DataError(f'layers have shapes {sorted(shapes)}, expected one of two dimensions')
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells along x and along y."""
+        return next(iter(self.layers.values())).shape  # type: ignore[return-value]
+
+    def cells(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (..., 2) cell indices of (..., 2) places and (...) whether they lie inside; outside ones are 0, 0."""
+        index = np.floor((xy - self.origin_m) / self.resolution_m).astype(np.int64)
+        inside = ((index >= 0) & (index < np.array(self.shape))).all(axis=-1)
+        index[~inside] = 0
+        return index, inside
+
+    def at(self, layer: str, xy: np.ndarray) -> np.ndarray:
+        """Return (...) values of the cells at (..., 2) places; NaN outside the grid."""
+        index, inside = self.cells(np.asarray(xy, float))
+        values = self.layers[layer][index[..., 0], index[..., 1]].astype(float)
+        return np.where(inside, values, np.nan)

@@ -1,0 +1,69 @@
+"""How things stand: the status of a step, the mode of the stack, the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Level(Enum):
+    """How good a status is, in the words of diagnostic_msgs."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+    STALE = 3
+
+
+class Mode(Enum):
+    """The stack's mode, set by safety alone."""
+
+    INIT = 'INIT'
+    NOMINAL = 'NOMINAL'
+    DEGRADED = 'DEGRADED'
+    MRM = 'MRM'  # a minimal risk manoeuvre: the contingency stop is driven
+    EMERGENCY = 'EMERGENCY'
+
+
+class Manoeuvre(Enum):
+    """What mrm_state says: the behaviours of autoware_adapi_v1_msgs/MrmState."""
+
+    NONE = 1
+    EMERGENCY_STOP = 2
+    COMFORTABLE_STOP = 3
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one step of a node went.
+
+    lineage: the stamp of each input that the step really read. dropped: messages dropped since activation, by topic.
+    values: what else the node tells. duration_ms: wall time of the step, None where no clock runs (lockstep).
+    """
+
+    stamp_ns: int
+    node: str
+    level: Level
+    text: str
+    lineage: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    duration_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """States in words for one topic: several named statuses of one stamp (integrity, map health, environment)."""
+
+    stamp_ns: int
+    name: str
+    level: Level
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A sign of life of a node."""
+
+    stamp_ns: int
+    node: str

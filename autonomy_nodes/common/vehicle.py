@@ -1,0 +1,85 @@
+"""The vehicle: its sizes, its limits, and where its sensors sit. The settings under `vehicle:` of config/vehicles/*.yaml."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autonomy_nodes.common.geometry import matrix_of_rpy
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where a sensor sits in base_link. xyz_m, rpy_rad: roll pitch yaw about fixed axes, as in URDF."""
+
+    frame: str
+    xyz_m: tuple[float, ...] = (0.0, 0.0, 0.0)
+    rpy_rad: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if len(self.xyz_m) != 3 or len(self.rpy_rad) != 3:
+            raise ValueError(f'mount of {self.frame!r}: xyz_m and rpy_rad need three numbers each')
+
+    @property
+    def base_from_sensor(self) -> np.ndarray:
+        """(4, 4) transform."""
+        return matrix_of_rpy(np.array(self.xyz_m), np.array(self.rpy_rad))
+
+
+@dataclass(frozen=True)
+class Trailer:
+    """A semitrailer on a hitch `hitch_ahead_m` ahead of the drive axle.
+
+    length_m: from hitch to trailer axle; behind_axle_m, ahead_of_hitch_m: body beyond those.
+    """
+
+    present: bool = False
+    length_m: float = 7.7
+    hitch_ahead_m: float = 0.6
+    behind_axle_m: float = 4.3
+    ahead_of_hitch_m: float = 1.6
+    width_m: float = 2.55
+    max_angle_rad: float = 1.047
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the vehicle can do, and what the stack asks of it."""
+
+    speed_mps: float = 13.0
+    acceleration_mps2: float = 2.0
+    comfort_braking_mps2: float = 2.5
+    hardest_braking_mps2: float = 6.0
+    lateral_mps2: float = 2.5
+    wheel_angle_rad: float = 0.55
+    wheel_rate_rps: float = 0.5
+    brake_lag_s: float = 0.3
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """A car or the tractor of a truck. base_link is the rear axle centre on the ground.
+
+    front_m, rear_m: from base_link to the ends of the body. self_box_margin_m: points this near to the body are self hits.
+    """
+
+    wheelbase_m: float = 2.7
+    front_m: float = 3.6
+    rear_m: float = 0.9
+    width_m: float = 1.8
+    height_m: float = 1.6
+    self_box_margin_m: float = 0.2
+    trailer: Trailer = field(default_factory=Trailer)
+    limits: Limits = field(default_factory=Limits)
+    mounts: dict[str, Mount] = field(default_factory=dict)  # lidar, camera, imu, gnss by any name
+
+    def __post_init__(self) -> None:
+        for name in ('wheelbase_m', 'front_m', 'width_m', 'height_m'):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f'vehicle.{name}={getattr(self, name)} must be above 0')
+        if self.front_m < self.wheelbase_m:
+            raise ValueError(f'vehicle.front_m={self.front_m} must not be less than wheelbase_m={self.wheelbase_m}')
+
+    @property
+    def length_m(self) -> float:
+        """Length of the body without its trailer."""
+        return self.front_m + self.rear_m

@@ -1,0 +1,88 @@
+"""What a stage is and what connects it, free of rclpy: its wiring is written once, for the vehicle and for replay."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from autonomy_nodes.common.status import Level
+from autonomy_nodes.messages.topics import Topic
+
+Value = TypeVar('Value')
+JOIN_WAIT_S = 0.02
+
+
+@dataclass(frozen=True)
+class Join:
+    """A partner of a step: the message on `topic` with the stamp of the trigger.
+
+    A partner that was heard before is waited for, `wait_s` at most; then the step runs without it and says so.
+    One that was never heard, such as of a map where there is none, is not waited for.
+    """
+
+    topic: Topic
+    read: Callable[[bytes], Any]
+    wait_s: float = JOIN_WAIT_S
+    must: bool = False  # without it the trigger is dropped
+
+
+class Publisher(Protocol):
+    """Sends messages of one topic."""
+
+    def publish(self, data: bytes) -> None:
+        """Send the CDR of one message; only a step, a tick, or `activated` may call it."""
+
+    def wanted(self) -> bool:
+        """Return whether somebody listens."""
+
+
+class Port(Protocol):
+    """All that a stage sees of the outside: rclpy in nodes/stage.py, a player in evaluation/lockstep.py.
+
+    Every message is its CDR bytes; `read` makes a value of it, with `stamp_ns`, or raises DataError.
+    """
+
+    def trigger(
+        self, topic: Topic, read: Callable[[bytes], Any], step: Callable[..., None], join: Sequence[Join] = ()
+    ) -> None:
+        """Call `step(value, *partners)` with each message of a main input; a partner that is missing is None."""
+
+    def latest(self, topic: Topic, read: Callable[[bytes], Value]) -> Callable[[], Value | None]:
+        """Return a function that gives the newest value of `topic`, None before the first, without waiting."""
+
+    def since(self, topic: Topic, read: Callable[[bytes], Value]) -> Callable[[], list[Value]]:
+        """Return a function that gives all values since it was last called, oldest first; bounded, drops counted."""
+
+    def each(self, topic: Topic, read: Callable[[bytes], Value], take: Callable[[Value], None]) -> None:
+        """Call `take` with every message at once, as a note that is no step: nothing is reported for it."""
+
+    def every(self, period_s: float, tick: Callable[[int], None]) -> None:
+        """Call `tick(now_ns)` each `period_s` of the node's clock, while active."""
+
+    def activated(self, start: Callable[[], None]) -> None:
+        """Call `start` on activation, after publishers open: for what is published once (latched topics)."""
+
+    def publisher(self, topic: Topic) -> Publisher:
+        """Return what sends on `topic`."""
+
+    def switch(self, name: str, handle: Callable[[bool], tuple[bool, str]]) -> None:
+        """Offer a service of type std_srvs/SetBool; `handle(wanted)` returns (success, message)."""
+
+    def now_ns(self) -> int:
+        """Return the node's clock."""
+
+    def say(self, level: Level, text: str, **values: str) -> None:
+        """Put words into the status of this step: the worst level counts, texts and values are joined."""
+
+
+class Stage:
+    """A node without ROS. It sets `name` and `config_type`, writes `build` and its steps, and no more."""
+
+    name: str
+    config_type: type
+
+    def build(self, port: Port, config: Any) -> None:
+        """Create the algorithm, then call `trigger`, `latest`, `publisher`, ... Runs in configure."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Free what `build` took, such as GPU memory. Runs in cleanup and in shutdown."""
