@@ -16,7 +16,7 @@ class Topic:
     name: str
     type: str
     frame: str
-    qos: str  # a key of QOS in nodes/qos.py: sensor, stream, health, latched, events
+    qos: str  # a kind of nodes/qos.py: sensor, stream, vital, health, latched, events
     rate_hz: float
     given_by: str
     about: str
@@ -239,7 +239,7 @@ CHANGE_MARKERS = Topic(
     'map/change_markers', 'visualization_msgs/msg/MarkerArray', 'map', 'stream', 1.0, 'map_update', 'the same, to look at',
 )
 TRAJECTORY = Topic(
-    'planning/trajectory', 'autoware_planning_msgs/msg/Trajectory', 'odom', 'stream', 10.0, 'safety',
+    'planning/trajectory', 'autoware_planning_msgs/msg/Trajectory', 'odom', 'vital', 10.0, 'safety',
     'the trajectory to drive, valid until its stamp + 0.5 s', triggers=('control',), prev=('sim',),
 )
 MRM_STATE = Topic(
@@ -247,7 +247,7 @@ MRM_STATE = Topic(
     'which minimal risk manoeuvre is driven',
 )
 HEARTBEAT = Topic(
-    'system/heartbeat', 'std_msgs/msg/Header', '', 'events', 10.0, 'all', 'a sign of life; frame_id is the node',
+    'system/heartbeat', 'std_msgs/msg/Header', '', 'vital', 10.0, 'all', 'a sign of life; frame_id is the node',
     each=('safety',),
 )
 DIAGNOSTICS = Topic(

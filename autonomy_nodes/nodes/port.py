@@ -55,8 +55,11 @@ class Port(Protocol):
     def each(self, topic: Topic, read: Callable[[bytes], Value], take: Callable[[Value], None]) -> None:
         """Call `take` with every message at once, as a note that is no step: nothing is reported for it."""
 
-    def every(self, period_s: float, tick: Callable[[int], None]) -> None:
-        """Call `tick(now_ns)` each `period_s` of the node's clock, while active."""
+    def every(self, period_s: float, tick: Callable[[int], int | None]) -> None:
+        """Call `tick(now_ns)` each `period_s` of the node's clock, while active.
+
+        What it says is told with the stamp that it returns, with now where it returns None.
+        """
 
     def activated(self, start: Callable[[], None]) -> None:
         """Call `start` on activation, after publishers open: for what is published once (latched topics)."""

@@ -1,0 +1,210 @@
+"""Replay in lockstep: messages pass through the stages one at a time, without rclpy and without a clock.
+
+Nothing waits and nothing is lost, so the same recording gives the same output, byte for byte. Time is that of
+the events: timers fire between them, in order.
+"""
+
+import heapq
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from autonomy_nodes.common.status import Status
+from autonomy_nodes.common.types import SECOND_NS, DataError
+from autonomy_nodes.messages.topics import Topic
+from autonomy_nodes.nodes.inputs import HEARTBEAT_S, PATIENCE, Inputs
+from autonomy_nodes.nodes.port import Publisher, Stage
+
+ORDER = ('each', 'since', 'prev', 'joined', 'triggers')  # who hears a message first
+
+
+@dataclass(frozen=True)
+class Event:
+    """A message on a topic, at the moment when it is received."""
+
+    name: str
+    stamp_ns: int
+    data: bytes
+
+
+class Sink(Protocol):
+    """What becomes of the outputs."""
+
+    def message(self, topic: Topic, now_ns: int, data: bytes) -> None:
+        """Take one message that a stage gave."""
+
+    def status(self, status: Status) -> None:
+        """Take how a step went, with its duration."""
+
+
+class Timer:
+    """Fires each `period_ns` of the lockstep's time, or once; `rest` sets it back."""
+
+    def __init__(self, player: 'Lockstep', period_ns: int, call: Callable[[], None], once: bool = False) -> None:
+        self.player, self.period_ns, self.call, self.once = player, period_ns, call, once
+        self.due_ns = -1
+
+    def rest(self) -> None:
+        """Fire a period from now, and not before."""
+        self.due_ns = self.player.now_ns + self.period_ns
+        self.player.arm(self)
+
+    def fire(self) -> None:
+        """Call, and wait for the next period."""
+        if self.once:
+            self.due_ns = -1
+        else:
+            self.due_ns += self.period_ns
+            self.player.arm(self)
+        self.call()
+
+
+class Lockstep:
+    """Plays events through `stages`, with the configuration of each by its name."""
+
+    def __init__(self, stages: Sequence[Stage], configs: Mapping[str, Any], sink: Sink) -> None:
+        self.sink, self.now_ns = sink, 0
+        self.takes: dict[tuple[str, str], list[Callable[[bytes], None]]] = defaultdict(list)
+        self._queue: deque[tuple[str, bytes]] = deque()
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._armed = 0
+        self.stages = stages
+        self.seats = {stage.name: Seat(self, stage.name) for stage in stages}
+        for stage in stages:
+            stage.build(self.seats[stage.name], configs[stage.name])
+
+    def start(self, now_ns: int) -> None:
+        """Activate all stages at this moment."""
+        self.now_ns = now_ns
+        for seat in self.seats.values():
+            seat.start()
+        self._drain()
+
+    def play(self, events: Iterable[Event]) -> None:
+        """Deliver events; refuses a step back in time."""
+        for event in events:
+            if event.stamp_ns < self.now_ns:
+                raise ValueError(f'{event.name} at {event.stamp_ns} comes after {self.now_ns}')
+            self.run_to(event.stamp_ns)
+            self._deliver(event.name, event.data)
+            self._drain()
+
+    def run_to(self, until_ns: int) -> None:
+        """Let time pass, with the timers that fall due."""
+        while self._timers and self._timers[0][0] <= until_ns:
+            due_ns, _, timer = heapq.heappop(self._timers)
+            if due_ns == timer.due_ns:  # else it was set back since
+                self.now_ns = due_ns
+                timer.fire()
+                self._drain()
+        self.now_ns = until_ns
+
+    def close(self) -> None:
+        """Free what the stages took."""
+        for stage in self.stages:
+            stage.free()
+
+    def arm(self, timer: Timer) -> None:
+        """Enter a timer's next moment; of two at one moment the one entered first fires first."""
+        self._armed += 1
+        heapq.heappush(self._timers, (timer.due_ns, self._armed, timer))
+
+    def send(self, topic: Topic, data: bytes) -> None:
+        """Queue what a stage gives: it comes after all that is already there."""
+        self.sink.message(topic, self.now_ns, data)
+        self._queue.append((topic.name, data))
+
+    def _drain(self) -> None:
+        while self._queue:
+            self._deliver(*self._queue.popleft())
+
+    def _deliver(self, name: str, data: bytes) -> None:
+        for role in ORDER:
+            for take in self.takes[role, name]:
+                take(data)
+
+
+class _SeatPublisher:
+    """Sends to the player."""
+
+    def __init__(self, player: Lockstep, topic: Topic) -> None:
+        self.player, self.topic = player, topic
+
+    def publish(self, data: bytes) -> None:
+        self.player.send(self.topic, data)
+
+    def wanted(self) -> bool:
+        return True  # a recording wants all
+
+
+class Seat(Inputs):
+    """The port of one stage in a lockstep."""
+
+    def __init__(self, player: Lockstep, name: str) -> None:
+        self.player = player
+        self.switches: dict[str, Callable[[bool], tuple[bool, str]]] = {}
+        self._starts: list[Callable[[], None]] = []
+        self._alarm = Timer(player, 0, self.settle, once=True)
+        super().__init__(name)
+
+    def listen(self, role: str, topic: Topic, take: Callable[[bytes], None]) -> None:
+        """See `Inputs`."""
+
+        def heard(data: bytes) -> None:
+            try:
+                take(data)
+            except DataError as error:
+                self.drop(topic, str(error))
+
+        self.dropped[topic.name] += 0
+        self.player.takes[role, topic.name].append(heard)
+
+    def publisher(self, topic: Topic) -> Publisher:
+        """See `Port`."""
+        return _SeatPublisher(self.player, topic)
+
+    def watch(self, topic: Topic, missing: Callable[[], None]) -> Callable[[], None]:
+        """See `Inputs`."""
+        if topic.rate_hz == 0.0:
+            return lambda: None
+        timer = Timer(self.player, round(PATIENCE / topic.rate_hz * SECOND_NS), missing)
+        self._starts.append(timer.rest)
+        return timer.rest
+
+    def every(self, period_s: float, tick: Callable[[int], int | None]) -> None:
+        """See `Port`."""
+        timer = Timer(self.player, round(period_s * SECOND_NS), lambda: self.ticked(tick))
+        self._starts.append(timer.rest)
+
+    def activated(self, start: Callable[[], None]) -> None:
+        """See `Port`."""
+        self._starts.append(start)
+
+    def switch(self, name: str, handle: Callable[[bool], tuple[bool, str]]) -> None:
+        """See `Port`; a test or a command calls it through `switches`."""
+        self.switches[name] = handle
+
+    def now_ns(self) -> int:
+        """See `Port`."""
+        return self.player.now_ns
+
+    def waited_ns(self) -> int:
+        """See `Inputs`."""
+        return self.player.now_ns
+
+    def wake(self, wait_ns: int) -> None:
+        """See `Inputs`."""
+        self._alarm.period_ns = wait_ns
+        self._alarm.rest()
+
+    def told(self, status: Status) -> None:
+        """Keep the duration out of the message: it differs from run to run."""
+        self.player.sink.status(status)
+        super().told(replace(status, duration_ms=None))
+
+    def start(self) -> None:
+        """Activate the stage."""
+        Timer(self.player, round(HEARTBEAT_S * SECOND_NS), lambda: self.beat(self.player.now_ns)).rest()
+        for start in self._starts:
+            start()

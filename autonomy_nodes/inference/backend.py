@@ -1,0 +1,26 @@
+"""Which engine runs networks: chosen by name, never silently another."""
+
+from importlib.util import find_spec
+
+MODULES = {'onnx': 'onnxruntime', 'openvino': 'openvino', 'torch': 'torch', 'tensorrt': 'tensorrt'}
+AUTO = ('tensorrt', 'onnx', 'openvino', 'torch')  # the first that is installed
+NONE = 'none'
+
+
+def choose(backend: str, require: str, has_network: bool) -> str:
+    """Return the name of the engine that will run, `none` where there is no network to run.
+
+    Raises ValueError where `backend` is not known, or where `require` names an engine that will not run.
+    """
+    if backend not in ('auto', *MODULES):
+        raise ValueError(f'backend={backend!r} must be auto or one of {", ".join(MODULES)}')
+    if require not in ('', *MODULES):
+        raise ValueError(f'require_backend={require!r} must be empty or one of {", ".join(MODULES)}')
+    wanted = AUTO if backend == 'auto' else (backend,)
+    chosen = next((name for name in wanted if find_spec(MODULES[name])), NONE) if has_network else NONE
+    if require and chosen != require:
+        why = f'{chosen} would run' if has_network else 'this stage has no network yet: the geometric channel runs'
+        raise ValueError(f'require_backend={require!r} cannot be met: {why}; install it or leave it empty')
+    if has_network and chosen == NONE:
+        raise ValueError(f'backend={backend!r} needs the Python package {MODULES[wanted[0]]}: install it')
+    return chosen

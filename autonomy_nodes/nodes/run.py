@@ -1,0 +1,68 @@
+"""A process of the stack: one executor with one thread, and the nodes named on the command line."""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
+
+from autonomy_nodes.common.settings import SettingsError, check_settings
+from autonomy_nodes.nodes.processes import TABLE, make
+from autonomy_nodes.nodes.stage import StageNode
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+def run(names: Sequence[str]) -> int:
+    """Run nodes until told to stop and return the exit code; a bug in one of them is raised and ends them all."""
+    rclpy.init()
+    nodes: list[StageNode] = []
+    try:
+        executor = SingleThreadedExecutor()
+        for name in names:
+            nodes.append(StageNode(make(name)))
+            executor.add_node(nodes[-1])
+        if not all([node.start() for node in nodes]):
+            return 1
+        executor.spin()
+    except Exception:
+        if rclpy.ok():
+            raise
+        # told to stop: rclpy closes its context at once, so that a step under way cannot publish; that is no bug
+    finally:
+        for node in nodes:
+            node.stage.free()
+        if rclpy.ok():
+            rclpy.shutdown()
+    return 0
+
+
+def keep_memory() -> None:
+    """Have malloc keep large blocks: page faults are most of what a message of 2 MB costs."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, 'mallopt'):
+        library.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        library.mallopt(M_TRIM_THRESHOLD, 512 << 20)
+
+
+def main() -> None:
+    """Run the named nodes: `ros2 run autonomy_nodes stage planning safety`."""
+    names = remove_ros_args(sys.argv)[1:]
+    if not names or not set(names) <= TABLE.keys():
+        sys.exit(f'usage: stage NODE [NODE ...] [--ros-args ...]; the nodes are {", ".join(TABLE)}')
+    files = [Path(after) for word, after in zip(sys.argv, sys.argv[1:]) if word == '--params-file']
+    try:  # rcl would ignore a misspelt section or name
+        check_settings(files, {name: make(name).config_type for name in names}, TABLE)
+    except SettingsError as error:
+        sys.exit(f'stage: {error}')
+    keep_memory()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # rclpy's handler stops us; KeyboardInterrupt would strike anywhere
+    sys.exit(run(names))
+
+
+if __name__ == '__main__':
+    main()
