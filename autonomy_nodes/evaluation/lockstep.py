@@ -64,7 +64,7 @@ class Lockstep:
     """Plays events through `stages`, with the configuration of each by its name."""
 
     def __init__(self, stages: Sequence[Stage], configs: Mapping[str, Any], sink: Sink) -> None:
-        self.sink, self.now_ns = sink, 0
+        self.sink, self.now_ns, self.finished = sink, 0, False
         self.takes: dict[tuple[str, str], list[Callable[[bytes], None]]] = defaultdict(list)
         self._queue: deque[tuple[str, bytes]] = deque()
         self._timers: list[tuple[int, int, Timer]] = []
@@ -92,13 +92,13 @@ class Lockstep:
 
     def run_to(self, until_ns: int) -> None:
         """Let time pass, with the timers that fall due."""
-        while self._timers and self._timers[0][0] <= until_ns:
+        while self._timers and self._timers[0][0] <= until_ns and not self.finished:
             due_ns, _, timer = heapq.heappop(self._timers)
             if due_ns == timer.due_ns:  # else it was set back since
                 self.now_ns = due_ns
                 timer.fire()
                 self._drain()
-        self.now_ns = until_ns
+        self.now_ns = self.now_ns if self.finished else until_ns
 
     def close(self) -> None:
         """Free what the stages took."""
@@ -184,6 +184,10 @@ class Seat(Inputs):
     def switch(self, name: str, handle: Callable[[bool], tuple[bool, str]]) -> None:
         """See `Port`; a test or a command calls it through `switches`."""
         self.switches[name] = handle
+
+    def finish(self) -> None:
+        """See `Port`."""
+        self.player.finished = True
 
     def now_ns(self) -> int:
         """See `Port`."""

@@ -1,5 +1,6 @@
 """Every topic of the stack in one table. Pure data without ROS, so that documentation and tests read it anywhere."""
 
+import re
 from dataclasses import dataclass, replace
 
 
@@ -281,3 +282,18 @@ TRUTH_EGO = Topic(
 CLOCK = Topic('/clock', 'rosgraph_msgs/msg/Clock', '', 'stream', 50.0, 'sim', 'time of the simulation or of a replay')
 
 TABLE = tuple(topic for topic in list(globals().values()) if isinstance(topic, Topic))
+
+
+def find(name: str) -> Topic | None:
+    """Return the topic of this name, that of a sensor with its name filled in; None where the stack has none."""
+    for topic in TABLE:
+        pattern = re.escape(topic.name.lstrip('/')).replace(r'\{name\}', r'(\w+)')
+        if match := re.fullmatch(pattern, name.lstrip('/')):
+            return topic.named(match[1]) if match.groups() else topic
+    return None
+
+
+def sensor_names(topic: Topic, names: list[str]) -> tuple[str, ...]:
+    """Return the sensors of which `names` (of topics) hold this topic, sorted."""
+    pattern = re.escape(topic.name.lstrip('/')).replace(r'\{name\}', r'(\w+)')
+    return tuple(sorted(match[1] for name in names if (match := re.fullmatch(pattern, name.lstrip('/')))))

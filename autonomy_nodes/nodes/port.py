@@ -73,6 +73,9 @@ class Port(Protocol):
     def now_ns(self) -> int:
         """Return the node's clock."""
 
+    def finish(self) -> None:
+        """Ask the process to end in good order: a simulation or a recording is over."""
+
     def say(self, level: Level, text: str, **values: str) -> None:
         """Put words into the status of this step: the worst level counts, texts and values are joined."""
 

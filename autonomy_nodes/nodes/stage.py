@@ -119,6 +119,12 @@ class RosPort(Inputs):
 
         self._open.append(offer)
 
+    def finish(self) -> None:
+        """See `Port`."""
+        for publisher in self._publishers:
+            publisher.settled()
+        self.node.context.try_shutdown()
+
     def now_ns(self) -> int:
         """See `Port`."""
         return self.node.get_clock().now().nanoseconds

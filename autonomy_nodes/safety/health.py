@@ -45,9 +45,9 @@ class Health:
         self._heard_ns.clear()
         self._newest.clear()
 
-    def complete(self) -> bool:
-        """Return whether every node of the path has been heard."""
-        return all(node in self._heard_ns for node in self.settings.path)
+    def awaited(self) -> list[str]:
+        """Return the nodes of the path that have not been heard yet."""
+        return [node for node in self.settings.path if node not in self._heard_ns]
 
     def lost(self, now_ns: int) -> tuple[list[str], list[str]]:
         """Return the lost nodes of the path, and the lost others that were there before."""

@@ -7,7 +7,7 @@ from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.status import Level, Manoeuvre, Mode, Words
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.safety.gate import GateSettings, check, check_clear, check_ground
+from autonomy_nodes.safety.gate import Danger, GateSettings, check, check_clear, check_ground
 from autonomy_nodes.safety.health import Health, HealthSettings
 from autonomy_nodes.safety.stopping import emergency_stop, resumed
 
@@ -79,14 +79,20 @@ class Supervisor:
         return True, 'engaged' if wanted else 'disengaged'
 
     def consider(self, plan: Trajectory, contingency: Trajectory | None, around: Surroundings, now_ns: int) -> Verdict:
-        """Judge a new plan; on one that fails the contingency of the last good one is driven."""
+        """Judge a new plan; one that fails is not driven.
+
+        The last good one stays valid for `valid_s`, unless the failed one would do harm: then its stop is driven.
+        """
         if self._last_ns is not None and plan.stamp_ns < self._last_ns - SECOND_NS:
             self._forget()
         try:
             self._check(plan, contingency, around)
+        except Danger as error:
+            self._good = 0
+            return self._verdict(around, now_ns, harm=str(error))
         except DataError as error:
             self._good = 0
-            return self._verdict(around, now_ns, veto=str(error))
+            return self._verdict(around, now_ns, fault=str(error))
         self._good += 1
         self._last_ns, self._contingency = plan.stamp_ns, contingency
         return self._verdict(around, now_ns, plan=plan)
@@ -111,13 +117,15 @@ class Supervisor:
             check_clear(plan, around.obstacles, settings.vehicle, settings.gate)
         check_ground(plan, around.terrain, settings.vehicle, settings.gate)
 
-    def _verdict(self, around: Surroundings, now_ns: int, plan: Trajectory | None = None, veto: str = '') -> Verdict:
-        fatal = self._fatal(now_ns, veto)
+    def _verdict(
+        self, around: Surroundings, now_ns: int, plan: Trajectory | None = None, harm: str = '', fault: str = ''
+    ) -> Verdict:
+        fatal = self._fatal(now_ns, harm)
         lost_others = [f'{node} lost' for node in self.health.lost(now_ns)[1]]
-        minor = [*lost_others, *self.health.troubles(), *_complaints(around)]
-        if self.mode is Mode.INIT and (not self.health.complete() or self._last_ns is None):
-            missing = [node for node in self.settings.health.path if node not in self.health._heard_ns]
-            reasons = [f'waits for {", ".join(missing)}'] if missing else [veto or 'waits for a valid trajectory']
+        minor = [*filter(None, [fault]), *lost_others, *self.health.troubles(), *_complaints(around)]
+        if self.mode is Mode.INIT and (self.health.awaited() or self._last_ns is None):
+            missing = self.health.awaited()
+            reasons = [f'waits for {", ".join(missing)}'] if missing else [harm or fault or 'waits for a valid trajectory']
             return Verdict(Mode.INIT, Manoeuvre.NONE, tuple(reasons), None)
         stopping = self.mode in (Mode.MRM, Mode.EMERGENCY)
         if fatal or (stopping and self._good < self.settings.good_plans):
@@ -126,13 +134,13 @@ class Supervisor:
         self.mode = Mode.DEGRADED if minor else Mode.NOMINAL
         return Verdict(self.mode, Manoeuvre.NONE, tuple(minor), plan if self.engaged else None)
 
-    def _fatal(self, now_ns: int, veto: str) -> list[str]:
-        """Return why the plan cannot be driven on."""
+    def _fatal(self, now_ns: int, harm: str) -> list[str]:
+        """Return why neither the plan nor the last good one can be driven on."""
         reasons = [f'{node} lost' for node in self.health.lost(now_ns)[0]]
         if self._last_ns is not None and (now_ns - self._last_ns) / SECOND_NS > self.settings.valid_s:
             reasons.append(f'no valid trajectory for {(now_ns - self._last_ns) / SECOND_NS:.2f} s')
             self._good = 0
-        return [veto, *reasons] if veto else reasons
+        return [harm, *reasons] if harm else reasons
 
     def _manoeuvre(self, around: Surroundings, now_ns: int, reasons: list[str], fresh: bool) -> Verdict:
         """Drive the contingency on; where it is too old when the trouble starts, brake from the present state."""

@@ -1,0 +1,37 @@
+"""`autonomy replay`: a recording through the stack."""
+
+import argparse
+from pathlib import Path
+
+from autonomy_nodes.commands.options import add_setup, commit, command_line, launch_arguments, overriding, show
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.live import LiveRun, run_live
+from autonomy_nodes.evaluation.replay import Setup, replay
+from autonomy_nodes.evaluation.runlog import Run
+from autonomy_nodes.nodes.launcher import settings_files
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('bag', type=Path, help='a rosbag2 folder, or an MCAP or db3 file')
+    parser.add_argument('--ros', action='store_true', help='live: all processes, over the middleware, with /clock')
+    parser.add_argument('--rate', type=float, default=1.0, help='with --ros: recorded seconds a second')
+    parser.add_argument('--jobs', type=int, default=1, help='2 gives reading and writing threads of their own')
+    add_setup(parser, out='out/replay')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay, then make the report."""
+    given, more = launch_arguments(options), overriding(options)
+    if not options.bag.exists():
+        raise DataError(f'{options.bag}: no such bag; `autonomy import` makes one from a data set')
+    told = {'vehicle': given['vehicle'], 'command': command_line(), 'commit': commit()}
+    if options.ros:
+        settings = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate, **more}
+        run_live(
+            LiveRun(options.out, given, 'player', settings, (), options.without, run=Run(options.bag.stem, **told))
+        )
+    else:
+        setup = Setup(settings_files(given), more, options.without, **told)
+        replay(options.bag, options.out, setup, options.jobs)
+    return show(options.out)

@@ -1,0 +1,169 @@
+"""A recording through the stack in lockstep: same stages, same settings, same wiring as on the vehicle."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from autonomy_nodes.common.settings import check_settings
+from autonomy_nodes.common.status import Status
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.lockstep import Event, Lockstep
+from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
+from autonomy_nodes.messages import topics
+from autonomy_nodes.messages.bags import Recording
+from autonomy_nodes.messages.recording import Keeper
+from autonomy_nodes.messages.topics import Topic
+from autonomy_nodes.nodes.processes import TABLE, make, wanted
+
+Item = TypeVar('Item')
+FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack gives anew
+HEAVY_EVERY = 10
+AHEAD = 64  # messages read ahead, or waiting to be written
+
+
+@dataclass(frozen=True)
+class Setup:
+    """With which settings a run is made.
+
+    files: settings files, later ones overriding earlier ones. more: {'node.setting': value}, overriding them.
+    without: nodes left out. extra: nodes added that are not always started.
+    """
+
+    files: Sequence[Path] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    without: Sequence[str] = ()
+    extra: Sequence[str] = ()
+    vehicle: str = ''
+    command: str = ''
+    commit: str = ''
+
+    def nodes(self) -> list[str]:
+        """Return the nodes that run, in the order of the table."""
+        asked = {*wanted({}), *self.extra} - {*self.without}
+        return [name for name in TABLE if name in asked]
+
+
+def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1) -> Path:
+    """Play a bag; leave outputs.mcap, log.jsonl, timing.jsonl and run.json under `out` and return it.
+
+    The same bag and settings give the same bytes of outputs.mcap and log.jsonl, whatever `jobs`: with two or more,
+    reading and writing have threads of their own. Raises DataError where the bag holds nothing that the stack reads.
+    """
+    recording = Recording(bag)
+    played = [name for name in recording.types if (topic := topics.find(name)) and topic.given_by in FOREIGN]
+    if not played:
+        raise DataError(f'{bag}: holds no topic that the stack reads; it has {", ".join(sorted(recording.types))}')
+    setup = _with_sensors(setup, list(recording.types))
+    start_s = time.perf_counter()
+    with OutputSink(out, jobs) as sink:
+        player = lockstep(setup, sink)
+        events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in recording.messages(topics=played))
+        frames = _play(player, ahead(events) if jobs > 1 else events)
+    body = check_settings(setup.files, {'planning': make('planning').config_type}, TABLE, setup.more)['planning']
+    write_run(
+        out,
+        Run(
+            scenario=bag.stem, vehicle=setup.vehicle, command=setup.command, commit=setup.commit, mode='lockstep',
+            wall_s=time.perf_counter() - start_s, frames_in=frames, body=body.vehicle,
+        ),
+    )  # fmt: skip
+    return out
+
+
+def lockstep(setup: Setup, sink: 'OutputSink') -> Lockstep:
+    """Return a lockstep of the nodes and settings of `setup`."""
+    stages = [make(name) for name in setup.nodes()]
+    configs = check_settings(setup.files, {stage.name: stage.config_type for stage in stages}, TABLE, setup.more)
+    return Lockstep(stages, configs, sink)
+
+
+class OutputSink:
+    """Keeps the outputs of a lockstep: bag and logs."""
+
+    def __init__(self, out: Path, jobs: int = 1) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self._keeper, self._log = Keeper(out / OUTPUTS, HEAVY_EVERY), RunLog(out)
+        self._writer = ThreadPoolExecutor(1) if jobs > 1 else None
+        self._written: queue.Queue[Future[None]] = queue.Queue()
+
+    def message(self, topic: Topic, now_ns: int, data: bytes) -> None:
+        """See `Sink`."""
+        if self._writer is None:
+            self._keeper.take(topic, now_ns, data)
+            return
+        self._written.put(self._writer.submit(self._keeper.take, topic, now_ns, data))
+        while self._written.qsize() > AHEAD:
+            self._written.get().result()  # raises what the writer raised
+
+    def status(self, status: Status) -> None:
+        """See `Sink`."""
+        self._log.note(status)
+
+    def __enter__(self) -> 'OutputSink':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while not self._written.empty():
+            self._written.get().result()
+        if self._writer is not None:
+            self._writer.shutdown()
+        self._keeper.close()
+        self._log.close()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the same items, read ahead by a thread."""
+    passed: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
+
+    def read() -> None:
+        try:
+            for item in items:
+                passed.put(('item', item))
+            passed.put(('end', None))
+        except Exception as error:  # handed to the reader, where it belongs
+            passed.put(('error', error))
+
+    threading.Thread(target=read, daemon=True).start()
+    while (kind_value := passed.get())[0] != 'end':
+        if kind_value[0] == 'error':
+            raise kind_value[1]
+        yield kind_value[1]
+
+
+def _play(player: Lockstep, events: Iterable[Event]) -> int:
+    """Play all events, and half a second more, in which what waits settles; return how many main sweeps there were."""
+    frames, started = 0, False
+    try:
+        for event in events:
+            if not started:
+                player.start(event.stamp_ns)
+                started = True
+            player.play([event])
+            topic = topics.find(event.name)
+            frames += topic is not None and topic.type == topics.LIDAR_RAW.type and topic.given_by == 'vehicle'
+        player.run_to(player.now_ns + 500_000_000)
+    finally:
+        player.close()
+    return frames
+
+
+def _own(name: str) -> str:
+    """Return the stack's own spelling of a topic's name."""
+    topic = topics.find(name)
+    return name if topic is None else topic.name
+
+
+def _with_sensors(setup: Setup, names: list[str]) -> Setup:
+    """Name the LiDARs and cameras of the recording, unless the settings are told which to use."""
+    lidars = topics.sensor_names(topics.LIDAR_RAW, names)
+    cameras = {*topics.sensor_names(topics.IMAGE_RAW, names), *topics.sensor_names(topics.IMAGE_COMPRESSED, names)}
+    found: dict[str, Any] = {}
+    if lidars:
+        found |= {'lidar.lidars': lidars}
+    found |= {'camera.cameras': tuple(sorted(cameras))}
+    return Setup(**{**vars(setup), 'more': {**found, 'safety.engaged_at_start': True, **setup.more}})
