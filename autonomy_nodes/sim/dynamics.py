@@ -1,0 +1,154 @@
+"""How the vehicle answers a command: lags, limits of rate and grip, a trailer, and ground that is not flat.
+
+Bicycle and tractor-semitrailer with the rear axle as reference point; equations as in common/kinematics.py.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autonomy_nodes.common.geometry import quaternion_of, rotation_log
+from autonomy_nodes.common.types import Command, EgoState
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.sim.ground import HeightField
+from autonomy_nodes.sim.materials import FRICTIONS
+
+GRAVITY_MPS2 = 9.81
+_STANDING_MPS = 0.02
+_TYRE_M = 0.3  # over which a wheel evens out the ground
+
+
+@dataclass(frozen=True)
+class DynamicsSettings:
+    """Lags of the drive by wire. Each is the time in which two thirds of a step are done."""
+
+    steering_lag_s: float = 0.12
+    drive_lag_s: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.steering_lag_s <= 0.0 or self.drive_lag_s <= 0.0:
+            raise ValueError(f'steering_lag_s={self.steering_lag_s} and drive_lag_s={self.drive_lag_s} must be above 0')
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Where the vehicle is and how it moves, in map.
+
+    xy_m: (2,) rear axle centre. speed_mps along the ground. joint_rad: trailer heading minus tractor heading.
+    map_from_base: (4, 4). twist: (6,) in base_link. acceleration: (3,) of base_link, in map, without gravity.
+    """
+
+    xy_m: np.ndarray
+    heading_rad: float
+    speed_mps: float
+    acceleration_mps2: float
+    wheel_angle_rad: float
+    joint_rad: float
+    map_from_base: np.ndarray
+    twist: np.ndarray
+    acceleration: np.ndarray
+
+    def ego(self, stamp_ns: int) -> EgoState:
+        """Return the same as the value that stages use."""
+        return EgoState(stamp_ns, self.map_from_base[:3, 3], quaternion_of(self.map_from_base[:3, :3]), self.twist)
+
+
+class Dynamics:
+    """The law of motion of one vehicle on one ground."""
+
+    def __init__(self, vehicle: Vehicle, ground: HeightField, settings: DynamicsSettings) -> None:
+        self._vehicle, self._ground, self._settings = vehicle, ground, settings
+
+    def start(self, x: float, y: float, heading: float, speed_mps: float) -> Motion:
+        """Return the vehicle at a place, its trailer straight behind it."""
+        pose = self.pose(np.array([x, y]), heading)
+        twist = np.array([speed_mps, 0.0, 0.0, 0.0, 0.0, 0.0])
+        return Motion(np.array([x, y]), heading, speed_mps, 0.0, 0.0, 0.0, pose, twist, np.zeros(3))
+
+    def step(self, motion: Motion, command: Command, dt_s: float) -> Motion:
+        """Return the motion `dt_s` later under a command."""
+        limits, lags = self._vehicle.limits, self._settings
+        wanted = float(np.clip(command.wheel_angle_rad, -limits.wheel_angle_rad, limits.wheel_angle_rad))
+        rate = (wanted - motion.wheel_angle_rad) / max(lags.steering_lag_s, dt_s)
+        wheel = motion.wheel_angle_rad + float(np.clip(rate, -limits.wheel_rate_rps, limits.wheel_rate_rps)) * dt_s
+        grip = GRAVITY_MPS2 * float(FRICTIONS[self._ground.material(motion.xy_m)])
+        acceleration, speed = self._driven(motion, command, grip, dt_s)
+        mean_speed = 0.5 * (motion.speed_mps + speed)
+        turn = mean_speed * math.tan(0.5 * (wheel + motion.wheel_angle_rad)) / self._vehicle.wheelbase_m
+        most = grip / max(abs(mean_speed), 1.0)  # beyond it the tyres slide outwards
+        turn = float(np.clip(turn, -most, most))
+        heading = motion.heading_rad + turn * dt_s
+        flat = mean_speed * float(np.linalg.norm(motion.map_from_base[:2, 0])) * dt_s  # seen from above
+        middle = motion.heading_rad + 0.5 * turn * dt_s
+        xy = motion.xy_m + flat * np.array([math.cos(middle), math.sin(middle)])
+        joint = self._joint(motion.joint_rad, mean_speed, turn, dt_s)
+        moved = replace(motion, xy_m=xy, heading_rad=heading, speed_mps=speed, acceleration_mps2=acceleration)
+        return self._risen(replace(moved, wheel_angle_rad=wheel, joint_rad=joint), motion, turn, dt_s)
+
+    def _driven(self, motion: Motion, command: Command, grip: float, dt_s: float) -> tuple[float, float]:
+        """Return acceleration and speed; brakes stop the vehicle but never drive it the other way."""
+        limits = self._vehicle.limits
+        way = -1.0 if command.speed_mps < -_STANDING_MPS else 1.0
+        wanted = way * float(np.clip(way * command.acceleration_mps2, -limits.hardest_braking_mps2, limits.acceleration_mps2))
+        wanted = float(np.clip(wanted, -grip, grip))
+        share = 1.0 - math.exp(-dt_s / self._settings.drive_lag_s)
+        acceleration = motion.acceleration_mps2 + (wanted - motion.acceleration_mps2) * share
+        speed = motion.speed_mps + acceleration * dt_s
+        if way * speed <= 0.0 and way * motion.speed_mps >= 0.0 and way * acceleration <= 0.0:
+            return 0.0, 0.0
+        return acceleration, speed
+
+    def _joint(self, joint: float, speed: float, turn: float, dt_s: float) -> float:
+        trailer = self._vehicle.trailer
+        if not trailer.present:
+            return 0.0
+        hitch = trailer.hitch_ahead_m * turn  # lateral speed of the hitch, left positive
+        trailer_turn = -(speed * math.sin(joint) - hitch * math.cos(joint)) / trailer.length_m
+        return float(np.clip(joint + (trailer_turn - turn) * dt_s, -trailer.max_angle_rad, trailer.max_angle_rad))
+
+    def _risen(self, motion: Motion, before: Motion, turn: float, dt_s: float) -> Motion:
+        """Return the motion with its pose on the ground and what follows from two poses."""
+        pose = self.pose(motion.xy_m, motion.heading_rad)
+        spin = rotation_log(before.map_from_base[:3, :3].T @ pose[:3, :3]) / dt_s
+        twist = np.array([motion.speed_mps, 0.0, 0.0, spin[0], spin[1], spin[2]])
+        old, new = before.map_from_base[:3, 0] * before.speed_mps, pose[:3, 0] * motion.speed_mps
+        return replace(motion, map_from_base=pose, twist=twist, acceleration=(new - old) / dt_s)
+
+    def pose(self, xy: np.ndarray, heading: float) -> np.ndarray:
+        """Return (4, 4) map_from_base of the vehicle standing with four wheels on the ground."""
+        base, half = self._vehicle.wheelbase_m, self._vehicle.width_m / 2.0
+        return standing(self._ground, xy, heading, (0.0, base), half)
+
+    def trailer_pose(self, motion: Motion) -> np.ndarray:
+        """Return (4, 4) map_from_trailer, at the middle of its axle on the ground."""
+        trailer, heading = self._vehicle.trailer, motion.heading_rad + motion.joint_rad
+        hitch = motion.xy_m + trailer.hitch_ahead_m * np.array([math.cos(motion.heading_rad), math.sin(motion.heading_rad)])
+        axle = hitch - trailer.length_m * np.array([math.cos(heading), math.sin(heading)])
+        return standing(self._ground, axle, heading, (0.0, trailer.length_m), trailer.width_m / 2.0)
+
+
+def standing(ground: HeightField, xy: np.ndarray, heading: float, axles_m: tuple[float, float], half_track_m: float) -> np.ndarray:
+    """Return the (4, 4) pose, at `xy`, of a body whose four wheels stand on the ground.
+
+    axles_m: how far ahead of `xy` the rear and the front axle are.
+    """
+    along = np.array([math.cos(heading), math.sin(heading)])
+    left = np.array([-along[1], along[0]])
+    reach = np.array([-_TYRE_M, 0.0, _TYRE_M])
+    places = [
+        xy + (axle + reach)[:, None] * along + side * half_track_m * left for axle in axles_m for side in (-1.0, 1.0)
+    ]
+    rear_right, rear_left, front_right, front_left = ground.height(np.stack(places)).mean(axis=1)
+    rear, front = 0.5 * (rear_right + rear_left), 0.5 * (front_right + front_left)
+    rise = (front - rear) / (axles_m[1] - axles_m[0])
+    bank = (rear_left + front_left - rear_right - front_right) / (4.0 * half_track_m)
+    x = np.array([*along, rise])
+    y = np.array([*left, bank])
+    x /= np.linalg.norm(x)
+    y -= x * (x @ y)
+    y /= np.linalg.norm(y)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([x, y, np.cross(x, y)], axis=-1)
+    pose[:3, 3] = [*xy, rear - axles_m[0] * rise]
+    return pose
