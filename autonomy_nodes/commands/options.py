@@ -26,7 +26,8 @@ def add_setup(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument(
         '--set', action='append', default=[], metavar='NODE.SETTING=VALUE', help='a setting, as in config/stack.yaml'
     )
-    parser.add_argument('launch', nargs='*', metavar='NAME:=VALUE', help='a launch argument; `autonomy up --help` lists them')
+    about = 'a launch argument; `autonomy up --help` lists them'
+    parser.add_argument('launch', nargs='*', metavar='NAME:=VALUE', help=about)
 
 
 def launch_arguments(options: argparse.Namespace, **defaults: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from autonomy_nodes.commands.options import add_setup, commit, command_line, launch_arguments, overriding, show
+from autonomy_nodes.commands.options import add_setup, command_line, commit, launch_arguments, overriding, show
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveRun, run_live
 from autonomy_nodes.evaluation.replay import Setup, replay

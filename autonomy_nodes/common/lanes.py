@@ -77,7 +77,7 @@ class LaneMatch:
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """Lanelets to follow to the goal: lanelet_ids, preferred one of each segment, in order; poses x y z heading, in map."""
+    """Lanelets to follow to the goal: the preferred one of each segment, in order; poses x y z heading, in map."""
 
     stamp_ns: int
     start: tuple[float, float, float, float]

@@ -16,6 +16,7 @@ class PointCloud:
     intensity: (N,) float32, as the sensor gives it; zeros where it gives none.
     ring: (N,) uint16 beam number, or None.
     offset_ns: (N,) int64 time of each point after `stamp_ns`, or None where the sensor does not tell.
+    removed: how many points of the message were no places at all (NaN, infinite) and are not among these.
     """
 
     stamp_ns: int
@@ -24,6 +25,7 @@ class PointCloud:
     intensity: np.ndarray
     ring: np.ndarray | None = None
     offset_ns: np.ndarray | None = None
+    removed: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.xyz)
@@ -124,6 +126,14 @@ class ControlMode:
 
     stamp_ns: int
     mode: str
+
+
+@dataclass(frozen=True)
+class Gear:
+    """The gear that is in: 'DRIVE', 'REVERSE', 'PARK', 'NEUTRAL', ... as in autoware GearReport."""
+
+    stamp_ns: int
+    gear: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The vehicle: its sizes, its limits, and where its sensors sit. The settings under `vehicle:` of config/vehicles/*.yaml."""
+"""The vehicle: its sizes, its limits, and where its sensors sit: the settings `vehicle:` of config/vehicles/*.yaml."""
 
 from dataclasses import dataclass, field
 
@@ -59,7 +59,8 @@ class Limits:
 class Vehicle:
     """A car or the tractor of a truck. base_link is the rear axle centre on the ground.
 
-    front_m, rear_m: from base_link to the ends of the body. self_box_margin_m: points this near to the body are self hits.
+    front_m, rear_m: from base_link to the ends of the body.
+    self_box_margin_m: points this near to the body are self hits.
     """
 
     wheelbase_m: float = 2.7

@@ -116,17 +116,17 @@ class Launcher:
         """Ask all to end, those of `last` after the others; return their exit codes (negative: by a signal)."""
         codes = {}
         for names_last in (False, True):
-            group = [m for m in self.members if (m.name in last) is names_last and m.running is not None]
-            for member in group:
-                if member.running.poll() is None:
-                    member.running.send_signal(signal.SIGINT)
+            group = {m.name: m.running for m in self.members if (m.name in last) is names_last and m.running}
+            for running in group.values():
+                if running.poll() is None:
+                    running.send_signal(signal.SIGINT)
             end_s = time.monotonic() + PATIENCE_S
-            for member in group:
+            for name, running in group.items():
                 try:
-                    codes[member.name] = member.running.wait(timeout=max(end_s - time.monotonic(), 0.1))
+                    codes[name] = running.wait(timeout=max(end_s - time.monotonic(), 0.1))
                 except subprocess.TimeoutExpired:
-                    member.running.kill()
-                    codes[member.name] = member.running.wait()
+                    running.kill()
+                    codes[name] = running.wait()
         return codes
 
     def _command(self, nodes: Sequence[str]) -> list[str]:

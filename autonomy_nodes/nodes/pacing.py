@@ -1,4 +1,4 @@
-"""How fast recorded or simulated time runs: with the wall clock, but no further ahead of the stack than it can follow."""
+"""How fast recorded or simulated time runs: with the wall clock, but not ahead of what the stack can follow."""
 
 from dataclasses import dataclass
 

@@ -58,7 +58,9 @@ class Player(Stage):
             raise ValueError(f'{config.bag}: holds no topic that the stack reads; it has {sorted(recording.types)}')
         self.pace = Pace(rate=config.rate, hold_s=config.wait_for_stack_s)
         self.now_ns, self.clock_ns = self.next[2], 0
-        self.wait_s, self.sweep_ns, self.trajectory_ns = config.start_after_s, None, None
+        self.wait_s = config.start_after_s
+        self.sweep_ns: int | None = None
+        self.trajectory_ns: int | None = None
         port.each(topics.PLANNED, read_trajectory, self.heard)
         port.every(TICK_S, self.tick)
 

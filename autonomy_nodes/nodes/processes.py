@@ -1,4 +1,4 @@
-"""Every node of the stack in one table, and which nodes share a process. Pure data: launch files and `autonomy up` read it.
+"""Every node of the stack in one table, and which nodes share a process: launch files and `autonomy up` read it.
 
 Sharing saves memory and, on a GPU, a CUDA context; not sharing keeps a crash to one node.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """A node: the class of its stage, imported only by the process that runs it, and the group that shares a process."""
+    """A node: the class of its stage, imported only by the process that runs it, and the group whose process it shares."""
 
     stage: str
     group: str
@@ -49,7 +49,7 @@ LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     'namespace': ('', 'put before every relative topic and node name', ()),
     'use_sim_time': ('false', 'take time from /clock: true in a simulation or a replay', ('true', 'false')),
     'log_level': ('info', 'how much the nodes log', ('debug', 'info', 'warn', 'error', 'fatal')),
-    'autostart': ('true', 'configure and activate the nodes at once; false: a lifecycle manager does', ('true', 'false')),
+    'autostart': ('true', 'configure and activate the nodes; false: a lifecycle manager does', ('true', 'false')),
     'respawn': ('true', 'start a process again a second after it ends with an error', ('true', 'false')),
     'backend': ('auto', 'which engine runs networks', _BACKENDS),
     'require_backend': ('', 'refuse to start unless networks run on this backend; empty: any', _BACKENDS[1:] + ('',)),
@@ -71,7 +71,7 @@ def wanted(arguments: dict[str, str]) -> list[str]:
 
 
 def processes(composition: str, nodes: list[str] | None = None) -> dict[str, list[str]]:
-    """Return {process: its nodes}; each node is in exactly one. `nodes`: as `wanted` says, else those always started."""
+    """Return {process: its nodes}; each node is in exactly one. `nodes`: by default those always started."""
     if composition not in COMPOSITIONS:
         raise ValueError(f'composition={composition!r} must be one of {", ".join(COMPOSITIONS)}')
     found: dict[str, list[str]] = {}

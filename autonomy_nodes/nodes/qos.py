@@ -3,6 +3,8 @@
 A request against another vendor's publisher that offers none would silently yield nothing.
 """
 
+from typing import Any
+
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 
@@ -11,7 +13,7 @@ from autonomy_nodes.nodes.inputs import PATIENCE
 
 LEASE = Duration(seconds=0.5)
 MANY = 100  # where every message counts, or several publishers share a topic
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     'sensor': {'reliability': ReliabilityPolicy.BEST_EFFORT, 'depth': 5},
     'stream': {'reliability': ReliabilityPolicy.RELIABLE, 'depth': 2},
     'vital': {'reliability': ReliabilityPolicy.RELIABLE, 'depth': 1},

@@ -8,7 +8,6 @@ from autonomy_nodes.messages.topics import TABLE, Topic
 from autonomy_nodes.nodes.port import Port, Stage
 
 
-
 @dataclass(frozen=True)
 class RecorderSettings:
     """What to record. path: the bag, a new folder; lidars, cameras: sensors whose topics are recorded.

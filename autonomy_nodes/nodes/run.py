@@ -26,7 +26,7 @@ def run(names: Sequence[str]) -> int:
         for name in names:
             nodes.append(StageNode(make(name)))
             executor.add_node(nodes[-1])
-        if not all([node.start() for node in nodes]):
+        if False in [node.start() for node in nodes]:  # all are tried, so that each says what it lacks
             return 1
         executor.spin()
     except Exception:

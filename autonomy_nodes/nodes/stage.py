@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +17,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.topics import DIAGNOSTICS, Topic
 from autonomy_nodes.nodes.inputs import HEARTBEAT_S, PATIENCE, Inputs
 from autonomy_nodes.nodes.parameters import read_config
-from autonomy_nodes.nodes.port import Publisher, Stage
+from autonomy_nodes.nodes.port import Stage
 from autonomy_nodes.nodes.qos import offered, requested
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -151,8 +151,7 @@ class RosPort(Inputs):
         self._alarm = self.node.create_timer(1.0, self.guarded(self._settle_once, 'a wait'), clock=STEADY)
         self._alarm.cancel()
         life = self.node.create_timer(HEARTBEAT_S, lambda: self.beat(self.now_ns()), clock=STEADY)
-        for timer in (self._alarm, life):
-            self._close.append(lambda timer=timer: self.node.destroy_timer(timer))
+        self._close += [partial(self.node.destroy_timer, timer) for timer in (self._alarm, life)]
         for connect in self._open:
             connect()
 

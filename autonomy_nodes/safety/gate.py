@@ -38,7 +38,7 @@ class GateSettings:
                 raise ValueError(f'gate.{name}={value} must be above 0')
 
 
-class Danger(DataError):
+class DangerError(DataError):
     """A trajectory that would do harm at once, such as running into something."""
 
 
@@ -69,7 +69,7 @@ def check(trajectory: Trajectory, ego: EgoState, vehicle: Vehicle, settings: Gat
 
 
 def check_clear(trajectory: Trajectory, obstacles: PointCloud, vehicle: Vehicle, settings: GateSettings) -> None:
-    """Raise Danger if the body runs into obstacle points that nothing could have cleared by then.
+    """Raise DangerError if the body runs into obstacle points that nothing could have cleared by then.
 
     obstacles: in base_link at the stamp of the trajectory, whose first pose is that of the vehicle then.
     """
@@ -85,11 +85,11 @@ def check_clear(trajectory: Trajectory, obstacles: PointCloud, vehicle: Vehicle,
         across = (xy - place) @ np.array([-np.sin(heading), np.cos(heading)])
         inside = (along < vehicle.front_m) & (along > -vehicle.rear_m) & (np.abs(across) < vehicle.width_m / 2.0)
         if inside.sum() >= settings.hit_points:
-            raise Danger(f'trajectory runs into {inside.sum()} obstacle points within {settings.hit_within_s} s')
+            raise DangerError(f'trajectory runs into {inside.sum()} obstacle points within {settings.hit_within_s} s')
 
 
 def check_ground(trajectory: Trajectory, terrain: Grid, vehicle: Vehicle, settings: GateSettings) -> None:
-    """Raise Danger if the front soon comes onto ground that is never drivable or was never seen.
+    """Raise DangerError if the front soon comes onto ground that is never drivable or was never seen.
 
     Where the body stands at the start is exempt: the sensors cannot see under it.
     """
@@ -103,9 +103,9 @@ def check_ground(trajectory: Trajectory, terrain: Grid, vehicle: Vehicle, settin
     ahead = (tracks - soon[0, :2]) @ forward[0] > vehicle.front_m
     easy = terrain.at('traversability', tracks[ahead])
     if (easy <= 0.0).any():
-        raise Danger(f'trajectory comes onto ground that cannot be driven within {settings.ground_within_s} s')
+        raise DangerError(f'trajectory comes onto ground that cannot be driven within {settings.ground_within_s} s')
     if np.isnan(easy).any():
-        raise Danger(f'trajectory comes onto ground that was never seen within {settings.ground_within_s} s')
+        raise DangerError(f'trajectory comes onto ground that was never seen within {settings.ground_within_s} s')
 
 
 def at_time(trajectory: Trajectory, time_s: float) -> np.ndarray:

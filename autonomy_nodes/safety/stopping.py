@@ -18,7 +18,8 @@ def resumed(trajectory: Trajectory, now_ns: int) -> Trajectory:
     def cut(column: np.ndarray) -> np.ndarray:
         return np.interp(old_s, trajectory.times_s, column)
 
-    poses = np.column_stack([*(cut(trajectory.poses[:, axis]) for axis in range(3)), cut(np.unwrap(trajectory.poses[:, 3]))])
+    heading = np.unwrap(trajectory.poses[:, 3])
+    poses = np.column_stack([*(cut(trajectory.poses[:, axis]) for axis in range(3)), cut(heading)])
     over = times_s + gone_s > trajectory.times_s[-1]
     speeds, accelerations = cut(trajectory.speeds_mps), cut(trajectory.accelerations_mps2)
     accelerations[over] = 0.0

@@ -7,7 +7,7 @@ from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.status import Level, Manoeuvre, Mode, Words
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.safety.gate import Danger, GateSettings, check, check_clear, check_ground
+from autonomy_nodes.safety.gate import DangerError, GateSettings, check, check_clear, check_ground
 from autonomy_nodes.safety.health import Health, HealthSettings
 from autonomy_nodes.safety.stopping import emergency_stop, resumed
 
@@ -87,7 +87,7 @@ class Supervisor:
             self._forget()
         try:
             self._check(plan, contingency, around)
-        except Danger as error:
+        except DangerError as error:
             self._good = 0
             return self._verdict(around, now_ns, harm=str(error))
         except DataError as error:
@@ -125,8 +125,8 @@ class Supervisor:
         minor = [*filter(None, [fault]), *lost_others, *self.health.troubles(), *_complaints(around)]
         if self.mode is Mode.INIT and (self.health.awaited() or self._last_ns is None):
             missing = self.health.awaited()
-            reasons = [f'waits for {", ".join(missing)}'] if missing else [harm or fault or 'waits for a valid trajectory']
-            return Verdict(Mode.INIT, Manoeuvre.NONE, tuple(reasons), None)
+            reason = f'waits for {", ".join(missing)}' if missing else harm or fault or 'waits for a valid trajectory'
+            return Verdict(Mode.INIT, Manoeuvre.NONE, (reason,), None)
         stopping = self.mode in (Mode.MRM, Mode.EMERGENCY)
         if fatal or (stopping and self._good < self.settings.good_plans):
             return self._manoeuvre(around, now_ns, fatal or ['returns to normal'], fresh=not stopping)
@@ -154,7 +154,7 @@ class Supervisor:
         return Verdict(self.mode, behaviour, tuple(reasons), drive)
 
     def _own_stop(self, around: Surroundings) -> Trajectory | None:
-        """Return a stop from the present state, None where even that is not known: then the vehicle's watchdog stops."""
+        """Return a stop from the present state; None where even that is not known: the vehicle's watchdog stops."""
         if around.ego is None:
             return None
         return emergency_stop(around.ego, self.settings.vehicle, self.settings.emergency_braking_mps2)
