@@ -140,7 +140,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Command:
-    """What the vehicle shall do now: signed speed and acceleration along the heading, front wheel angle, left positive."""
+    """What the vehicle shall do now: signed speed and acceleration along the heading, front wheel angle (left > 0)."""
 
     stamp_ns: int
     speed_mps: float

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """A node: the class of its stage, imported only by the process that runs it, and the group whose process it shares."""
+    """A node: the class of its stage, imported only by the process that runs it, and the group it shares one with."""
 
     stage: str
     group: str
