@@ -1,0 +1,48 @@
+"""The `autonomy` command line: one file a verb beside this one, imported only when its verb is asked for.
+
+A verb's module offers `arguments(parser)`, which declares its options, and `run(options) -> int | None`, which does the
+work and returns the exit code. Input that cannot be used ends with the reason on one line and exit code 2.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.types import DataError
+
+HERE = 'autonomy_nodes.commands'
+VERBS = {  # verb: (module, what it does)
+    'up': ('up', 'start the stack on this machine'),
+    'drive': ('drive', 'drive a scenario of the simulator'),
+    'replay': ('replay', 'play a recording through the stack in lockstep'),
+    'import': ('import_', 'turn a data set into a bag'),
+    'report': ('report', 'make report.html and report.json of a run'),
+    'topics': ('topics', 'print the table of topics'),
+    'parameters': ('parameters', 'print the settings of every node'),
+}
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    parser = argparse.ArgumentParser(prog='autonomy', formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.description = 'An autonomy stack for vehicles: drive it, replay recordings, look at what it did and why.'
+    parser.epilog = 'autonomy VERB --help tells the options of a verb.'
+    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True, title='verbs')
+    given = sys.argv[1:] if given is None else list(given)
+    asked = next((word for word in given if not word.startswith('-')), '')
+    for verb, (module, about) in VERBS.items():
+        below = verbs.add_parser(verb, help=about, description=about[0].upper() + about[1:] + '.')
+        if verb == asked:  # the others are not imported: `autonomy topics` needs no simulator
+            import_module(f'{HERE}.{module}').arguments(below)
+    options = parser.parse_args(given)
+    try:
+        return import_module(f'{HERE}.{VERBS[options.verb][0]}').run(options) or 0
+    except (DataError, SettingsError, OSError) as error:  # anything else is a bug and shows its traceback
+        print(f'autonomy {options.verb}: {error}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

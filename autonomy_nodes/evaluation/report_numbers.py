@@ -1,0 +1,158 @@
+"""The figures of a run as one flat dictionary, from what its stages reported."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from autonomy_nodes.common.status import Mode, Status
+from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.evaluation.runlog import Run
+from autonomy_nodes.messages.topics import PLANNED, TABLE
+
+Timing = Sequence[tuple[str, int, float | None, float | None]]  # stage, stamp_ns, duration_ms, latency_ms
+Figures = dict[str, float | int]
+GIVER = {topic.name: topic.given_by for topic in TABLE}
+OUTCOME = ('goal_reached', 'collisions', 'progress_m')  # keys of the values of a simulation's statuses
+SOURCES = ('lidar', 'camera')  # the stage whose steps are the frames that came in: the first that ran
+
+
+def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[int]) -> Figures:
+    """Return the keys of report.json. sent_ns: stamps of the trajectories that safety sent.
+
+    A frame came out where safety sent a trajectory with the stamp of a plan, and with it of a sweep.
+    """
+    stamps = [status.stamp_ns for status in log]
+    drive_s = (max(stamps) - min(stamps)) / SECOND_NS if stamps else 0.0
+    found: Figures = {'n_statuses': len(log), 'drive_s': round(drive_s, 3)}
+    found |= latencies(run, log, timing)
+    found |= {f'drops.{topic}': count for topic, count in sorted(drops(log).items())}
+    found |= {f'mode_s.{mode}': round(spent, 3) for mode, spent in mode_seconds(log).items()}
+    found |= {f'faults.{name}': count for name, count in sorted(faults(log).items())}
+    found['frames.in'] = run.frames_in if run.frames_in is not None else frames_in(log)
+    found['frames.out'] = len(set(sent_ns) & {s.lineage[PLANNED.name] for s in log if PLANNED.name in s.lineage})
+    if run.wall_s:
+        found['wall_s'] = round(run.wall_s, 3)
+        found['real_time_factor'] = round(drive_s / run.wall_s, 3)
+    return found | outcome(log)
+
+
+def latencies(run: Run, log: Sequence[Status], timing: Timing) -> Figures:
+    """Return p50, p95 and max of each stage and from sweep to trajectory, in ms.
+
+    Live: when the output was sent minus its stamp. Lockstep: how long the step took; from sweep to trajectory it is
+    the longest chain of such durations, as if each stage had a process of its own.
+    """
+    live = run.mode == 'live'
+    by_stage: dict[str, list[float]] = defaultdict(list)
+    for stage, _, duration_ms, latency_ms in timing:
+        value = latency_ms if live else duration_ms
+        if value is not None:
+            by_stage[stage].append(value)
+    by_stage['sweep_to_trajectory'] = list((_arrivals(log, timing) if live else _chains(log, timing)).values())
+    return {
+        f'latency_ms.{stage}.{name}': round(float(np.percentile(values, share)), 3)
+        for stage, values in sorted(by_stage.items())
+        for name, share in (('p50', 50), ('p95', 95), ('max', 100))
+        if values
+    }
+
+
+def drops(log: Sequence[Status]) -> dict[str, int]:
+    """Return the messages dropped by topic. A stage counts since its activation, so a smaller count is a new start."""
+    total: dict[str, int] = {}
+    last: dict[tuple[str, str], int] = {}
+    for status in log:
+        for topic, count in status.dropped.items():
+            before = last.get((status.node, topic), 0)
+            total[topic] = total.get(topic, 0) + (count - before if count >= before else count)
+            last[status.node, topic] = count
+    return total
+
+
+def mode_changes(log: Sequence[Status]) -> list[tuple[int, str]]:
+    """Return (stamp_ns, mode) of each change of the mode, as safety said it.
+
+    A judged plan is reported with its own stamp, which is older than the ticks before it: time does not run back.
+    """
+    changes: list[tuple[int, str]] = []
+    now_ns = 0
+    for status in log:
+        if status.node == 'safety' and 'mode' in status.values:
+            now_ns = max(now_ns, status.stamp_ns)
+            if not changes or changes[-1][1] != status.values['mode']:
+                changes.append((now_ns, status.values['mode']))
+    return changes
+
+
+def mode_seconds(log: Sequence[Status]) -> dict[str, float]:
+    """Return the seconds in each mode: from when safety said it to the next change, the last to the end of the log."""
+    spent = {mode.value: 0.0 for mode in Mode}
+    changes = mode_changes(log)
+    ends = [stamp_ns for stamp_ns, _ in changes[1:]] + [max((s.stamp_ns for s in log), default=0)]
+    for (start_ns, mode), end_ns in zip(changes, ends):
+        spent[mode] = spent.get(mode, 0.0) + (end_ns - start_ns) / SECOND_NS
+    return spent
+
+
+def faults(log: Sequence[Status]) -> dict[str, int]:
+    """Return how often each fault began: ids after the key 'fault' of a stage's values that its last status had not."""
+    begun: dict[str, int] = {}
+    held: dict[str, set[str]] = defaultdict(set)
+    for status in log:
+        now = fault_ids(status)
+        for name in now - held[status.node]:
+            begun[name] = begun.get(name, 0) + 1
+        held[status.node] = now
+    return begun
+
+
+def fault_ids(status: Status) -> set[str]:
+    """Return the faults that a status names."""
+    return set(status.values.get('fault', '').replace(',', ' ').split())
+
+
+def frames_in(log: Sequence[Status]) -> int:
+    """Return the steps of the LiDAR stage, or of the camera stage where there is no LiDAR."""
+    counts = [sum(s.node == source and bool(s.lineage) for s in log) for source in SOURCES]
+    return next((count for count in counts if count), 0)
+
+
+def outcome(log: Sequence[Status]) -> Figures:
+    """Return how a simulated drive ended, by the last word of the simulation; nothing for other runs."""
+    last: dict[str, str] = {}
+    for status in log:
+        if status.node == 'sim':
+            last |= {key: status.values[key] for key in OUTCOME if key in status.values}
+    return {key: _number(value) for key, value in last.items()}
+
+
+def _number(text: str) -> float | int:
+    if text.lower() in ('true', 'false'):
+        return int(text.lower() == 'true')
+    value = float(text)
+    return int(value) if value.is_integer() and '.' not in text else value
+
+
+def _arrivals(log: Sequence[Status], timing: Timing) -> dict[int, float]:
+    """Return the latency of safety's step on each planned trajectory, by stamp."""
+    planned = {(s.node, s.stamp_ns) for s in log if PLANNED.name in s.lineage}
+    return {at: latency for stage, at, _, latency in timing if (stage, at) in planned and latency is not None}
+
+
+def _chains(log: Sequence[Status], timing: Timing) -> dict[int, float]:
+    """Return the longest chain of step durations that leads to safety's step of each stamp; inputs by equal stamp."""
+    took = {(stage, at): duration for stage, at, duration, _ in timing if duration is not None}
+    fed_by: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for status in log:
+        fed_by[status.node, status.stamp_ns] |= {
+            GIVER[topic] for topic, at in status.lineage.items() if at == status.stamp_ns and topic in GIVER
+        }
+
+    def finished(stage: str, at: int, above: tuple[str, ...]) -> float:
+        earlier = [giver for giver in fed_by[stage, at] if giver not in above and (giver, at) in took]
+        chain = max((finished(giver, at, (*above, giver)) for giver in sorted(earlier)), default=0.0)
+        return chain + took[stage, at]
+
+    ends = sorted({s.stamp_ns for s in log if s.node == 'safety' and s.lineage.get(PLANNED.name) == s.stamp_ns})
+    return {at: finished('safety', at, ('safety',)) for at in ends if ('safety', at) in took}
