@@ -1,0 +1,343 @@
+"""Split a cloud into ground and what stands on it: planes grown outward from where the vehicle stands.
+
+The ground around base_link is cut into polar cells that widen with range. Each cell's plane is the most probable one
+given its own lowest points and what the cells nearer to the vehicle predict, so that a wall, a roof or a reflection
+from below does not pass for ground, while slopes, kerbs and ditches are followed. Where nothing was seen the
+prediction is carried on and grows uncertain. Region growing after Himmelsbach et al. (2010) and Patchwork (2021).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.common.sensing import PointCloud
+
+GROUND, OBSTACLE, OVERHEAD, BELOW, OUTSIDE = range(5)
+_FINEST_M = 0.25  # ring edges are multiples of this, so that a table finds the ring of a range
+
+
+@dataclass(frozen=True)
+class GroundConfig:
+    """How the ground is told from the rest.
+
+    near_m: largest height above the plane that still is ground, in the open; where things stand it is down to a third,
+    since there the plane is sure and grass is not ground. clearance_m: what is higher than this above ground
+    does not stand in the way of the vehicle. slope_sigma: how much the slope may change in 10 m (rise over run).
+    """
+
+    range_m: float = 160.0
+    cell_m: float = 0.8
+    cell_growth: float = 0.045
+    near_m: float = 0.12
+    clearance_m: float = 2.6
+    point_sigma_m: float = 0.06
+    seed_sigma_m: float = 0.08
+    slope_sigma: float = 0.06
+    steepest: float = 0.6
+
+    def __post_init__(self) -> None:
+        for name in ('range_m', 'cell_m', 'near_m', 'point_sigma_m', 'seed_sigma_m', 'slope_sigma', 'steepest'):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f'ground.{name}={getattr(self, name)} must be above 0')
+        if not 0.0 <= self.cell_growth < 1.0:
+            raise ValueError(f'ground.cell_growth={self.cell_growth} must lie between 0 and 1')
+        if not self.clearance_m > self.near_m:
+            raise ValueError(f'ground.clearance_m={self.clearance_m} must be above near_m={self.near_m}')
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What each of N points is, and how high.
+
+    kinds: (N,) uint8 GROUND, OBSTACLE, OVERHEAD (above the vehicle), BELOW (under the ground) or OUTSIDE the range.
+    heights_m: (N,) float32 above the ground there; NaN outside.
+    """
+
+    kinds: np.ndarray
+    heights_m: np.ndarray
+
+
+class GroundSplitter:
+    """Holds the tables of the polar cells; knows nothing from sweep to sweep."""
+
+    def __init__(self, config: GroundConfig) -> None:
+        self.config = config
+        self._rings = _ring_table(config)
+
+    def split(self, cloud: PointCloud) -> Ground:
+        """Return the kind and the height of each point of a cloud in base_link."""
+        config, (edges, ring_of, sectors, first_cell) = self.config, self._rings
+        xyz = np.ascontiguousarray(cloud.xyz, np.float32)
+        cells, order, starts = _bucket(xyz, ring_of, sectors, first_cell, config.range_m)
+        planes = _grow(
+            xyz[order], starts, edges, sectors, first_cell,
+            config.point_sigma_m, config.seed_sigma_m, config.slope_sigma, config.steepest, config.near_m,
+        )  # fmt: skip
+        kinds, heights = _classify(xyz, cells, planes, config.near_m, config.clearance_m)
+        return Ground(kinds, heights)
+
+
+def _ring_table(config: GroundConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return ring edges (R + 1,), the ring of each range step, sectors (R,) of each ring, its first cell (R + 1,)."""
+    edges = [0.0]
+    while edges[-1] < config.range_m:
+        width = max(config.cell_m, config.cell_growth * edges[-1])
+        edges.append(edges[-1] + _FINEST_M * max(1, round(width / _FINEST_M)))
+    edges_m = np.array(edges)
+    middles, widths = (edges_m[1:] + edges_m[:-1]) / 2.0, np.diff(edges_m)
+    sectors = np.clip(np.round(2.0 * np.pi * middles / widths), 6, 180).astype(np.int64)
+    steps = np.arange(0.0, edges_m[-1], _FINEST_M) + _FINEST_M / 2.0
+    ring_of = np.searchsorted(edges_m, steps) - 1
+    return edges_m, ring_of, sectors, np.concatenate([[0], np.cumsum(sectors)])
+
+
+@njit(cache=True)
+def _turn(x: float, y: float) -> float:
+    """Return the direction of (x, y) as a share of a full turn in [0, 1], to 0.001: enough to sort into cells."""
+    ax, ay = abs(x), abs(y)
+    if ax + ay == 0.0:
+        return 0.0
+    q = min(ax, ay) / max(ax, ay)
+    angle = q * (0.125 + 0.04345 * (1.0 - q))  # atan within 0.004 rad
+    if ay > ax:
+        angle = 0.25 - angle
+    if x < 0.0:
+        angle = 0.5 - angle
+    return 1.0 - angle if y < 0.0 else angle
+
+
+@njit(cache=True)
+def _bucket(
+    xyz: np.ndarray, ring_of: np.ndarray, sectors: np.ndarray, first_cell: np.ndarray, range_m: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the cell of each point (-1 outside), the points' order by cell, and where each cell starts in it."""
+    count, cells_total = len(xyz), first_cell[-1]
+    cells = np.empty(count, np.int32)
+    starts = np.zeros(cells_total + 2, np.int64)
+    for i in range(count):
+        x, y = xyz[i, 0], xyz[i, 1]
+        distance = np.sqrt(x * x + y * y)
+        if not distance < range_m:
+            cells[i] = -1
+            continue
+        ring = ring_of[int(distance / _FINEST_M)]
+        sector = min(int(_turn(x, y) * sectors[ring]), sectors[ring] - 1)
+        cells[i] = first_cell[ring] + sector
+        starts[cells[i] + 2] += 1
+    for cell in range(2, cells_total + 2):
+        starts[cell] += starts[cell - 1]
+    order = np.empty(starts[cells_total + 1], np.int64)
+    for i in range(count):
+        if cells[i] >= 0:
+            order[starts[cells[i] + 1]] = i
+            starts[cells[i] + 1] += 1
+    return cells, order, starts[: cells_total + 1]
+
+
+@njit(cache=True)
+def _grow(
+    points: np.ndarray,
+    starts: np.ndarray,
+    edges: np.ndarray,
+    sectors: np.ndarray,
+    first_cell: np.ndarray,
+    point_sigma: float,
+    seed_sigma: float,
+    slope_sigma: float,
+    steepest: float,
+    near: float,
+) -> np.ndarray:
+    """Return planes (C, 8).
+
+    A row: slope x, slope y, height at the cell's middle, variances of slope and height, middle x y, share of low ones.
+    """
+    planes = np.zeros((first_cell[-1], 8))
+    for ring in range(len(sectors)):
+        middle = (edges[ring] + edges[ring + 1]) / 2.0
+        for sector in range(sectors[ring]):
+            cell = first_cell[ring] + sector
+            angle = 2.0 * np.pi * (sector + 0.5) / sectors[ring]
+            plane = planes[cell]
+            plane[5], plane[6] = middle * np.cos(angle), middle * np.sin(angle)
+            if ring == 0:  # the vehicle stands on the ground: that is where base_link is
+                plane[3], plane[4] = (4.0 * slope_sigma) ** 2, seed_sigma**2
+            else:
+                _predict(planes, plane, ring, sector, sectors, first_cell, slope_sigma)
+            inside = points[starts[cell] : starts[cell + 1]]
+            if len(inside) > 0:
+                _measure(plane, inside, point_sigma, near, steepest)
+                plane[7] = _share_low(plane, inside, near)
+    return planes
+
+
+@njit(cache=True)
+def _predict(
+    planes: np.ndarray,
+    plane: np.ndarray,
+    ring: int,
+    sector: int,
+    sectors: np.ndarray,
+    first_cell: np.ndarray,
+    slope_sigma: float,
+) -> None:
+    """Set `plane` to what the three nearest cells of the ring inside it predict there."""
+    inner = sectors[ring - 1]
+    beside = int((sector + 0.5) / sectors[ring] * inner)
+    weights = slope_x = slope_y = height = spread = slope_variance = 0.0
+    for step in range(-1, 2):
+        near = planes[first_cell[ring - 1] + (beside + step) % inner]
+        dx, dy = plane[5] - near[5], plane[6] - near[6]
+        distance2 = dx * dx + dy * dy
+        variance = near[4] + near[3] * distance2 + 1e-4
+        weight = 1.0 / variance
+        ahead = near[2] + near[0] * dx + near[1] * dy
+        weights += weight
+        slope_x += weight * near[0]
+        slope_y += weight * near[1]
+        height += weight * ahead
+        spread += weight * ahead * ahead
+        slope_variance += weight * (near[3] + slope_sigma**2 * 0.1 * np.sqrt(distance2))
+        plane[4] += weight * variance
+    plane[0], plane[1], plane[2] = slope_x / weights, slope_y / weights, height / weights
+    disagreement = max(0.0, spread / weights - plane[2] * plane[2])
+    plane[3] = min(slope_variance / weights, (4.0 * slope_sigma) ** 2)
+    plane[4] = min(plane[4] / weights + disagreement, 1.0)
+
+
+@njit(cache=True)
+def _above(plane: np.ndarray, point: np.ndarray) -> float:
+    """Return how high a point lies above a plane."""
+    return point[2] - (plane[0] * (point[0] - plane[5]) + plane[1] * (point[1] - plane[6]) + plane[2])
+
+
+@njit(cache=True)
+def _measure(plane: np.ndarray, points: np.ndarray, sigma: float, near: float, steepest: float) -> None:
+    """Update a predicted plane by the lowest points that agree with it; leave it where none do."""
+    gate = min(max(2.5 * np.sqrt(plane[4]), 0.3), 1.2)
+    low = _lowest(plane, points, gate)
+    if not np.isfinite(low):
+        low = _drop(plane, points, gate)
+        if not np.isfinite(low):
+            return
+        plane[3], plane[4] = 0.06, 0.25  # the prediction was wrong: it counts for little here
+    guess = plane.copy()
+    guess[2] += low
+    for down, up in ((0.1, 0.25), (near + 0.1, near), (near + 0.1, near)):
+        if not _fit(plane, guess, points, down, up, sigma):
+            return
+    if guess[0] ** 2 + guess[1] ** 2 <= steepest**2:
+        plane[:5] = guess[:5]
+
+
+@njit(cache=True)
+def _fit(plane: np.ndarray, guess: np.ndarray, points: np.ndarray, down: float, up: float, sigma: float) -> bool:
+    """Set `guess` to the plane most probable given the points near it and the prediction `plane`; False without any."""
+    count = 0
+    for i in range(len(points)):
+        count += -down < _above(guess, points[i]) < up
+    if count == 0:
+        return False
+    # normal equations of the change to the prediction, which counts as a measurement of its own variance
+    h11 = h22 = 1.0 / plane[3]
+    h33 = 1.0 / plane[4]
+    h12 = h13 = h23 = g1 = g2 = g3 = 0.0
+    weight = min(count, 12) / count / sigma**2  # neighbouring points err together: no more than 12 count
+    for i in range(len(points)):
+        if -down < _above(guess, points[i]) < up:
+            dx, dy, off = points[i, 0] - plane[5], points[i, 1] - plane[6], _above(plane, points[i])
+            h11 += weight * dx * dx
+            h12 += weight * dx * dy
+            h22 += weight * dy * dy
+            h13 += weight * dx
+            h23 += weight * dy
+            h33 += weight
+            g1 += weight * dx * off
+            g2 += weight * dy * off
+            g3 += weight * off
+    m11, m12, m13 = h22 * h33 - h23 * h23, h13 * h23 - h12 * h33, h12 * h23 - h13 * h22  # Cramer's rule
+    m22, m23, m33 = h11 * h33 - h13 * h13, h12 * h13 - h11 * h23, h11 * h22 - h12 * h12
+    scale = 1.0 / (h11 * m11 + h12 * m12 + h13 * m13)  # the prediction keeps the matrix positive definite
+    guess[0] = plane[0] + scale * (m11 * g1 + m12 * g2 + m13 * g3)
+    guess[1] = plane[1] + scale * (m12 * g1 + m22 * g2 + m23 * g3)
+    guess[2] = plane[2] + scale * (m13 * g1 + m23 * g2 + m33 * g3)
+    guess[3], guess[4] = scale * max(m11, m22), scale * m33
+    return True
+
+
+@njit(cache=True)
+def _lowest(plane: np.ndarray, points: np.ndarray, gate: float) -> float:
+    """Return how far the lowest layer of points lies above the prediction; NaN where none within `gate` looks flat."""
+    low = second = np.inf
+    for i in range(len(points)):
+        above = _above(plane, points[i])
+        if -gate < above < low:
+            low, second = above, low
+        elif -gate < above < second:
+            second = above
+    if low > gate:
+        return np.nan
+    if second < gate and second - low > 0.15:  # a lone point below the others is a reflection
+        low = second
+    layer = higher = 0
+    for i in range(len(points)):
+        above = _above(plane, points[i])
+        layer += low <= above < low + 0.25
+        higher += low + 0.25 <= above < low + 1.5
+    if abs(low) > 0.3 and layer < higher:  # far from the prediction: a wall's foot, not ground
+        return np.nan
+    return low
+
+
+@njit(cache=True)
+def _drop(plane: np.ndarray, points: np.ndarray, gate: float) -> float:
+    """Return how far a ditch or a bank lies above the prediction (below 0); NaN unless all that was seen lies there.
+
+    Reflections from below come with points of the true ground, and few of them are flat. Nothing rises so: a layer
+    that starts high above the prediction may be a bonnet.
+    """
+    low = 0.0
+    for i in range(len(points)):
+        above = _above(plane, points[i])
+        if above > -gate:
+            return np.nan
+        if above > -3.0:
+            low = min(low, above)
+    layer = 0
+    for i in range(len(points)):
+        layer += low <= _above(plane, points[i]) < low + 0.25
+    return low if layer >= 4 and 2 * layer >= len(points) else np.nan
+
+
+@njit(cache=True)
+def _share_low(plane: np.ndarray, points: np.ndarray, near: float) -> float:
+    """Return which share of the points up to 1.5 m above the plane lies on it: 1 in the open, near 0 below a wall."""
+    low = total = 0
+    for i in range(len(points)):
+        above = _above(plane, points[i])
+        low += abs(above) <= near
+        total += -near <= above < 1.5
+    return low / total if total > 0 else 1.0
+
+
+@njit(cache=True)
+def _classify(
+    xyz: np.ndarray, cells: np.ndarray, planes: np.ndarray, near: float, clearance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return kind and height above the plane of its cell for each point."""
+    kinds = np.empty(len(xyz), np.uint8)
+    heights = np.empty(len(xyz), np.float32)
+    for i in range(len(xyz)):
+        if cells[i] < 0:
+            kinds[i], heights[i] = OUTSIDE, np.nan
+            continue
+        plane = planes[cells[i]]
+        above = _above(plane, xyz[i])
+        heights[i] = above
+        if above > clearance:
+            kinds[i] = OVERHEAD
+        elif above > near * (0.3 + 0.7 * plane[7] ** 3):
+            kinds[i] = OBSTACLE
+        else:
+            kinds[i] = GROUND if above > -near - 0.1 else BELOW
+    return kinds, heights
