@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 NAME = 'autonomy_nodes'
 HERE = Path(__file__).parent
 
-# ROS 2 itself is not here: on a vehicle it comes from apt (package.xml), elsewhere from constraints/ros-requirements.txt.
+# ROS 2 itself is not here: it comes from apt (package.xml), or by pip from constraints/ros-requirements.txt.
 REQUIRES = [
     'numpy',  # every stage computes with it
     'PyYAML',  # settings files

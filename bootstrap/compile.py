@@ -74,8 +74,8 @@ def link(output: Path, objects: list[Path], libraries: Iterable[Path], needed: I
     """Link a shared library that finds `needed` beside itself and `libraries` in the environment's lib folder."""
     core = [PREFIX / 'lib' / f'lib{name}.so' for name in CORE]
     paths = ['-Wl,-rpath,$ORIGIN:$ORIGIN/../../..', f'-Wl,-rpath-link,{PREFIX / "lib"}', f'-Wl,-soname,{output.name}']
-    needed = ['-Wl,--no-as-needed', *needed, '-Wl,--as-needed']
-    run([CXX, '-shared', '-s', '-o', output, *objects, *paths, *needed, *libraries, *core])
+    first = ('-Wl,--no-as-needed', *needed, '-Wl,--as-needed')
+    run([CXX, '-shared', '-s', '-o', output, *objects, *paths, *first, *libraries, *core])
     return output
 
 
