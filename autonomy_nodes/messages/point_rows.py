@@ -1,7 +1,6 @@
 """sensor_msgs/PointCloud2 as rows of a numpy table, whatever fields it has, in whatever order."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ from autonomy_nodes.messages.cdr import Cursor, padding, write_header, write_tex
 # sensor_msgs/PointField: 1 to 8 are in every distribution, 64-bit integers and booleans in newer ones
 TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8', 9: 'i8', 10: 'u8', 11: 'u1'}
 NUMBERS = {name: number for number, name in TYPES.items() if number != 11}
-MAX_FIELDS = 256
+MAX_FIELDS, MAX_STEP = 256, 65536
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def _place(cursor: Cursor) -> tuple[int, int, int]:
 @lru_cache(maxsize=64)  # a sensor sends the same layout with each sweep
 def layout_of(fields: tuple[Field, ...], step: int, bigendian: bool) -> np.dtype:
     """Return the numpy type of a row; raises DataError on fields that no row of `step` bytes can have."""
-    if step == 0:
-        raise DataError('point_step is 0')
+    if not 0 < step <= MAX_STEP:
+        raise DataError(f'point_step is {step}, expected 1 to {MAX_STEP}')
     names = [field.name for field in fields]
     if len(set(names)) != len(names) or '' in names:
         raise DataError(f'fields {names} are not named apart')
@@ -120,8 +119,3 @@ def _head(stamp_ns: int, frame: str, height: int, width: int, row: np.dtype) -> 
     add(b'\0', 1)  # little endian
     add(b'', 4)
     return b''.join(parts)
-
-
-def row_of(fields: Sequence[str]) -> np.dtype:
-    """Return the numpy type of a table's row, packed, from `name:type` texts of messages/topics.py."""
-    return np.dtype([(name, f'<{kind}') for name, _, kind in (field.partition(':') for field in fields)])
