@@ -43,6 +43,28 @@ def write_rows(head: bytes, rows: np.ndarray, lead: int) -> bytes:
     return b''.join((head, data[:lead], bytes(gap), data[lead:]))
 
 
+class Parts:
+    """A message that is written part by part, each at its alignment."""
+
+    def __init__(self, head: bytes) -> None:
+        self._parts: list[bytes | memoryview] = [head]
+        self._size = len(head)
+
+    def add(self, data: bytes | memoryview, alignment: int) -> None:
+        """Append bytes at the next multiple of `alignment`."""
+        gap = padding(self._size, alignment)
+        self._parts += [bytes(gap), data]
+        self._size += gap + len(data)
+
+    def add_count(self, count: int) -> None:
+        """Append the count of a sequence."""
+        self.add(struct.pack('<I', count), 4)
+
+    def joined(self) -> bytes:
+        """Return the message."""
+        return b''.join(self._parts)
+
+
 def stamp_ns_of(sec: int, nanosec: int) -> int:
     """Return a moment in nanoseconds; raises DataError on nanoseconds of a second or more."""
     if nanosec >= SECOND_NS:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.messages.cdr import Cursor, padding, write_header, write_text
+from autonomy_nodes.messages.cdr import Cursor, Parts, write_header, write_text
 
 # sensor_msgs/PointField: 1 to 8 are in every distribution, 64-bit integers and booleans in newer ones
 TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8', 9: 'i8', 10: 'u8', 11: 'u1'}
@@ -94,28 +94,15 @@ def write_points(stamp_ns: int, frame: str, rows: np.ndarray, height: int = 1) -
     if height and len(rows) % height:
         raise ValueError(f'{len(rows)} rows do not make {height} equal lines')
     width, step = (len(rows) // height if height else 0), rows.dtype.itemsize
-    head = _head(stamp_ns, frame, height, width, rows.dtype)
-    head += struct.pack('<III', step, width * step, len(rows) * step)
-    return b''.join((head, np.ascontiguousarray(rows).view(np.uint8).data, b'\1'))
-
-
-def _head(stamp_ns: int, frame: str, height: int, width: int, row: np.dtype) -> bytes:
-    """Return all that lies before point_step."""
-    assert row.fields is not None
-    parts: list[bytes] = [write_header(stamp_ns, frame)]
-    size = len(parts[0])
-
-    def add(data: bytes, alignment: int) -> None:
-        nonlocal size
-        gap = padding(size, alignment)
-        parts.append(bytes(gap) + data)
-        size += gap + len(data)
-
-    add(struct.pack('<III', height, width, len(row.fields)), 4)
-    for name, (kind, offset, *_) in row.fields.items():
-        add(write_text(name), 4)
-        add(struct.pack('<IB', offset, NUMBERS[kind.str[1:]]), 4)
-        add(struct.pack('<I', 1), 4)
-    add(b'\0', 1)  # little endian
-    add(b'', 4)
-    return b''.join(parts)
+    assert rows.dtype.fields is not None
+    message = Parts(write_header(stamp_ns, frame))
+    message.add(struct.pack('<III', height, width, len(rows.dtype.fields)), 4)
+    for name, (kind, offset, *_) in rows.dtype.fields.items():
+        message.add(write_text(name), 4)
+        message.add(struct.pack('<IB', offset, NUMBERS[kind.str[1:]]), 4)
+        message.add_count(1)
+    message.add(b'\0', 1)  # little endian
+    message.add(struct.pack('<III', step, width * step, len(rows) * step), 4)
+    message.add(np.ascontiguousarray(rows).view(np.uint8).data, 1)
+    message.add(b'\1', 1)  # is_dense
+    return message.joined()
