@@ -164,6 +164,7 @@ def _with_sensors(setup: Setup, names: list[str]) -> Setup:
     cameras = {*topics.sensor_names(topics.IMAGE_RAW, names), *topics.sensor_names(topics.IMAGE_COMPRESSED, names)}
     found: dict[str, Any] = {}
     if lidars:
-        found |= {'lidar.lidars': lidars}
-    found |= {'camera.cameras': tuple(sorted(cameras))}
+        main = 'top' if 'top' in lidars else lidars[0]
+        found |= {'lidar.main': main, 'lidar.others': tuple(name for name in lidars if name != main)}
+    found |= {'camera.cameras': tuple(sorted(cameras)), 'perception.cameras': tuple(sorted(cameras))}
     return Setup(**{**vars(setup), 'more': {**found, 'safety.engaged_at_start': True, **setup.more}})
