@@ -1,6 +1,6 @@
 """How the vehicle answers a command: lags, limits of rate and grip, a trailer, and ground that is not flat.
 
-Bicycle and tractor-semitrailer with the rear axle as reference point; equations as in common/kinematics.py.
+The equations of motion are those of common/kinematics.py; here are the world's answers to them.
 """
 
 import math
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autonomy_nodes.common.geometry import quaternion_of, rotation_log
+from autonomy_nodes.common.kinematics import Motion, moved, trailer_poses
 from autonomy_nodes.common.types import Command, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.sim.ground import HeightField
@@ -32,7 +33,7 @@ class DynamicsSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class EgoMotion:
     """Where the vehicle is and how it moves, in map.
 
     xy_m: (2,) rear axle centre. speed_mps along the ground. joint_rad: trailer heading minus tractor heading.
@@ -60,37 +61,53 @@ class Dynamics:
     def __init__(self, vehicle: Vehicle, ground: HeightField, settings: DynamicsSettings) -> None:
         self._vehicle, self._ground, self._settings = vehicle, ground, settings
 
-    def start(self, x: float, y: float, heading: float, speed_mps: float) -> Motion:
+    def start(self, x: float, y: float, heading: float, speed_mps: float) -> EgoMotion:
         """Return the vehicle at a place, its trailer straight behind it."""
         pose = self.pose(np.array([x, y]), heading)
         twist = np.array([speed_mps, 0.0, 0.0, 0.0, 0.0, 0.0])
-        return Motion(np.array([x, y]), heading, speed_mps, 0.0, 0.0, 0.0, pose, twist, np.zeros(3))
+        return EgoMotion(np.array([x, y]), heading, speed_mps, 0.0, 0.0, 0.0, pose, twist, np.zeros(3))
 
-    def step(self, motion: Motion, command: Command, dt_s: float) -> Motion:
+    def step(self, motion: EgoMotion, command: Command, dt_s: float) -> EgoMotion:
         """Return the motion `dt_s` later under a command."""
-        limits, lags = self._vehicle.limits, self._settings
+        limits = self._vehicle.limits
         wanted = float(np.clip(command.wheel_angle_rad, -limits.wheel_angle_rad, limits.wheel_angle_rad))
-        rate = (wanted - motion.wheel_angle_rad) / max(lags.steering_lag_s, dt_s)
+        rate = (wanted - motion.wheel_angle_rad) / max(self._settings.steering_lag_s, dt_s)
         wheel = motion.wheel_angle_rad + float(np.clip(rate, -limits.wheel_rate_rps, limits.wheel_rate_rps)) * dt_s
         grip = GRAVITY_MPS2 * float(FRICTIONS[self._ground.material(motion.xy_m)])
         acceleration, speed = self._driven(motion, command, grip, dt_s)
-        mean_speed = 0.5 * (motion.speed_mps + speed)
-        turn = mean_speed * math.tan(0.5 * (wheel + motion.wheel_angle_rad)) / self._vehicle.wheelbase_m
-        most = grip / max(abs(mean_speed), 1.0)  # beyond it the tyres slide outwards
-        turn = float(np.clip(turn, -most, most))
-        heading = motion.heading_rad + turn * dt_s
-        flat = mean_speed * float(np.linalg.norm(motion.map_from_base[:2, 0])) * dt_s  # seen from above
-        middle = motion.heading_rad + 0.5 * turn * dt_s
-        xy = motion.xy_m + flat * np.array([math.cos(middle), math.sin(middle)])
-        joint = self._joint(motion.joint_rad, mean_speed, turn, dt_s)
-        moved = replace(motion, xy_m=xy, heading_rad=heading, speed_mps=speed, acceleration_mps2=acceleration)
-        return self._risen(replace(moved, wheel_angle_rad=wheel, joint_rad=joint), motion, turn, dt_s)
+        # seen from above a slope is shorter; beyond what grips, the front slides outwards
+        flat = float(np.linalg.norm(motion.map_from_base[:2, 0]))
+        most = math.atan(grip * self._vehicle.wheelbase_m / max(abs(motion.speed_mps), 1.0) ** 2)
+        bent = [float(np.clip(angle, -most, most)) for angle in (motion.wheel_angle_rad, wheel)]
+        state = Motion(
+            np.array(motion.xy_m[0]),
+            np.array(motion.xy_m[1]),
+            np.array(motion.heading_rad),
+            np.array(motion.speed_mps * flat),
+            np.array(bent[0]),
+            np.array(motion.joint_rad),
+        )
+        drive = np.array((speed - motion.speed_mps) * flat / dt_s)
+        moved_on = moved(state, np.array(bent[1]), drive, self._vehicle, dt_s)
+        most_joint = self._vehicle.trailer.max_angle_rad
+        after = replace(
+            motion,
+            xy_m=np.array([moved_on.x_m, moved_on.y_m], float),
+            heading_rad=float(moved_on.heading_rad),
+            speed_mps=speed,
+            acceleration_mps2=acceleration,
+            wheel_angle_rad=wheel,
+            joint_rad=float(np.clip(moved_on.articulation_rad, -most_joint, most_joint)),
+        )
+        return self._risen(after, motion, dt_s)
 
-    def _driven(self, motion: Motion, command: Command, grip: float, dt_s: float) -> tuple[float, float]:
+    def _driven(self, motion: EgoMotion, command: Command, grip: float, dt_s: float) -> tuple[float, float]:
         """Return acceleration and speed; brakes stop the vehicle but never drive it the other way."""
         limits = self._vehicle.limits
         way = -1.0 if command.speed_mps < -_STANDING_MPS else 1.0
-        wanted = way * float(np.clip(way * command.acceleration_mps2, -limits.hardest_braking_mps2, limits.acceleration_mps2))
+        wanted = way * float(
+            np.clip(way * command.acceleration_mps2, -limits.hardest_braking_mps2, limits.acceleration_mps2)
+        )
         wanted = float(np.clip(wanted, -grip, grip))
         share = 1.0 - math.exp(-dt_s / self._settings.drive_lag_s)
         acceleration = motion.acceleration_mps2 + (wanted - motion.acceleration_mps2) * share
@@ -99,15 +116,7 @@ class Dynamics:
             return 0.0, 0.0
         return acceleration, speed
 
-    def _joint(self, joint: float, speed: float, turn: float, dt_s: float) -> float:
-        trailer = self._vehicle.trailer
-        if not trailer.present:
-            return 0.0
-        hitch = trailer.hitch_ahead_m * turn  # lateral speed of the hitch, left positive
-        trailer_turn = -(speed * math.sin(joint) - hitch * math.cos(joint)) / trailer.length_m
-        return float(np.clip(joint + (trailer_turn - turn) * dt_s, -trailer.max_angle_rad, trailer.max_angle_rad))
-
-    def _risen(self, motion: Motion, before: Motion, turn: float, dt_s: float) -> Motion:
+    def _risen(self, motion: EgoMotion, before: EgoMotion, dt_s: float) -> EgoMotion:
         """Return the motion with its pose on the ground and what follows from two poses."""
         pose = self.pose(motion.xy_m, motion.heading_rad)
         spin = rotation_log(before.map_from_base[:3, :3].T @ pose[:3, :3]) / dt_s
@@ -120,15 +129,17 @@ class Dynamics:
         base, half = self._vehicle.wheelbase_m, self._vehicle.width_m / 2.0
         return standing(self._ground, xy, heading, (0.0, base), half)
 
-    def trailer_pose(self, motion: Motion) -> np.ndarray:
+    def trailer_pose(self, motion: EgoMotion) -> np.ndarray:
         """Return (4, 4) map_from_trailer, at the middle of its axle on the ground."""
-        trailer, heading = self._vehicle.trailer, motion.heading_rad + motion.joint_rad
-        hitch = motion.xy_m + trailer.hitch_ahead_m * np.array([math.cos(motion.heading_rad), math.sin(motion.heading_rad)])
-        axle = hitch - trailer.length_m * np.array([math.cos(heading), math.sin(heading)])
-        return standing(self._ground, axle, heading, (0.0, trailer.length_m), trailer.width_m / 2.0)
+        trailer = self._vehicle.trailer
+        x, y, heading = trailer_poses(np.array([*motion.xy_m, motion.heading_rad]), np.array(motion.joint_rad), trailer)
+        axles = (0.0, trailer.length_m)
+        return standing(self._ground, np.array([x, y]), float(heading), axles, trailer.width_m / 2.0)
 
 
-def standing(ground: HeightField, xy: np.ndarray, heading: float, axles_m: tuple[float, float], half_track_m: float) -> np.ndarray:
+def standing(
+    ground: HeightField, xy: np.ndarray, heading: float, axles_m: tuple[float, float], half_track_m: float
+) -> np.ndarray:
     """Return the (4, 4) pose, at `xy`, of a body whose four wheels stand on the ground.
 
     axles_m: how far ahead of `xy` the rear and the front axle are.

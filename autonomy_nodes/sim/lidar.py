@@ -77,7 +77,13 @@ def beams_of(settings: LidarSettings) -> Beams:
 
 
 def sweep(
-    stamp_ns: int, frame: str, beams: Beams, hits: Hits, aims: np.ndarray, settings: LidarSettings, seed: tuple[int, ...]
+    stamp_ns: int,
+    frame: str,
+    beams: Beams,
+    hits: Hits,
+    aims: np.ndarray,
+    settings: LidarSettings,
+    seed: tuple[int, ...],
 ) -> PointCloud:
     """Return the points that a sweep would report, in the sensor's frame. aims: (N, 3) the rays in map, as cast."""
     rng = np.random.default_rng(seed)

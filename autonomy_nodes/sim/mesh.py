@@ -71,7 +71,7 @@ def box(length: float, width: float, height: float, material: Material) -> Mesh:
     return loft(np.stack([ring - (length / 2, 0, 0), ring + (length / 2, 0, 0)]), material)
 
 
-def tube(path: np.ndarray, radii: Sequence[float] | float, material: Material, sides: int = 8) -> Mesh:
+def tube(path: np.ndarray, radius: Sequence[float] | float, material: Material, sides: int = 8) -> Mesh:
     """Return a round rod along (S, 3) points, with a radius at each."""
     path = np.asarray(path, float)
     along = np.gradient(path, axis=0)
@@ -81,7 +81,7 @@ def tube(path: np.ndarray, radii: Sequence[float] | float, material: Material, s
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     up = np.cross(along, across)
     angle = np.linspace(0.0, 2.0 * np.pi, sides, endpoint=False)
-    radii = np.broadcast_to(np.asarray(radii, float), len(path))
+    radii = np.broadcast_to(np.asarray(radius, float), len(path))
     ring = np.cos(angle)[None, :, None] * across[:, None] + np.sin(angle)[None, :, None] * up[:, None]  # (S, P, 3)
     return loft(path[:, None] + ring * radii[:, None, None], material)
 
@@ -100,7 +100,9 @@ def leaves(points: np.ndarray, size_m: float, material: Material, rng: np.random
     corners = rng.normal(size=(len(points), 3, 3))
     corners *= size_m / np.linalg.norm(corners, axis=2, keepdims=True)
     vertices = (points[:, None] + corners).reshape(-1, 3)
-    return Mesh(vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3), np.full(len(points), material, np.uint8))
+    return Mesh(
+        vertices, np.arange(len(vertices), dtype=np.int32).reshape(-1, 3), np.full(len(points), material, np.uint8)
+    )
 
 
 def ribbon(path: np.ndarray, profile: np.ndarray, materials: Sequence[Material]) -> Mesh:

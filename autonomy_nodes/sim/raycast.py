@@ -82,7 +82,9 @@ class Rays:
         self._semantics = np.array([Semantic.NOTHING, *(solid.semantic for solid in world.solids)], np.uint8)
         self._tints = np.array([(0.5, 0.5, 0.5), *(solid.tint for solid in world.solids)], np.float32)
         # about the middle of the world, where single precision is finest
-        self._origin = np.array([*(world.ground.origin_m + world.ground.size_m / 2), float(ground.vertices[:, 2].mean())])
+        self._origin = np.array(
+            [*(world.ground.origin_m + world.ground.size_m / 2), float(ground.vertices[:, 2].mean())]
+        )
         self._scene = _scene_of(Mesh(vertices - self._origin, faces, self._materials))
         self._canvas = canvas_of(world)
         self._shapes: dict[int, _Shape] = {}
@@ -156,7 +158,10 @@ class Rays:
             start = start - times_s[near, None] * body.velocity_mps
             start, aim = (_unturned(vectors, body.turn_rps * times_s[near]) for vectors in (start, aim))
         found = shape.scene.run(
-            (start @ turn).astype(np.float32), (aim @ turn).astype(np.float32), ranges[near].astype(np.float32), output=1
+            (start @ turn).astype(np.float32),
+            (aim @ turn).astype(np.float32),
+            ranges[near].astype(np.float32),
+            output=1,
         )
         hit = found['primID'] >= 0
         where, face = near[hit], found['primID'][hit]

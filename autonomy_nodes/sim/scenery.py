@@ -25,7 +25,12 @@ def outline(mesh: Mesh) -> np.ndarray:
 def tree(at: np.ndarray, height_m: float, rng: np.random.Generator, conifer: bool = False) -> Solid:
     """Return a tree at (3,); only its trunk is hit."""
     crown = 0.2 * height_m if conifer else 0.32 * height_m
-    trunk = tube(np.array([[0, 0, -0.3], [0, 0, 0.5 * height_m], [0, 0, 0.9 * height_m]]), (0.022 * height_m, 0.016 * height_m, 0.03), Material.BARK, 7)
+    trunk = tube(
+        np.array([[0, 0, -0.3], [0, 0, 0.5 * height_m], [0, 0, 0.9 * height_m]]),
+        (0.022 * height_m, 0.016 * height_m, 0.03),
+        Material.BARK,
+        7,
+    )
     count = 420
     if conifer:
         level = np.sqrt(rng.random(count))  # 0 at the top, 1 at the lowest branch
@@ -51,9 +56,13 @@ def bush(at: np.ndarray, radius_m: float, rng: np.random.Generator) -> Solid:
 
 def rock(at: np.ndarray, radius_m: float, rng: np.random.Generator) -> Solid:
     """Return a boulder at (3,), a third of it in the ground."""
-    ball = ellipsoid((radius_m, radius_m * rng.uniform(0.7, 1.0), radius_m * rng.uniform(0.6, 0.9)), Material.ROCK, 10, 6)
+    ball = ellipsoid(
+        (radius_m, radius_m * rng.uniform(0.7, 1.0), radius_m * rng.uniform(0.6, 0.9)), Material.ROCK, 10, 6
+    )
     bumps = 1.0 + 0.16 * rng.normal(size=(len(ball.vertices), 1))
-    mesh = _placed(Mesh(ball.vertices * bumps, ball.faces, ball.materials), at, rng.uniform(0, np.pi)).shifted(z=radius_m * 0.25)
+    mesh = _placed(Mesh(ball.vertices * bumps, ball.faces, ball.materials), at, rng.uniform(0, np.pi)).shifted(
+        z=radius_m * 0.25
+    )
     above = mesh.vertices[:, 2] > at[2]
     points = mesh.vertices[above, :2]
     return Solid(Semantic.RUBBLE, mesh, points[ConvexHull(points).vertices])
@@ -111,7 +120,9 @@ def signal_post(at: np.ndarray, heading: float) -> Solid:
 
 def sidewalk(edge: np.ndarray, width_m: float = 2.0, height_m: float = 0.12) -> Solid:
     """Return curb and sidewalk to the left of a road's edge (N, 3)."""
-    profile = np.array([[0, -0.05], [0.02, height_m], [0.16, height_m], [width_m, height_m + 0.03], [width_m + 0.05, -0.3]])
+    profile = np.array(
+        [[0, -0.05], [0.02, height_m], [0.16, height_m], [width_m, height_m + 0.03], [width_m + 0.05, -0.3]]
+    )
     kinds = (Material.CONCRETE, Material.CONCRETE, Material.CONCRETE, Material.CONCRETE)
     return Solid(Semantic.CURB, ribbon(edge, profile, kinds))
 

@@ -1,4 +1,7 @@
-"""Recipes for the bodies of road users: (length, width, height) and a style -> mesh. Origin: middle of the box on the ground."""
+"""Recipes for the bodies of road users: (length, width, height) and a style -> mesh.
+
+The origin is the middle of the box, on the ground.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,7 +13,7 @@ from autonomy_nodes.sim.mesh import Mesh, box, ellipsoid, joined, loft, tube
 
 Dimensions = tuple[float, float, float]
 
-# stations of a body from tail to nose: x in 0 to 1 of length, belt and roof in 0 to 1 of height, width of roof and of body
+# stations of a body from tail to nose: x as part of length, belt and roof of height, widths of roof and of body
 _SALOON = (
     (0.00, 0.52, 0.54, 0.70, 0.88),
     (0.04, 0.60, 0.63, 0.78, 0.98),
@@ -81,7 +84,10 @@ def _wheels(axles_m: tuple[float, ...], radius: float, track: float) -> Mesh:
     for x in axles_m:
         for side in (-1.0, 1.0):
             ends = np.array([[x, side * (track / 2 - 0.22), radius], [x, side * track / 2, radius]])
-            wheels += [tube(ends, radius, Material.RUBBER, 12), tube(ends * (1, 1.005, 1), radius * 0.6, Material.METAL, 8)]
+            wheels += [
+                tube(ends, radius, Material.RUBBER, 12),
+                tube(ends * (1, 1.005, 1), radius * 0.6, Material.METAL, 8),
+            ]
     return joined(wheels)
 
 
@@ -139,7 +145,9 @@ def _person(dimensions: Dimensions, style: int) -> Mesh:
     _, width, height = dimensions
     h, stride, side = height, 0.13 * height, 0.08 * height
     parts = [
-        _limb((stride, side, 0), (0.03 * h, side, 0.27 * h), (0, side, 0.5 * h), radius=0.045 * h, material=Material.DARK),
+        _limb(
+            (stride, side, 0), (0.03 * h, side, 0.27 * h), (0, side, 0.5 * h), radius=0.045 * h, material=Material.DARK
+        ),
         _limb((-stride, -side, 0), (0, -side, 0.27 * h), (0, -side, 0.5 * h), radius=0.045 * h, material=Material.DARK),
         ellipsoid((0.08 * h, 0.5 * width * 0.8, 0.2 * h), Material.CLOTH).shifted(z=0.66 * h),
         ellipsoid((0.06 * h, 0.05 * h, 0.075 * h), Material.SKIN).shifted(z=0.925 * h),
@@ -160,13 +168,21 @@ def _cyclist(dimensions: Dimensions, style: int) -> Mesh:
         rim = np.stack([x + 0.32 * np.cos(angle), np.zeros(13), 0.34 + 0.32 * np.sin(angle)], axis=-1)
         parts.append(tube(rim, 0.025, Material.RUBBER, 4))
     saddle, pedals, bars = (-0.25, 0.0, 0.95), (-0.05, 0.0, 0.32), (0.42, 0.0, 1.0)
-    frame = ((-axle, 0, 0.34), saddle), (saddle, pedals), (pedals, (0.38, 0, 0.8)), ((axle, 0, 0.34), bars), (saddle, bars)
+    frame = (
+        ((-axle, 0, 0.34), saddle),
+        (saddle, pedals),
+        (pedals, (0.38, 0, 0.8)),
+        ((axle, 0, 0.34), bars),
+        (saddle, bars),
+    )
     parts += [_limb(start, end, radius=0.03, material=Material.METAL) for start, end in frame]
     parts.append(_limb((0.42, -0.26, 1.02), (0.42, 0.26, 1.02), radius=0.02, material=Material.DARK))
     top = height - 0.42
     for way in (-1, 1):
         y, lift = way * 0.1, 0.09 * way
-        parts.append(_limb((-0.2, y, 0.98), (0.12, y, 0.68 + lift), (0.0, y, 0.24 + lift), radius=0.06, material=Material.DARK))
+        parts.append(
+            _limb((-0.2, y, 0.98), (0.12, y, 0.68 + lift), (0.0, y, 0.24 + lift), radius=0.06, material=Material.DARK)
+        )
         parts.append(_limb((0.12, way * 0.2, top), (0.40, way * 0.24, 1.05), radius=0.045, material=Material.CLOTH))
     torso = ellipsoid((0.14, 0.5 * width * 0.75, 0.34), Material.CLOTH).turned(pitch=0.5)
     parts.append(torso.shifted(-0.05, 0, 0.5 * (0.95 + top) + 0.08))

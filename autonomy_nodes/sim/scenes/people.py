@@ -29,7 +29,9 @@ class Cast:
         self._rng = rng
         self.actors: list[Actor] = []
 
-    def add(self, shape: str, policy: Policy, place: tuple[float, float, float] = (0.0, 0.0, 0.0), tows: int = 0) -> Actor:
+    def add(
+        self, shape: str, policy: Policy, place: tuple[float, float, float] = (0.0, 0.0, 0.0), tows: int = 0
+    ) -> Actor:
         """Engage one actor."""
         label, mean, spread = _KINDS[shape]
         size = np.array(mean) + np.clip(self._rng.normal(size=3), -2.0, 2.0) * spread

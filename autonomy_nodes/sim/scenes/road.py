@@ -63,7 +63,9 @@ def _plan(rng: np.random.Generator) -> _Plan:
     bends[[0, -1]] = 0.0
     flat = bent(length, bends, (0.0, 0.0, float(rng.uniform(-np.pi, np.pi))))
     s = np.arange(len(flat))
-    rise = sum(rng.uniform(0.5, 1.6) * np.sin(s * 2 * np.pi / wave + rng.uniform(0, 6)) for wave in (170.0, 260.0, 400.0))
+    rise = sum(
+        rng.uniform(0.5, 1.6) * np.sin(s * 2 * np.pi / wave + rng.uniform(0, 6)) for wave in (170.0, 260.0, 400.0)
+    )
     start = int(rng.integers(120, 200))
     return _Plan(np.column_stack([flat, rise]), (start, start + 170), start + int(rng.integers(60, 110)))
 
@@ -122,9 +124,9 @@ def _village(plan: _Plan, ground, rng: np.random.Generator) -> list[Solid]:  # n
         while s < end - 6:
             length, width, height = rng.uniform(9, 17), rng.uniform(8, 11), rng.uniform(3.0, 8.5)
             x, y, heading = _place(offset(plan.line, side * (_CURB_M + 3.2 + rng.uniform(0, 2.5) + width / 2)), s)
-            tint = tuple(float(part) for part in rng.uniform(0.45, 0.9, 3) * 0.5 + 0.35 * rng.random())
+            red, green, blue = (float(part) for part in rng.uniform(0.45, 0.9, 3) * 0.5 + 0.35 * rng.random())
             at = np.array([x, y, float(ground.height(np.array([x, y])))])
-            solids.append(scenery.building(at, heading, (length, width, height), tint))
+            solids.append(scenery.building(at, heading, (length, width, height), (red, green, blue)))
             s += int(length + rng.uniform(3, 12))
     return solids
 

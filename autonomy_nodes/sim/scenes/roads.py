@@ -12,7 +12,9 @@ LANE_M = 3.5
 PIECE_M = 100.0  # a lanelet is no longer
 
 
-def curve(length_m: float, curvatures: np.ndarray, start: tuple[float, float, float], step_m: float = 1.0) -> np.ndarray:
+def curve(
+    length_m: float, curvatures: np.ndarray, start: tuple[float, float, float], step_m: float = 1.0
+) -> np.ndarray:
     """Return (N, 2) points of a line whose curvature passes through evenly spread values."""
     count = int(length_m / step_m) + 1
     knots = np.linspace(0.0, length_m, len(curvatures))
@@ -92,8 +94,10 @@ class Network:
         return LaneMap(self.borders, self.lanes, tuple(self.crossings), self.signals)
 
 
-def two_lanes(network: Network, line: np.ndarray, limit_mps: float, middle: Line = Line.DIVIDER) -> tuple[list[int], list[int]]:
-    """Add one lane each way along a line (N, 3, points 1 m apart); return those along it and those against, in order."""
+def two_lanes(
+    network: Network, line: np.ndarray, limit_mps: float, middle: Line = Line.DIVIDER
+) -> tuple[list[int], list[int]]:
+    """Add a lane each way along a line (N, 3, points 1 m apart); return those along it and those against, in order."""
     with_line, against = [], []
     cuts = np.linspace(0, len(line) - 1, max(1, round((len(line) - 1) / PIECE_M)) + 1).astype(int)
     right_edge, left_edge = offset(line, -LANE_M), offset(line, LANE_M)  # as wholes, so that pieces meet
@@ -103,9 +107,7 @@ def two_lanes(network: Network, line: np.ndarray, limit_mps: float, middle: Line
         right = network.border(Line.SOLID, right_edge[part])
         left = network.border(Line.SOLID, left_edge[part])
         with_line.append(network.lane(centre, right, speed_limit_mps=limit_mps))
-        against.append(
-            network.lane(centre, left, left_reversed=True, right_reversed=True, speed_limit_mps=limit_mps)
-        )
+        against.append(network.lane(centre, left, left_reversed=True, right_reversed=True, speed_limit_mps=limit_mps))
     against.reverse()
     for chain in (with_line, against):
         for lane, successor in zip(chain, chain[1:]):
@@ -116,7 +118,11 @@ def two_lanes(network: Network, line: np.ndarray, limit_mps: float, middle: Line
 def road_paint(line: np.ndarray, wear: float, solid_middle: bool = False) -> list[Paint]:
     """Return the edge lines and the middle line of a two-lane road."""
     flat = line[:, :2]
-    middle = Paint(Line.SOLID, flat, 0.15) if solid_middle else Paint(Line.DIVIDER, flat, 0.15, on_m=4.0, off_m=6.0, wear=wear)
+    middle = (
+        Paint(Line.SOLID, flat, 0.15)
+        if solid_middle
+        else Paint(Line.DIVIDER, flat, 0.15, on_m=4.0, off_m=6.0, wear=wear)
+    )
     edges = [Paint(Line.SOLID, offset(flat, side * LANE_M), 0.15, wear=wear) for side in (-1.0, 1.0)]
     return [middle, *edges]
 

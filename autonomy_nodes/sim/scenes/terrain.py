@@ -31,7 +31,7 @@ def places(origin_m: np.ndarray, resolution_m: float, shape: tuple[int, int]) ->
 def bedded(
     heights: np.ndarray, xy: np.ndarray, line: np.ndarray, flat_m: float, blend_m: float, sink_m: float = 0.0
 ) -> np.ndarray:
-    """Return heights (X, Y) with a bed along a line (N, 3): at its height within `flat_m`, natural `blend_m` further."""
+    """Return heights (X, Y) with a bed along a line (N, 3): its height within `flat_m`, natural `blend_m` further."""
     distance, nearest = cKDTree(line[:, :2]).query(xy.reshape(-1, 2))
     share = np.clip((distance - flat_m) / blend_m, 0.0, 1.0).reshape(heights.shape)
     share = share * share * (3.0 - 2.0 * share)
@@ -39,7 +39,9 @@ def bedded(
     return bed * (1.0 - share) + heights * share
 
 
-def patched(shape: tuple[int, int], kinds: dict[Material, float], length_cells: float, rng: np.random.Generator) -> np.ndarray:
+def patched(
+    shape: tuple[int, int], kinds: dict[Material, float], length_cells: float, rng: np.random.Generator
+) -> np.ndarray:
     """Return (X, Y) materials: GRASS, with patches of others that cover about their share of the ground."""
     materials = np.full(shape, Material.GRASS, np.uint8)
     for kind, share in kinds.items():

@@ -1,0 +1,110 @@
+"""The sensors that look, on their mounts: from where everybody was to a sweep or a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.common.vehicle import Mount
+from autonomy_nodes.sim import camera, lidar
+from autonomy_nodes.sim.bodies import Cast
+from autonomy_nodes.sim.dynamics import EgoMotion
+from autonomy_nodes.sim.raycast import Body, Rays
+from autonomy_nodes.sim.traffic import Stand
+from autonomy_nodes.sim.world import Actor, Weather
+
+_SIGHT_M = 600.0  # of cameras
+_SHADOW_M = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Where everybody was. ego: the vehicle's own bodies."""
+
+    stamp_ns: int
+    motion: EgoMotion
+    movers: tuple[tuple[Actor, Stand], ...]
+    ego: tuple[Body, ...]
+
+
+class Lidar:
+    """A LiDAR on its mount."""
+
+    def __init__(
+        self, rays: Rays, cast: Cast, mount: Mount, settings: lidar.LidarSettings, seed: tuple[int, ...]
+    ) -> None:
+        self._rays, self._cast, self._mount, self._settings, self._seed = rays, cast, mount, settings, seed
+        self._beams = lidar.beams_of(settings)
+        self._base_from_sensor = mount.base_from_sensor
+        self._count = 0
+
+    def sweep(self, moments: Sequence[Moment]) -> PointCloud:
+        """Return the sweep over these moments, or of the last one where all points are taken at once."""
+        self._count += 1
+        rolling = self._settings.rolling and len(moments) > 1
+        first, middle = (moments[0], moments[len(moments) // 2]) if rolling else (moments[-1], moments[-1])
+        span_s = (moments[-1].stamp_ns - moments[0].stamp_ns) / SECOND_NS
+        passed_s = (middle.stamp_ns - first.stamp_ns) / SECOND_NS
+        if rolling:
+            origins, aims = self._turning(moments)
+            times = (self._beams.phases * span_s - passed_s).astype(np.float64)
+        else:
+            pose = middle.motion.map_from_base @ self._base_from_sensor
+            origins, aims, times = pose[:3, 3], self._beams.directions @ pose[:3, :3].T.astype(np.float32), None
+        bodies = self._cast.bodies(middle.movers, middle.motion.xy_m, self._settings.farthest_m)
+        bodies += middle.ego if self._settings.self_hits else ()
+        hits = self._rays.cast(origins, aims, bodies, self._settings.farthest_m + 1.0, times)
+        seed = (*self._seed, self._count)
+        return lidar.sweep(first.stamp_ns, self._mount.frame, self._beams, hits, aims, self._settings, seed)
+
+    def _turning(self, moments: Sequence[Moment]) -> tuple[np.ndarray, np.ndarray]:
+        """Return (N, 3) origins and aims in map of beams sent one column after the other."""
+        poses = np.stack([moment.motion.map_from_base for moment in moments]) @ self._base_from_sensor  # (K, 4, 4)
+        columns = self._settings.columns
+        place = np.arange(columns) / columns * (len(moments) - 1)
+        low = place.astype(int)
+        share = (place - low)[:, None, None]
+        column_poses = poses[low] * (1.0 - share) + poses[low + 1] * share  # turns within a step are small
+        each = self._beams.directions.reshape(columns, -1, 3)
+        aims = np.einsum('cij,cbj->cbi', column_poses[:, :3, :3].astype(np.float32), each).reshape(-1, 3)
+        return np.repeat(column_poses[:, :3, 3], each.shape[1], axis=0), aims
+
+
+class Camera:
+    """A camera on its mount."""
+
+    def __init__(
+        self, rays: Rays, cast: Cast, mount: Mount, settings: camera.CameraSettings, seed: tuple[int, ...]
+    ) -> None:
+        self._rays, self._cast, self._mount, self._settings, self._seed = rays, cast, mount, settings, seed
+        turn = np.eye(3) if settings.optical_mount else camera.MOUNT_FROM_OPTICAL
+        self._base_from_camera = mount.base_from_sensor.copy()
+        self._base_from_camera[:3, :3] = self._base_from_camera[:3, :3] @ turn
+        self._pixels = camera.pixel_rays(settings)
+        self._count = 0
+
+    def model(self, stamp_ns: int):  # noqa: ANN201
+        """Return the calibration."""
+        return camera.model_of(stamp_ns, self._mount.frame, self._settings)
+
+    def shoot(self, moment: Moment, weather: Weather) -> camera.View:
+        """Return the picture of a moment, with its truth."""
+        self._count += 1
+        pose = moment.motion.map_from_base @ self._base_from_camera
+        aims = self._pixels @ pose[:3, :3].T.astype(np.float32)
+        bodies = [*self._cast.bodies(moment.movers, moment.motion.xy_m, _SIGHT_M), *moment.ego]
+        seen = bodies if self._settings.sees_itself else bodies[: -len(moment.ego)]
+        hits = self._rays.cast(pose[:3, 3], aims, seen, _SIGHT_M)
+        met = np.flatnonzero(np.isfinite(hits.ranges_m))
+        places = np.full((len(aims), 3), np.inf)
+        places[met] = pose[:3, 3] + aims[met] * hits.ranges_m[met, None]
+        lit = np.ones(len(aims))
+        sun = camera.sun_of(weather)
+        towards = np.broadcast_to(sun, (len(met), 3)).astype(np.float32)
+        blocked = self._rays.cast(places[met] + 0.02 * hits.normals[met], towards, bodies, _SHADOW_M).ranges_m
+        lit[met] = ~np.isfinite(blocked)
+        colours = camera.shaded(aims, hits, lit, places, weather)
+        seed = (*self._seed, self._count)
+        return camera.picture(moment.stamp_ns, self._mount.frame, self._settings, hits, colours, seed)

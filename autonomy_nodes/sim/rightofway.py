@@ -1,0 +1,68 @@
+"""Where those who follow lanes must wait: red lights, and lanes that have right of way."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.lanes import Light
+from autonomy_nodes.sim.world import LaneMap
+
+_CLEAR_S = 4.0  # one who arrives later does not matter
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Somebody that an actor must not drive into: a rectangle about its middle, and its speed along its heading."""
+
+    x_m: float
+    y_m: float
+    heading_rad: float
+    speed_mps: float
+    length_m: float
+    width_m: float
+
+
+class Rules:
+    """The rules of one lane map."""
+
+    def __init__(self, lanes: LaneMap | None) -> None:
+        self._lanes = lanes
+        self._centres: dict[int, np.ndarray] = {}
+
+    def stops(self, lanes: Sequence[int], front_m: float, time_s: float, others: Sequence[Seen]) -> Iterator[float]:
+        """Yield how far along the chain of lanes one must wait now; front_m: where the own front is on it."""
+        if self._lanes is None:
+            return
+        start = 0.0
+        for lane_id in lanes:
+            length = float(np.linalg.norm(np.diff(self._centre(lane_id), axis=0), axis=1).sum())
+            lane, line = self._lanes.lanes[lane_id], start
+            start += length
+            if line < front_m - 0.5 or line > front_m + 80.0:
+                continue  # its line is passed, or far
+            red = lane.signal and self._lanes.signals[lane.signal].colour(time_s) != Light.GREEN
+            waits = lane.yields_to and line < front_m + 25.0
+            if red or (waits and self._taken(lane.yields_to, others)):
+                yield line
+
+    def _taken(self, lanes: Sequence[int], others: Sequence[Seen]) -> bool:
+        """Return whether somebody is on one of these lanes, or will soon be."""
+        for lane_id in lanes:
+            centre = self._centre(lane_id)
+            for one in others:
+                away = np.hypot(centre[:, 0] - one.x_m, centre[:, 1] - one.y_m)
+                if away.min() < 1.8:
+                    return True
+                to_start = centre[0] - (one.x_m, one.y_m)
+                ahead = to_start @ (np.cos(one.heading_rad), np.sin(one.heading_rad))
+                beside = abs(to_start @ (-np.sin(one.heading_rad), np.cos(one.heading_rad)))
+                if beside < 1.8 and 0.0 < ahead < one.speed_mps * _CLEAR_S:
+                    return True
+        return False
+
+    def _centre(self, lane_id: int) -> np.ndarray:
+        assert self._lanes is not None
+        if lane_id not in self._centres:
+            self._centres[lane_id] = self._lanes.centre(lane_id)[:, :2]
+        return self._centres[lane_id]
