@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 
 from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.perception.polar import bucket, ring_table
 
 GROUND, OBSTACLE, OVERHEAD, BELOW, OUTSIDE = range(5)
-_FINEST_M = 0.25  # ring edges are multiples of this, so that a table finds the ring of a range
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class GroundConfig:
     """How the ground is told from the rest.
 
     near_m: largest height above the plane that still is ground, in the open; where things stand it is down to a third,
-    since there the plane is sure and grass is not ground. clearance_m: what is higher than this above ground
-    does not stand in the way of the vehicle. slope_sigma: how much the slope may change in 10 m (rise over run).
+    since there the plane is sure and grass is not ground. slope_sigma: change of slope (rise over run) in 10 m.
+    headroom_m: what is higher above ground than the vehicle and this does not stand in its way.
     """
 
     range_m: float = 160.0
     cell_m: float = 0.8
     cell_growth: float = 0.045
     near_m: float = 0.12
-    clearance_m: float = 2.6
+    headroom_m: float = 0.5
     point_sigma_m: float = 0.06
     seed_sigma_m: float = 0.08
     slope_sigma: float = 0.06
@@ -42,8 +42,8 @@ class GroundConfig:
                 raise ValueError(f'ground.{name}={getattr(self, name)} must be above 0')
         if not 0.0 <= self.cell_growth < 1.0:
             raise ValueError(f'ground.cell_growth={self.cell_growth} must lie between 0 and 1')
-        if not self.clearance_m > self.near_m:
-            raise ValueError(f'ground.clearance_m={self.clearance_m} must be above near_m={self.near_m}')
+        if not self.headroom_m >= 0.0:
+            raise ValueError(f'ground.headroom_m={self.headroom_m} must not be negative')
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,78 +61,21 @@ class Ground:
 class GroundSplitter:
     """Holds the tables of the polar cells; knows nothing from sweep to sweep."""
 
-    def __init__(self, config: GroundConfig) -> None:
-        self.config = config
-        self._rings = _ring_table(config)
+    def __init__(self, config: GroundConfig, vehicle_height_m: float) -> None:
+        self.config, self._clearance_m = config, vehicle_height_m + config.headroom_m
+        self._rings = ring_table(config.range_m, config.cell_m, config.cell_growth)
 
     def split(self, cloud: PointCloud) -> Ground:
         """Return the kind and the height of each point of a cloud in base_link."""
         config, (edges, ring_of, sectors, first_cell) = self.config, self._rings
         xyz = np.ascontiguousarray(cloud.xyz, np.float32)
-        cells, order, starts = _bucket(xyz, ring_of, sectors, first_cell, config.range_m)
+        cells, order, starts = bucket(xyz, ring_of, sectors, first_cell, config.range_m)
         planes = _grow(
             xyz[order], starts, edges, sectors, first_cell,
             config.point_sigma_m, config.seed_sigma_m, config.slope_sigma, config.steepest, config.near_m,
         )  # fmt: skip
-        kinds, heights = _classify(xyz, cells, planes, config.near_m, config.clearance_m)
+        kinds, heights = _classify(xyz, cells, planes, config.near_m, self._clearance_m)
         return Ground(kinds, heights)
-
-
-def _ring_table(config: GroundConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return ring edges (R + 1,), the ring of each range step, sectors (R,) of each ring, its first cell (R + 1,)."""
-    edges = [0.0]
-    while edges[-1] < config.range_m:
-        width = max(config.cell_m, config.cell_growth * edges[-1])
-        edges.append(edges[-1] + _FINEST_M * max(1, round(width / _FINEST_M)))
-    edges_m = np.array(edges)
-    middles, widths = (edges_m[1:] + edges_m[:-1]) / 2.0, np.diff(edges_m)
-    sectors = np.clip(np.round(2.0 * np.pi * middles / widths), 6, 180).astype(np.int64)
-    steps = np.arange(0.0, edges_m[-1], _FINEST_M) + _FINEST_M / 2.0
-    ring_of = np.searchsorted(edges_m, steps) - 1
-    return edges_m, ring_of, sectors, np.concatenate([[0], np.cumsum(sectors)])
-
-
-@njit(cache=True)
-def _turn(x: float, y: float) -> float:
-    """Return the direction of (x, y) as a share of a full turn in [0, 1], to 0.001: enough to sort into cells."""
-    ax, ay = abs(x), abs(y)
-    if ax + ay == 0.0:
-        return 0.0
-    q = min(ax, ay) / max(ax, ay)
-    angle = q * (0.125 + 0.04345 * (1.0 - q))  # atan within 0.004 rad
-    if ay > ax:
-        angle = 0.25 - angle
-    if x < 0.0:
-        angle = 0.5 - angle
-    return 1.0 - angle if y < 0.0 else angle
-
-
-@njit(cache=True)
-def _bucket(
-    xyz: np.ndarray, ring_of: np.ndarray, sectors: np.ndarray, first_cell: np.ndarray, range_m: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the cell of each point (-1 outside), the points' order by cell, and where each cell starts in it."""
-    count, cells_total = len(xyz), first_cell[-1]
-    cells = np.empty(count, np.int32)
-    starts = np.zeros(cells_total + 2, np.int64)
-    for i in range(count):
-        x, y = xyz[i, 0], xyz[i, 1]
-        distance = np.sqrt(x * x + y * y)
-        if not distance < range_m:
-            cells[i] = -1
-            continue
-        ring = ring_of[int(distance / _FINEST_M)]
-        sector = min(int(_turn(x, y) * sectors[ring]), sectors[ring] - 1)
-        cells[i] = first_cell[ring] + sector
-        starts[cells[i] + 2] += 1
-    for cell in range(2, cells_total + 2):
-        starts[cell] += starts[cell - 1]
-    order = np.empty(starts[cells_total + 1], np.int64)
-    for i in range(count):
-        if cells[i] >= 0:
-            order[starts[cells[i] + 1]] = i
-            starts[cells[i] + 1] += 1
-    return cells, order, starts[: cells_total + 1]
 
 
 @njit(cache=True)

@@ -1,0 +1,126 @@
+"""Obstacle points to objects without any training: connected cells, rectangles, what their sizes tell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.common.objects import Objects, no_objects
+from autonomy_nodes.perception.boxes import rectangles
+from autonomy_nodes.perception.components import connected
+from autonomy_nodes.perception.ground import OBSTACLE, OVERHEAD, Ground
+from autonomy_nodes.perception.shapes import completed
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """How points are joined.
+
+    low_m: points lower than this above ground are left to the terrain. gap_m, gap_growth: cells are joined over
+    gap_m + gap_growth * range. split_m: a cluster longer than this is split into what is tall and what is not, since
+    a vehicle beside a wall is more likely than a vehicle that long. longest_m, largest_m2: beyond it is no road user but a structure, which
+    the terrain shows.
+    """
+
+    range_m: float = 90.0
+    cell_m: float = 0.2
+    low_m: float = 0.3
+    gap_m: float = 0.25
+    gap_growth: float = 0.008
+    split_m: float = 7.0
+    tall_m: float = 2.6
+    longest_m: float = 20.0
+    largest_m2: float = 70.0
+    fewest: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ('range_m', 'cell_m', 'low_m', 'gap_m', 'split_m', 'tall_m', 'longest_m', 'largest_m2'):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f'clusters.{name}={getattr(self, name)} must be above 0')
+        if not 1 <= self.fewest <= 100:
+            raise ValueError(f'clusters.fewest={self.fewest} must lie between 1 and 100')
+
+
+def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Ground) -> Objects:
+    """Return the objects in base_link of one sweep, the points of which are (N, 3) in base_link."""
+    size = int(2.0 * config.range_m / config.cell_m)
+    points, cells, cell_of, tops = _occupied(
+        xyz, ground.kinds, ground.heights_m, config.range_m, config.cell_m, size, config.low_m
+    )
+    if len(cells) == 0:
+        return no_objects(stamp_ns, 'base_link', tracked=False)
+    labels = _labelled(config, size, cells, tops)
+    order, starts = _sorted_by(labels[cell_of], int(labels.max()) + 1)
+    chosen = points[order]  # (M, 4) x y z height, by cluster
+    fits = rectangles(np.ascontiguousarray(chosen[:, :2]), starts, config.cell_m / 2.0)
+    spans = fits[:, [2, 4]] - fits[:, [1, 3]]
+    counts = np.diff(starts)
+    kept = (counts >= config.fewest) & (spans.max(axis=1) <= config.longest_m)
+    kept &= spans[:, 0] * spans[:, 1] <= config.largest_m2
+    lows = np.minimum.reduceat(chosen[:, 2] - chosen[:, 3], starts[:-1])  # ground below
+    top = np.zeros(len(counts))
+    np.maximum.at(top, labels, tops)
+    return completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept])
+
+
+def _labelled(config: ClusterConfig, size: int, cells: np.ndarray, tops: np.ndarray) -> np.ndarray:
+    """Return the cluster of each cell; long ones are split by height."""
+    ranges = np.hypot(*((cells + 0.5) * config.cell_m - config.range_m).T)
+    reach = (config.gap_m + config.gap_growth * ranges) / config.cell_m + 1.0  # between middles of cells
+    first = connected(cells, size, reach, np.zeros(len(cells), np.int64))
+    total = int(first.max()) + 1
+    spread = np.zeros((total, 2, 2), np.int64)
+    spread[:, 0], spread[:, 1] = size, -1
+    np.minimum.at(spread[:, 0], first, cells)
+    np.maximum.at(spread[:, 1], first, cells)
+    long = (spread[:, 1] - spread[:, 0]).max(axis=1) * config.cell_m > config.split_m
+    group = first + np.where(long[first] & (tops > config.tall_m), total, 0)
+    return connected(cells, size, reach, group)
+
+
+@njit(cache=True)
+def _occupied(
+    xyz: np.ndarray, kinds: np.ndarray, heights: np.ndarray, range_m: float, cell_m: float, size: int, low: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return obstacle points (M, 4) x y z height, cells (C, 2), the cell of each point, and the top of each cell."""
+    place = np.full((size, size), -1, np.int32)
+    points, cell_of = np.empty((len(xyz), 4), np.float32), np.empty(len(xyz), np.int64)
+    cells, tops = np.empty((len(xyz), 2), np.int64), np.zeros(len(xyz), np.float32)
+    found = count = 0
+    for n in range(len(xyz)):
+        if kinds[n] != OBSTACLE or heights[n] < low:
+            continue
+        i, j = int(np.floor((xyz[n, 0] + range_m) / cell_m)), int(np.floor((xyz[n, 1] + range_m) / cell_m))
+        if i < 0 or j < 0 or i >= size or j >= size:
+            continue
+        if place[i, j] < 0:
+            place[i, j], cells[found, 0], cells[found, 1] = found, i, j
+            found += 1
+        cell = place[i, j]
+        points[count, :3], points[count, 3] = xyz[n], heights[n]
+        cell_of[count] = cell
+        tops[cell] = max(tops[cell], heights[n])
+        count += 1
+    for n in range(len(xyz)):  # what goes on upward from an obstacle belongs to it; a crown above a car does not
+        if kinds[n] == OVERHEAD:
+            i, j = int(np.floor((xyz[n, 0] + range_m) / cell_m)), int(np.floor((xyz[n, 1] + range_m) / cell_m))
+            if 0 <= i < size and 0 <= j < size and place[i, j] >= 0:
+                cell = place[i, j]
+                if tops[cell] < heights[n] < tops[cell] + 0.7:
+                    tops[cell] = heights[n]
+    return points[:count], cells[:found], cell_of[:count], tops[:found]
+
+
+@njit(cache=True)
+def _sorted_by(labels: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order that sorts points by label, stable, and where each label starts in it (total + 1,)."""
+    starts = np.zeros(total + 2, np.int64)
+    for label in labels:
+        starts[label + 2] += 1
+    for label in range(2, total + 2):
+        starts[label] += starts[label - 1]
+    order = np.empty(len(labels), np.int64)
+    for n in range(len(labels)):
+        order[starts[labels[n] + 1]] = n
+        starts[labels[n] + 1] += 1
+    return order, starts[: total + 1]

@@ -1,0 +1,101 @@
+"""What the size of a rectangle tells: which class it may be, and how far it goes on where it was not seen.
+
+A LiDAR sees the sides that face it. Where those fit a vehicle the rectangle is completed away from the sensor to an
+ordinary size, and the covariance says how unsure that is. The numbers are ordinary sizes of road users, not trained.
+"""
+
+import numpy as np
+
+from autonomy_nodes.common.objects import Label, Objects
+
+_CAR_LENGTH_M, _CAR_WIDTH_M = 4.3, 1.8
+# class: windows of length, width, height in which it is plausible, and its weight against UNKNOWN with 1
+_WINDOWS = {
+    Label.CAR: ((1.3, 5.6), (0.0, 2.3), (0.9, 2.3), 3.0),
+    Label.TRUCK: ((5.0, 18.0), (0.0, 3.2), (2.2, 4.5), 2.0),
+    Label.BICYCLE: ((1.2, 2.2), (0.2, 0.9), (1.2, 2.0), 1.5),
+    Label.PEDESTRIAN: ((0.3, 1.1), (0.2, 0.9), (1.2, 2.1), 1.5),
+}
+_SOFT_M = 0.25  # by which a window is blurred
+
+
+def completed(stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndarray, counts: np.ndarray) -> Objects:
+    """Return objects in base_link. fits: (K, 5) as of `boxes.rectangles`; floors: (K,) z of the ground under them.
+
+    tops: (K,) height above ground. counts: (K,) points.
+    """
+    headings, sides, low, high = _lengthwise(fits)
+    length, width = sides.T
+    probabilities = _classes(length, width, tops, counts)
+    vehicle = probabilities[:, Label.CAR] > 0.4
+    # a side that ends a car stands across the line of sight; then the length is hidden behind it
+    middle = (low + high) / 2.0
+    sight = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-6)  # along, across the heading
+    end_view = vehicle & (length < 2.4) & (abs(sight[:, 1]) > abs(sight[:, 0]))
+    headings, low, high = _turned(headings, low, high, end_view)
+    wanted = np.where(vehicle[:, None], [_CAR_LENGTH_M, _CAR_WIDTH_M], 0.0)
+    sides = np.maximum(high - low, 0.1)
+    grown = np.maximum(wanted - sides, 0.0)
+    away = np.sign(low + high)
+    away[away == 0.0] = 1.0
+    middle = (low + high) / 2.0 + away * grown / 2.0
+    c, s = np.cos(headings), np.sin(headings)
+    centre = np.stack([c * middle[:, 0] - s * middle[:, 1], s * middle[:, 0] + c * middle[:, 1]], axis=1)
+    count = len(headings)
+    heights = np.maximum(tops, 0.1)
+    return Objects(
+        stamp_ns=stamp_ns,
+        frame='base_link',
+        positions_m=np.column_stack([centre, floors + heights / 2.0]),
+        headings_rad=(headings + np.pi) % (2.0 * np.pi) - np.pi,
+        dimensions_m=np.column_stack([sides + grown, heights]),
+        existence=0.95 - 0.6 * np.exp(-counts / 8.0),
+        class_probabilities=probabilities,
+        velocities_mps=np.full((count, 2), np.nan),
+        heading_rates_rps=np.full(count, np.nan),
+        pose_covariances=_covariances(headings, sides, grown, counts),
+        velocity_covariances=np.tile(np.eye(2) * 1e4, (count, 1, 1)),  # not known
+    )
+
+
+def _lengthwise(fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return headings along the longer side, (K, 2) sides, and (K, 2) least and greatest coordinates along and across."""
+    low, high = fits[:, [1, 3]], fits[:, [2, 4]]
+    across = high[:, 1] - low[:, 1] > high[:, 0] - low[:, 0]
+    headings, low, high = _turned(fits[:, 0], low, high, across)
+    return headings, high - low, low, high
+
+
+def _turned(
+    headings: np.ndarray, low: np.ndarray, high: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same rectangles with a heading a quarter turn further for those in `which` (K,)."""
+    turned_low = np.column_stack([low[:, 1], -high[:, 0]])
+    turned_high = np.column_stack([high[:, 1], -low[:, 0]])
+    pick = which[:, None]
+    return headings + which * (np.pi / 2.0), np.where(pick, turned_low, low), np.where(pick, turned_high, high)
+
+
+def _classes(length: np.ndarray, width: np.ndarray, height: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return (K, 12) probabilities by size. A car of which many points are seen shows more than one narrow end."""
+    scores = np.zeros((len(length), len(Label)))
+    scores[:, Label.UNKNOWN] = 1.0
+    for label, (*windows, weight) in _WINDOWS.items():
+        scores[:, label] = weight
+        for size, (least, most) in zip((length, width, height), windows):
+            outside = np.maximum(np.maximum(least - size, size - most), 0.0)
+            scores[:, label] *= np.exp(-((outside / _SOFT_M) ** 2))
+    scores[(length < 2.4) & (width < 1.0) & (counts > 60), Label.CAR] *= 0.1
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def _covariances(headings: np.ndarray, sides: np.ndarray, grown: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return (K, 3, 3) of x, y, heading: few points, a short side and what was completed make it larger."""
+    sigma = 0.08 + 0.4 / np.sqrt(counts)[:, None] + 0.3 * grown  # (K, 2) along, across
+    c, s = np.cos(headings), np.sin(headings)
+    turn = np.stack([np.stack([c, -s], axis=1), np.stack([s, c], axis=1)], axis=1)  # (K, 2, 2)
+    result = np.zeros((len(headings), 3, 3))
+    result[:, :2, :2] = turn @ (sigma[:, :, None] ** 2 * np.eye(2)) @ turn.transpose(0, 2, 1)
+    long = sides.max(axis=1)
+    result[:, 2, 2] = np.clip(0.25 / np.maximum(long - 0.5, 0.1), 0.05, 1.5) ** 2
+    return result
