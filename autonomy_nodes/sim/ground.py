@@ -114,8 +114,8 @@ class Canvas:
         if not mask.any():
             return
         if wear > 0.0:
-            patches = np.random.default_rng([seed, i, j]).random((_TILE // 4, _TILE // 4))
-            mask[np.kron(patches < wear, np.ones((4, 4), bool))] = 0
+            patches = np.random.default_rng([seed, i, j]).random((_TILE // 2, _TILE // 2))
+            mask[np.kron(patches < wear, np.ones((2, 2), bool))] = 0
         if self._index[i, j] < 0:
             self._index[i, j] = len(self._tiles)
             self._tiles.append(np.full((_TILE, _TILE), NOTHING, np.uint8))

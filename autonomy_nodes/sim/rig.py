@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.sensing import CameraModel, PointCloud
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Mount
 from autonomy_nodes.sim import camera, lidar
@@ -85,7 +85,7 @@ class Camera:
         self._pixels = camera.pixel_rays(settings)
         self._count = 0
 
-    def model(self, stamp_ns: int):  # noqa: ANN201
+    def model(self, stamp_ns: int) -> CameraModel:
         """Return the calibration."""
         return camera.model_of(stamp_ns, self._mount.frame, self._settings)
 

@@ -3,18 +3,21 @@
 Pure: the same world, vehicle, settings and commands give the same readings, whatever clock hangs on the wall.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from autonomy_nodes.common.kinematics import body_of, body_of_trailer
+from autonomy_nodes.common.lanes import Light, TrafficLights
 from autonomy_nodes.common.objects import Objects
-from autonomy_nodes.common.sensing import Imu, PointCloud, WheelSpeed
+from autonomy_nodes.common.sensing import CameraModel, Imu, PointCloud, WheelSpeed
 from autonomy_nodes.common.types import SECOND_NS, Command, EgoState, Pose
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.sim.bodies import Cast, ego_bodies, ego_meshes, truth_of
 from autonomy_nodes.sim.camera import CameraSettings, View
-from autonomy_nodes.sim.dynamics import Dynamics, DynamicsSettings, EgoMotion
+from autonomy_nodes.sim.dynamics import Dynamics, DynamicsSettings
 from autonomy_nodes.sim.inertial import Gnss, GnssSettings, Inertial, InertialSettings, Wheels, WheelSettings
 from autonomy_nodes.sim.judge import Judge, Verdict, rectangle
 from autonomy_nodes.sim.lidar import LidarSettings
@@ -25,6 +28,7 @@ from autonomy_nodes.sim.traffic import Traffic
 from autonomy_nodes.sim.world import World
 
 RUNNING = 'running'
+REMEMBERED_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,23 @@ class Simulation:
         """Seconds since the start."""
         return (self.now_ns - self.start_ns) / SECOND_NS
 
-    def truth_at(self, stamp_ns: int) -> EgoMotion | None:
-        """Return where the vehicle truly was within the last second, None before that."""
-        return next((moment.motion for moment in self._moments if moment.stamp_ns == stamp_ns), None)
+    def pose_at(self, stamp_ns: int) -> np.ndarray | None:
+        """Return the true (4, 4) map_from_base of a moment; None where it is forgotten or not yet."""
+        for before, after in pairwise(self._moments):
+            if before.stamp_ns <= stamp_ns <= after.stamp_ns:
+                share = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
+                return before.motion.map_from_base * (1.0 - share) + after.motion.map_from_base * share
+        return None
+
+    def lights(self, ids: Mapping[int, int]) -> TrafficLights:
+        """Return what the signals show now; ids: {signal: id under which it is told}."""
+        signals = self.world.lanes.signals if self.world.lanes else {}
+        shown = {ids[number]: Light(signal.colour(self.time_s)) for number, signal in signals.items()}
+        return TrafficLights(self.now_ns, shown)
+
+    def camera_model(self, name: str, stamp_ns: int) -> CameraModel:
+        """Return the calibration of a camera."""
+        return self._cameras[name].model(stamp_ns)
 
     @property
     def running(self) -> bool:
@@ -129,7 +147,7 @@ class Simulation:
             self.motion = self._dynamics.step(self.motion, self.command, self.settings.step_s)
             self.now_ns += self._step_ns
             self._steps += 1
-            self._moments = [*self._moments[-round(SECOND_NS / self._step_ns) :], self._moment()]
+            self._moments = [*self._moments[-round(REMEMBERED_S / self.settings.step_s) :], self._moment()]
             if self.running:
                 self.verdict = self._judged()
             readings.append(self._read())

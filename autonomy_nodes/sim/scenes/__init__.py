@@ -10,6 +10,16 @@ FAMILIES: dict[str, Callable[[int], World]] = {'road': road}
 
 def made(family: str, seed: int) -> World:
     """Return the world of a family and a seed: the same for the same two."""
+    return FAMILIES[chosen('', family, seed)[0]](seed)
+
+
+def chosen(scenario: str, family: str, seed: int) -> tuple[str, int]:
+    """Return family and seed of 'FAMILY' or 'FAMILY-SEED'; those given where the scenario is empty."""
+    if scenario:
+        family, _, number = scenario.partition('-')
+        if number and not number.isdecimal():
+            raise ValueError(f'scenario={scenario!r} must be FAMILY or FAMILY-SEED, such as road-3')
+        seed = int(number) if number else seed
     if family not in FAMILIES:
         raise ValueError(f'family={family!r} must be one of {", ".join(FAMILIES)}')
-    return FAMILIES[family](seed)
+    return family, seed
