@@ -26,15 +26,20 @@ LEAST_PERCENT = 5  # modes less probable than this are not drawn
 STRAIGHT_M = 0.1  # points of a map line nearer than this to a straight one are left out
 
 
+def percents(probabilities: np.ndarray) -> list[int]:
+    """Return whole percents."""
+    return np.rint(100 * probabilities).astype(int).tolist()
+
+
 def ego_row(ego: EgoState, origin: np.ndarray) -> list[int]:
     """Return x, y, heading, speed."""
-    return [*_cm(ego.position_m[:2] - origin), *_milli(ego.heading_rad), *_cm(ego.speed_mps)]
+    return [*_cm(ego.position_m[:2] - origin), *milli(ego.heading_rad), *_cm(ego.speed_mps)]
 
 
 def object_rows(objects: Objects, origin: np.ndarray, odom_from_frame: np.ndarray | None = None) -> list[list[Any]]:
-    """Return name, label, x, y, heading, length, width, height, vx, vy (None where not known), existence of each object.
+    """Return name, label, x, y, heading, length, width, height, vx, vy, existence of each object.
 
-    odom_from_frame: (4, 4) for objects that are not in odom.
+    vx, vy are None where not known. odom_from_frame: (4, 4) for objects that are not in odom.
     """
     turn = np.eye(4) if odom_from_frame is None else odom_from_frame
     xy = moved(objects.positions_m, turn)[:, :2] - origin
@@ -43,7 +48,7 @@ def object_rows(objects: Objects, origin: np.ndarray, odom_from_frame: np.ndarra
     names = objects.names() or [''] * len(objects)
     return [
         [
-            names[i], int(objects.labels[i]), *_cm(xy[i]), *_milli(headings[i]), *_cm(objects.dimensions_m[i]),
+            names[i], int(objects.labels[i]), *_cm(xy[i]), *milli(headings[i]), *_cm(objects.dimensions_m[i]),
             *(_cm(velocities[i]) if np.isfinite(velocities[i]).all() else (None, None)),
             round(100 * float(objects.existence[i])),
         ]
@@ -54,7 +59,7 @@ def object_rows(objects: Objects, origin: np.ndarray, odom_from_frame: np.ndarra
 def path_rows(predictions: Predictions, origin: np.ndarray, step_s: float = 1.0) -> list[list[list[int]]]:
     """Return for each object its probable paths: mode, percent, x, y, x, y, ... about each `step_s`."""
     stride = max(1, round(step_s / predictions.step_s))
-    percent = np.rint(100 * predictions.probabilities).astype(int)
+    percent = np.rint(100 * predictions.probabilities).astype(int)  # (N, K)
     places = _cm_array(predictions.paths[:, :, ::stride, :2] - origin)
     return [
         [[k, int(percent[i, k]), *places[i, k].ravel().tolist()] for k in range(places.shape[1])
@@ -63,9 +68,14 @@ def path_rows(predictions: Predictions, origin: np.ndarray, step_s: float = 1.0)
     ]  # fmt: skip
 
 
+def way_row(xy: np.ndarray, origin: np.ndarray, most: int = 12) -> list[int]:
+    """Return x, y, x, y, ... of at most `most` points of a path xy (T, 2), its ends included."""
+    return _cm_array(xy[_spread(len(xy), most)] - origin).ravel().tolist()
+
+
 def drive_row(xy: np.ndarray, speeds_mps: np.ndarray, origin: np.ndarray, most: int = 25) -> list[int]:
     """Return x, y, speed, x, y, speed, ... of at most `most` points of a path xy (T, 2), its ends included."""
-    keep = np.unique(np.linspace(0, len(xy) - 1, most).round().astype(int))
+    keep = _spread(len(xy), most)
     return np.column_stack([_cm_array(xy[keep] - origin), _cm_array(speeds_mps[keep])]).ravel().tolist()
 
 
@@ -91,13 +101,13 @@ def terrain_cells(grid: Grid, origin: np.ndarray) -> dict[str, Any]:
     }
 
 
-def point_row(cloud: PointCloud, odom_from_base: np.ndarray, origin: np.ndarray, most: int) -> list[int]:
-    """Return x, y, height above base_link [dm] of at most `most` points, spread evenly over the ground."""
+def point_row(cloud: PointCloud, ego: EgoState, origin: np.ndarray, most: int) -> list[int]:
+    """Return x, y, height above base_link [dm] of at most `most` points in base_link, spread evenly over the ground."""
     if not len(cloud):
         return []
     height_dm = np.rint(10 * cloud.xyz[:, 2]).astype(int)
     order = np.argsort(-height_dm, kind='stable')  # of the points in one cell the highest stands for all
-    xy = moved(cloud.xyz.astype(float), odom_from_base)[:, :2] - origin
+    xy = moved(cloud.xyz.astype(float), ego.odom_from_base)[:, :2] - origin
     cell_m = 0.2
     while True:
         _, first = np.unique(np.floor(xy[order] / cell_m).astype(np.int64), axis=0, return_index=True)
@@ -108,15 +118,20 @@ def point_row(cloud: PointCloud, odom_from_base: np.ndarray, origin: np.ndarray,
     return np.column_stack([_cm_array(xy[kept]), height_dm[kept]]).ravel().tolist()
 
 
-def line_rows(pieces: LanePieces, odom_from_base: np.ndarray, origin: np.ndarray) -> list[list[int]]:
+def line_rows(pieces: LanePieces, ego: EgoState, origin: np.ndarray) -> list[list[int]]:
     """Return class, x, y, x, y, ... of each map line, without points that a straight line tells as well."""
     rows = []
     for points, class_ in zip(pieces.points, pieces.classes):
         there = points[np.isfinite(points[:, 0])].astype(float)
         if len(there) >= 2:
-            xy = _straightened(moved(there, odom_from_base)[:, :2]) - origin
+            xy = _straightened(moved(there, ego.odom_from_base)[:, :2]) - origin
             rows.append([int(class_), *_cm_array(xy).ravel().tolist()])
     return rows
+
+
+def milli(angles_rad: Sequence[float] | np.ndarray | float) -> list[int]:
+    """Return angles in mrad."""
+    return np.rint(1000 * np.atleast_1d(np.asarray(angles_rad, float))).astype(int).tolist()
 
 
 def _straightened(xy: np.ndarray) -> np.ndarray:
@@ -131,6 +146,11 @@ def _straightened(xy: np.ndarray) -> np.ndarray:
     return np.concatenate([_straightened(xy[: worst + 1])[:-1], _straightened(xy[worst:])])
 
 
+def _spread(count: int, most: int) -> np.ndarray:
+    """Return at most `most` indices from 0 to count - 1, both among them."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
 def _code(name: str) -> int:
     return ord(CELLS[name])
 
@@ -141,7 +161,3 @@ def _cm_array(values: np.ndarray) -> np.ndarray:
 
 def _cm(values: np.ndarray | float) -> list[int]:
     return np.atleast_1d(_cm_array(np.asarray(values))).tolist()
-
-
-def _milli(value: float) -> Sequence[int]:
-    return [round(1000 * float(value))]

@@ -1,15 +1,20 @@
 """The figures of a run as one flat dictionary, from what its stages reported."""
 
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from autonomy_nodes.common.status import Mode, Status
 from autonomy_nodes.common.types import SECOND_NS
-from autonomy_nodes.evaluation.runlog import Run
-from autonomy_nodes.messages.topics import PLANNED, TABLE
+from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, read_log, read_run, read_timing
+from autonomy_nodes.messages.bags import Recording
+from autonomy_nodes.messages.cdr import Cursor
+from autonomy_nodes.messages.topics import PLANNED, TABLE, TRAJECTORY
 
+SUMMARY = 'report.json'
 Timing = Sequence[tuple[str, int, float | None, float | None]]  # stage, stamp_ns, duration_ms, latency_ms
 Figures = dict[str, float | int]
 GIVER = {topic.name: topic.given_by for topic in TABLE}
@@ -17,8 +22,19 @@ OUTCOME = ('goal_reached', 'collisions', 'progress_m')  # keys of the values of 
 SOURCES = ('lidar', 'camera')  # the stage whose steps are the frames that came in: the first that ran
 
 
-def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[int]) -> Figures:
-    """Return the keys of report.json. sent_ns: stamps of the trajectories that safety sent.
+def summarise(folder: Path) -> Figures:
+    """Write report.json of the run in `folder`, and return it; raises DataError where the log cannot be read."""
+    run, log, sent_ns = read_run(folder), read_log(folder), None
+    if (folder / OUTPUTS).exists():
+        messages = Recording(folder / OUTPUTS).messages(topics=[TRAJECTORY.name])
+        sent_ns = [Cursor(data).header()[0] for _, _, _, data in messages]
+    found = figures(run, log, read_timing(folder), sent_ns)
+    (folder / SUMMARY).write_text(json.dumps(found, indent=2) + '\n', encoding='utf-8')
+    return found
+
+
+def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[int] | None) -> Figures:
+    """Return the keys of report.json. sent_ns: stamps of the trajectories that safety sent, None where no bag tells.
 
     A frame came out where safety sent a trajectory with the stamp of a plan, and with it of a sweep.
     """
@@ -28,9 +44,10 @@ def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[i
     found |= latencies(run, log, timing)
     found |= {f'drops.{topic}': count for topic, count in sorted(drops(log).items())}
     found |= {f'mode_s.{mode}': round(spent, 3) for mode, spent in mode_seconds(log).items()}
-    found |= {f'faults.{name}': count for name, count in sorted(faults(log).items())}
+    found |= {f'faults.{name}': count for name, count in sorted(Counter(name for _, name in faults(log)).items())}
     found['frames.in'] = run.frames_in if run.frames_in is not None else frames_in(log)
-    found['frames.out'] = len(set(sent_ns) & {s.lineage[PLANNED.name] for s in log if PLANNED.name in s.lineage})
+    if sent_ns is not None:
+        found['frames.out'] = len(set(sent_ns) & {s.lineage[PLANNED.name] for s in log if PLANNED.name in s.lineage})
     if run.wall_s:
         found['wall_s'] = round(run.wall_s, 3)
         found['real_time_factor'] = round(drive_s / run.wall_s, 3)
@@ -40,8 +57,7 @@ def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[i
 def latencies(run: Run, log: Sequence[Status], timing: Timing) -> Figures:
     """Return p50, p95 and max of each stage and from sweep to trajectory, in ms.
 
-    Live: when the output was sent minus its stamp. Lockstep: how long the step took; from sweep to trajectory it is
-    the longest chain of such durations, as if each stage had a process of its own.
+    Live: when the output was sent minus its stamp. Lockstep: how long the step took.
     """
     live = run.mode == 'live'
     by_stage: dict[str, list[float]] = defaultdict(list)
@@ -49,13 +65,22 @@ def latencies(run: Run, log: Sequence[Status], timing: Timing) -> Figures:
         value = latency_ms if live else duration_ms
         if value is not None:
             by_stage[stage].append(value)
-    by_stage['sweep_to_trajectory'] = list((_arrivals(log, timing) if live else _chains(log, timing)).values())
+    by_stage['sweep_to_trajectory'] = list(sweep_to_trajectory_ms(run, log, timing).values())
     return {
         f'latency_ms.{stage}.{name}': round(float(np.percentile(values, share)), 3)
         for stage, values in sorted(by_stage.items())
         for name, share in (('p50', 50), ('p95', 95), ('max', 100))
         if values
     }
+
+
+def sweep_to_trajectory_ms(run: Run, log: Sequence[Status], timing: Timing) -> dict[int, float]:
+    """Return how long each sweep took to become a trajectory, by stamp.
+
+    Live: when safety sent it minus its stamp. Lockstep: the longest chain of step durations that leads to it, as if
+    each stage had a process of its own.
+    """
+    return _arrivals(log, timing) if run.mode == 'live' else _chains(log, timing)
 
 
 def drops(log: Sequence[Status]) -> dict[str, int]:
@@ -95,21 +120,15 @@ def mode_seconds(log: Sequence[Status]) -> dict[str, float]:
     return spent
 
 
-def faults(log: Sequence[Status]) -> dict[str, int]:
-    """Return how often each fault began: ids after the key 'fault' of a stage's values that its last status had not."""
-    begun: dict[str, int] = {}
+def faults(log: Sequence[Status]) -> list[tuple[int, str]]:
+    """Return (stamp_ns, id) of each fault that began: ids under the key 'fault', new since the stage's last status."""
+    begun: list[tuple[int, str]] = []
     held: dict[str, set[str]] = defaultdict(set)
     for status in log:
-        now = fault_ids(status)
-        for name in now - held[status.node]:
-            begun[name] = begun.get(name, 0) + 1
+        now = set(status.values.get('fault', '').replace(',', ' ').split())
+        begun += [(status.stamp_ns, name) for name in sorted(now - held[status.node])]
         held[status.node] = now
     return begun
-
-
-def fault_ids(status: Status) -> set[str]:
-    """Return the faults that a status names."""
-    return set(status.values.get('fault', '').replace(',', ' ').split())
 
 
 def frames_in(log: Sequence[Status]) -> int:

@@ -1,4 +1,4 @@
-"""What a run leaves beside its bag: log.jsonl, timing.jsonl and run.json. Lockstep and live runs write them with this file.
+"""What a run leaves beside its bag: log.jsonl, timing.jsonl and run.json, written by lockstep and live runs alike.
 
 log.jsonl: a line a stage and stamp, with sorted keys; nothing of a clock is in it, so two replays give the same bytes.
 timing.jsonl: what the clock told of the same steps. run.json: what was run, on what, by which command.
@@ -36,7 +36,10 @@ def log_line(status: Status) -> str:
 
 
 def timing_line(stage: str, stamp_ns: int, duration_ms: float | None, latency_ms: float | None) -> str:
-    """Return the line of timing.jsonl of one step. latency_ms: when its output was sent minus its stamp; None in lockstep."""
+    """Return the line of timing.jsonl of one step.
+
+    latency_ms: when its output was sent minus its stamp; None in lockstep.
+    """
     rounded = [None if value is None else round(value, 3) for value in (duration_ms, latency_ms)]
     return _line({'stage': stage, 'stamp_ns': stamp_ns, 'duration_ms': rounded[0], 'latency_ms': rounded[1]})
 
@@ -93,10 +96,7 @@ class Run:
 def write_run(folder: Path, run: Run) -> None:
     """Write run.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = asdict(run)
-    if run.body:
-        del told['body']['mounts']  # where sensors sit is in the bag: /tf_static
-    (folder / RUN).write_text(json.dumps(told, sort_keys=True, indent=2) + '\n', encoding='utf-8')
+    (folder / RUN).write_text(json.dumps(asdict(run), sort_keys=True, indent=2) + '\n', encoding='utf-8')
 
 
 def read_run(folder: Path) -> Run:
@@ -120,7 +120,7 @@ def read_log(folder: Path) -> list[Status]:
 
 
 def read_timing(folder: Path) -> list[tuple[str, int, float | None, float | None]]:
-    """Return (stage, stamp_ns, duration_ms, latency_ms) of each step in timing.jsonl; none where there is no such file."""
+    """Return (stage, stamp_ns, duration_ms, latency_ms) of each step of timing.jsonl; none without that file."""
     if not (folder / TIMING).exists():
         return []
     try:

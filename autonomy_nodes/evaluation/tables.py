@@ -104,10 +104,9 @@ def _type_name(kind: Any) -> str:
 
 
 def _default(field: Field) -> str:
-    value: Any = field.default
-    if value is MISSING and field.default_factory is not MISSING:
-        value = field.default_factory()
-    return 'must be set' if value is MISSING else f'`{value!r}`'
+    if field.default is not MISSING:
+        return f'`{field.default!r}`'
+    return 'must be set' if field.default_factory is MISSING else f'`{field.default_factory()!r}`'
 
 
 def _about(kind: type) -> dict[str, str]:

@@ -74,11 +74,12 @@ function selectTime(ms) {
 }
 
 // The newest of `key` at or before the selected moment, not older than `oldest` ms: some layers are kept only now and then.
+// One that came between two moments tells how much `later` it is than the first.
 function newest(key, oldest) {
   for (let at = state.index; at >= 0; at -= 1) {
-    const each = state.scene.moments[at];
+    const each = state.scene.moments[at], found = each[key];
     if (moment().t - each.t > oldest) return null;
-    if (each[key]) return { value: each[key], age: moment().t - each.t };
+    if (found) return found.row ? { value: found.row, age: moment().t - each.t - found.later } : { value: found, age: moment().t - each.t };
   }
   return null;
 }

@@ -32,7 +32,18 @@ function drawBox(context, scale, box) {
   context.fill();
   context.globalAlpha = 1;
   const left = Math.min(...[0, 1, 2, 3, 4, 5, 6, 7].map((k) => corner(k)[0])), top = Math.min(...[0, 1, 2, 3, 4, 5, 6, 7].map((k) => corner(k)[1]));
-  words(context, `${LABELS[box.label]} ${box.name.slice(0, 4)}`, Math.max(left, 2), Math.max(top - 4, 12), { font: '11px system-ui, sans-serif', colour: paint });
+  plate(context, `${LABELS[box.label]} ${box.name.slice(0, 4)}`, Math.max(left, 2), Math.max(top - 3, 15), paint);
+}
+
+// Words on a plate: a picture has any brightness.
+function plate(context, text, left, bottom, paint) {
+  context.font = '11px system-ui, sans-serif';
+  context.textAlign = 'left';
+  context.textBaseline = 'alphabetic';
+  context.fillStyle = paint;
+  context.fillRect(left, bottom - 14, context.measureText(text).width + 8, 14);
+  context.fillStyle = colour('label');
+  context.fillText(text, left + 4, bottom - 3.5);
 }
 
 function drawCamera() {
@@ -43,7 +54,7 @@ function drawCamera() {
   if (image.complete && image.naturalWidth) context.drawImage(image, 0, 0, width, height);
   for (const box of shot.boxes) drawBox(context, scale, box);
   const mode = moment().mode;
-  words(context, `${shot.camera}  ${seconds(shot.t, 2)}  ${mode}`, 8, height - 9, { font: '600 12px system-ui, sans-serif' });
+  plate(context, `${shot.camera}  ${seconds(shot.t, 2)}  ${mode}`, 6, height - 6, colour(mode));
   const apart = shot.t - moment().t, when = apart === 0 ? 'at this moment' : `${seconds(Math.abs(apart), 2)} ${apart < 0 ? 'before' : 'after'} this moment`;
   byId('camera-note').textContent = `Rectified picture ${when}, ${shot.stamp}. ` + (shot.boxes.length ? 'Boxes: tracks, carried to the picture\u2019s stamp.' : shot.placed ? 'No track in view.' : 'No boxes: where the camera sits was not recorded.');
 }

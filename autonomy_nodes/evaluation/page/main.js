@@ -39,7 +39,7 @@ async function showScene() {
   if (!scene || !scene.moments.length) { notice(scene ? 'The bag of this run holds no sweep that can be drawn.' : 'There is no outputs.mcap beside the log: figures only.'); return; }
   state.scene = scene;
   above.fastest = Math.max(100, Math.ceil(Math.max(...scene.moments.flatMap((each) => (each.drive || []).filter((_, at) => at % 3 === 2))) / 100) * 100);
-  for (const id of ['transport', 'viewer', 'moment-cards']) byId(id).hidden = false;
+  for (const id of ['transport', 'viewer', 'marks-card']) byId(id).hidden = false;
   showLegend();
   showStrip();
   connectCanvas();

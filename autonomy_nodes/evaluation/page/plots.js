@@ -110,12 +110,12 @@ function showAlerts() {
   const rows = [...found.values()].sort((a, b) => rank[a.level] - rank[b.level] || b.times - a.times);
   if (!rows.length) { byId('alerts').append(make('p', { class: 'empty' }, 'None: every step of every stage was good.')); return; }
   const shown = rows.slice(0, 40);
-  byId('alerts').append(make('div', { class: 'scroll' }, make('table', {},
+  fill(byId('alerts'), {}, [make('div', { class: 'scroll' }, make('table', {},
     make('thead', {}, make('tr', {}, ['level', 'stage', 'what it said'].map((name) => make('th', {}, name)), ['steps', 'first', 'last'].map((name) => make('th', { class: 'number' }, name)))),
     make('tbody', {}, shown.map((row) => make('tr', {},
       make('td', {}, make('span', { class: 'chip', style: `background:var(--${LEVELS[row.level]})` }, row.level)), make('td', {}, row.stage),
       make('td', { style: 'min-width:180px;overflow-wrap:anywhere' }, row.text), make('td', { class: 'number' }, count(row.times)),
       make('td', { class: 'number' }, make('button', { type: 'button', onclick: () => selectTime(row.first) }, seconds(row.first))),
       make('td', { class: 'number' }, seconds(row.last))))))),
-    rows.length > shown.length && make('p', { class: 'muted small' }, `and ${rows.length - shown.length} more, in log.jsonl`));
+    rows.length > shown.length && make('p', { class: 'muted small' }, `and ${rows.length - shown.length} more, in log.jsonl`)]);
 }

@@ -4,7 +4,7 @@
 const LAYERS = [ // key, name, shown at first, colour of its mark
   ['terrain', 'terrain', true, 'cell-easy'], ['sweep', 'LiDAR sweep', true, 'sweep'], ['points', 'obstacle points', true, 'points'],
   ['lines', 'map', true, 'map-lane'], ['objects', 'tracks', true, 'vehicle'], ['paths', 'predictions', true, 'mode0'],
-  ['candidates', 'candidates', true, 'candidate'], ['drive', 'trajectory', true, 'mode2'], ['stop', 'contingency stop', true, 'stop'],
+  ['candidates', 'candidates', true, 'candidate'], ['drive', 'trajectory', true, 'mode2'], ['plan', 'planned, not sent', true, 'ego'], ['stop', 'contingency stop', true, 'stop'],
   ['truth', 'ground truth', true, 'truth'],
 ];
 const CELLS = ['', 'cell-filled', 'cell-easy', 'cell-fair', 'cell-hard', 'cell-rough', 'cell-hole', 'cell-obstacle'];
@@ -207,6 +207,12 @@ function drawDrive(context, at, row) {
   context.lineCap = 'butt';
 }
 
+// A plan that safety let not out.
+function drawPlan(context, at, row) {
+  context.strokeStyle = colour('ego'); context.lineWidth = 2; context.setLineDash([2, 4]);
+  line(context, at, row, 3); context.stroke(); context.setLineDash([]);
+}
+
 function drawStop(context, at, row) {
   const last = row.length - 3, [x, y] = [at.x(row[last], row[last + 1]), at.y(row[last], row[last + 1])];
   context.strokeStyle = colour('stop'); context.lineWidth = 2; context.setLineDash([5, 4]);
@@ -242,9 +248,9 @@ function drawEgo(context, at, body, now) {
 }
 
 function drawFrame(context, at, grid, now, notes) {
-  for (const [x, y, metres, align] of grid.marks) if (x > 30 || align === 'left') if (y < at.height - 18 || align === 'center') words(context, String(metres).replace('-', '\u2212'), x, y, { font: '10.5px system-ui, sans-serif', align, colour: colour('axis') });
+  for (const [x, y, metres, align] of grid.marks) if (align === 'center' ? x > 40 && x < at.width - 60 : y > 24 && y < at.height - 18) words(context, String(metres).replace('-', '\u2212'), x, y, { font: '10.5px system-ui, sans-serif', align, colour: colour('axis') });
   words(context, at.up ? 'forward [m]' : 'odom y [m]', 6, 16, { font: '10.5px system-ui, sans-serif', colour: colour('axis') });
-  words(context, at.up ? 'left [m]' : 'odom x [m]', at.width - 6, at.height - 20, { font: '10.5px system-ui, sans-serif', align: 'right', colour: colour('axis') });
+  words(context, at.up ? 'left [m]' : 'odom x [m]', at.width - 6, at.height - 6, { font: '10.5px system-ui, sans-serif', align: 'right', colour: colour('axis') });
   words(context, `${seconds(now.t, 2)}   ${now.mode}`, at.width - 10, 20, { font: '600 14px system-ui, sans-serif', align: 'right', colour: colour(now.mode) });
   words(context, `${number(now.ego[3] / 100)} m/s`, at.width - 10, 38, { align: 'right' });
   words(context, now.stamp, at.width - 10, 54, { font: '10.5px system-ui, sans-serif', align: 'right', colour: colour('axis') });
@@ -260,7 +266,7 @@ function drawAbove() {
   const at = above.place = placement(now.ego, width, height), on = above.shown, notes = [];
   const kept = (key, oldest, name) => {
     const found = on[key] ? newest(key, oldest) : null;
-    if (found && found.age) notes.push(`${name} ${seconds(found.age)} before`);
+    if (found && found.age) notes.push(`${name} ${seconds(Math.abs(found.age))} ${found.age > 0 ? 'before' : 'after'}`);
     return found && found.value;
   };
   const terrain = kept('terrain', LAST_TERRAIN_MS, 'terrain');
@@ -273,8 +279,9 @@ function drawAbove() {
   if (on.paths && now.paths) drawPaths(context, at, now.paths);
   if (on.truth && now.truth) drawTruth(context, at, now.truth);
   if (on.objects && now.objects) drawObjects(context, at, now.objects);
-  if (on.stop && now.stop) drawStop(context, at, now.stop);
+  if (on.plan && now.plan) drawPlan(context, at, now.plan);
   if (on.drive && now.drive) drawDrive(context, at, now.drive);
+  if (on.stop && now.stop) drawStop(context, at, now.stop);
   drawEgo(context, at, state.scene.body, now);
   drawFrame(context, at, grid, now, notes);
 }

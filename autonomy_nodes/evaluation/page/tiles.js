@@ -40,13 +40,17 @@ function modeTile() {
       make('i', { class: 'dot', style: `background:var(--${mode})` }), `${mode} ${number(time, 1)} s`))));
 }
 
+function framesTile(into, out) {
+  if (out === undefined) return tile('Frames in', count(into));
+  const lost = into - out, note = lost > 0 ? `${count(lost)} without a trajectory` : 'each became a trajectory';
+  return tile('Frames in, out', `${count(into)}, ${count(out)}`, '', into ? note : '', lost > 0 ? 'warn' : '');
+}
+
 function showTiles() {
   const figures = summary.figures, tiles = outcomeTiles(figures);
   if (!tiles.length) tiles.push(tile('Length', number(figures.drive_s, 1), 's'));
   tiles.push(modeTile());
-  const lost = figures['frames.in'] - figures['frames.out'];
-  const reached = lost > 0 ? `${count(lost)} without a trajectory` : 'each sweep became a trajectory';
-  tiles.push(tile('Frames in, out', `${count(figures['frames.in'])}, ${count(figures['frames.out'])}`, '', figures['frames.in'] ? reached : '', lost > 0 ? 'warn' : ''));
+  tiles.push(framesTile(figures['frames.in'], figures['frames.out']));
   const p95 = figures['latency_ms.sweep_to_trajectory.p95'];
   if (p95 !== undefined) tiles.push(tile('Sweep to trajectory', number(p95, 0), 'ms', `95 % are quicker; half ${number(figures['latency_ms.sweep_to_trajectory.p50'], 0)} ms`));
   if (figures.real_time_factor) tiles.push(tile('Speed of the run', number(figures.real_time_factor, 2), '\u00d7 real time', number(figures.wall_s, 1) + ' s on the clock'));
@@ -77,11 +81,12 @@ function showLatency() {
         make('i', { style: `width:${share(p95)}%;background:var(--accent);opacity:.35` }),
         make('i', { style: `width:${share(p50)}%;background:var(--accent)` }),
         make('i', { style: `left:calc(${share(max)}% - ${max > longest ? 5 : 2}px);width:${max > longest ? 5 : 2}px;background:var(--bad)` })),
-      make('span', { class: 'muted' + first }, `${number(p50)} / ${number(p95)} / ${number(max)} ms`),
+      make('span', { class: 'muted' + first }, `${number(p50)} / ${number(p95)} / ${number(max)}`),
     ];
   });
   const key = (style, text) => make('span', { class: 'key' }, make('i', { class: 'dot', style }), text);
-  byId('latency').append(make('div', { class: 'rows' }, rows), make('div', { class: 'keys', style: 'margin-top:10px' },
+  const head = [make('span', {}), make('span', {}), make('span', { class: 'muted small' }, 'p50 / p95 / max [ms]')];
+  byId('latency').append(make('div', { class: 'rows' }, head, rows), make('div', { class: 'keys', style: 'margin-top:10px' },
     key('background:var(--accent)', 'half are quicker (p50)'), key('background:var(--accent);opacity:.35', '95 %'), key('background:var(--bad)', 'longest; a thick end lies beyond the scale')));
 }
 
@@ -108,4 +113,6 @@ function showHead() {
     ? 'Latency of a stage: when its output was sent minus its stamp, the stamp of the sweep.'
     : 'Latency of a stage: how long its step took. From sweep to trajectory: the longest chain of such steps, as if each stage had a process of its own.'));
   foot.append(make('p', {}, `Time 0 is stamp ${summary.start_ns} ns. Frames out: sweeps for which safety sent a trajectory. The same figures, for tools, stand in report.json; the lines behind them in log.jsonl.`));
+  if (summary.every > 1) foot.append(make('p', {}, `The drive is long: one of ${summary.every} sweeps is drawn; figures and plots take all.`));
+  if (summary.unreadable) foot.append(make('p', {}, `${count(summary.unreadable)} messages of the bag could not be read and are not shown.`));
 }

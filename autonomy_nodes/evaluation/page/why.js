@@ -8,7 +8,8 @@ function facts(pairs) {
 function showWhy(now) {
   const place = byId('why'), decision = now.decision;
   const chip = make('span', { class: 'chip', style: `background:var(--${now.mode})` }, now.mode);
-  const words = now.safety ? [chip, ' ', now.safety] : [chip];
+  const told = (now.log.safety || ['', ''])[1], reason = told.startsWith(`${now.mode}: `) ? told.slice(now.mode.length + 2) : '';
+  const words = [chip, reason && ` ${reason}`];
   if (!decision) {
     place.replaceChildren(make('p', { class: 'empty' }, 'No decision was recorded for this sweep.'), facts([['mode', make('span', {}, words)]]));
     return;
@@ -25,7 +26,7 @@ function showMarks(now) {
   const head = make('tr', {}, make('th', {}, 'candidate'), marks.rows.map((row) => make('th', { class: row.chosen ? 'chosen' : '', title: row.kind }, `${row.id}`, make('div', { style: 'font-weight:400' }, row.kind))));
   const gates = marks.gates.map((name, at) => make('tr', {}, make('td', {}, name.replaceAll('_', ' ')), marks.rows.map((row) => {
     const value = row.gates[at];
-    return cell(row, value === null ? '-' : value >= 1 ? make('span', { class: 'ok' }, 'passes') : make('span', { class: 'veto' }, value > 0 ? number(value, 2) : 'veto'));
+    return cell(row, value === null ? '-' : value >= 1 ? make('span', { class: 'ok' }, '\u2713') : make('span', { class: 'veto' }, value > 0 ? number(value, 2) : 'veto'));
   })));
   const terms = marks.terms.map((name, at) => make('tr', {}, make('td', {}, name.replaceAll('_', ' ')), marks.rows.map((row) => {
     const value = row.terms[at];
@@ -33,23 +34,30 @@ function showMarks(now) {
   })));
   const total = make('tr', { class: 'sum' }, make('td', {}, 'score'), marks.rows.map((row) => cell(row, number(row.score, 3))));
   place.replaceChildren(make('div', { class: 'scroll' }, make('table', { class: 'marks' }, make('thead', {}, head), make('tbody', {}, total, gates, terms))),
-    make('p', { class: 'muted small', style: 'margin-top:8px' }, `${marks.rows.length} of ${marks.count} candidates: ${marks.rows.some((row) => row.chosen) ? 'the chosen one (framed) and ' : ''}the best by score. A gate passes or vetoes; a term is 0 to 1.`));
+    make('p', { class: 'muted small', style: 'margin-top:8px' }, `${marks.rows.length} of ${marks.count} candidates: the chosen one (framed), the best others, and of those with a veto the ones whose terms are best. A gate passes or vetoes; a term is 0 to 1.`));
 }
 
+// The last part of a topic's name, with the one before where that alone would be unclear.
+function shortName(topic) {
+  const parts = topic.split('/');
+  return ['objects', 'trajectory', 'pointcloud', 'pointcloud_raw', 'camera_info', 'pose'].includes(parts[parts.length - 1]) ? parts.slice(-2).join('/') : parts[parts.length - 1];
+}
+
+function inputChip([, topic, age]) {
+  const old = age > 0.5;
+  return make('span', { class: old ? 'input old' : 'input', title: `${topic}: ${number(age)} ms older than the trajectory` }, shortName(topic), old && make('strong', {}, ` \u2212${number(age, 0)} ms`));
+}
+
+// A row a step, in the order of the work; what it read with the trajectory's own stamp, and what was older.
 function showLineage(now) {
   const place = byId('lineage'), rows = now.lineage;
   if (!rows || !rows.length) { place.replaceChildren(make('p', { class: 'empty' }, 'No stage reported which stamps fed this trajectory.')); return; }
-  const oldest = Math.max(1, ...rows.map((row) => Math.abs(row[2])));
-  let last = '';
-  const lines = rows.map(([stage, topic, age]) => {
-    const first = stage !== last, note = first && now.log && now.log[stage];
-    last = stage;
-    return make('tr', {}, make('td', { style: 'white-space:nowrap' }, first ? make('strong', {}, stage) : '', note && make('div', {}, make('span', { class: 'chip', style: `background:var(--${LEVELS[note[0]] || 'good'})`, title: note[1] }, note[0]))),
-      make('td', { style: 'overflow-wrap:anywhere' }, topic),
-      make('td', { class: 'number' }, `${number(age, Number.isInteger(age) ? 0 : 1)} ms`),
-      make('td', { style: 'width:22%' }, make('div', { class: 'meter', style: 'height:8px;margin-top:6px' }, make('i', { style: `width:${(clamp(age, 0, oldest) / oldest) * 100}%;background:var(--accent)` }))));
+  const stages = inOrder(new Set(rows.map((row) => row[0])));
+  const lines = stages.map((stage) => {
+    const note = now.log[stage], inputs = rows.filter((row) => row[0] === stage).sort((a, b) => a[2] - b[2]);
+    return make('tr', {}, make('td', {}, make('strong', {}, stage.replace('_', ' '))), make('td', {}, inputs.map(inputChip)),
+      make('td', {}, note && make('span', { class: 'chip', style: `background:var(--${LEVELS[note[0]] || 'good'})`, title: note[1] }, note[0])));
   });
-  const head = [['stage', ''], ['read', ''], ['older by', 'number'], ['', '']];
-  place.replaceChildren(make('div', { class: 'scroll' }, make('table', {}, make('thead', {}, make('tr', {}, head.map(([name, kind]) => make('th', { class: kind }, name)))), make('tbody', {}, lines))),
-    make('p', { class: 'muted small', style: 'margin-top:8px' }, `How much older each input was than the trajectory, ${now.stamp} ns.`));
+  place.replaceChildren(make('div', { class: 'scroll' }, make('table', { class: 'fed' }, make('tbody', {}, lines))),
+    make('p', { class: 'muted small', style: 'margin-top:8px' }, 'Inputs without a number have the stamp of the trajectory; the others are as much older.'));
 }
