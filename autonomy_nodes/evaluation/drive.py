@@ -1,0 +1,92 @@
+"""A drive in the simulator: live with real processes, or in lockstep, where the world waits for the stack."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from autonomy_nodes.common.settings import check_settings
+from autonomy_nodes.evaluation.live import LiveRun, run_live
+from autonomy_nodes.evaluation.replay import OutputSink, Setup, lockstep
+from autonomy_nodes.evaluation.runlog import Run, write_run
+from autonomy_nodes.nodes.launcher import settings_files
+from autonomy_nodes.nodes.processes import TABLE, make
+
+LEFT_S = 5.0  # of simulated time, beyond the scenario's own duration, after which a lockstep drive is ended
+LIVE_FACTOR, LIVE_MORE_S = 6.0, 60.0  # wall time a live drive may take on a slow machine
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is driven. family and seed make the world."""
+
+    family: str = 'road'
+    seed: int = 0
+    duration_s: float = 60.0
+
+    @property
+    def name(self) -> str:
+        """Return the name by which reports call it."""
+        return f'{self.family}-{self.seed}'
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive with its settings. arguments: of the launch, all of them; settings: {'node.setting': value}."""
+
+    out: Path
+    scenario: Scenario
+    arguments: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    run: Run = field(default_factory=Run)
+
+    def prepared(self) -> 'Drive':
+        """Return the drive with the settings that the scenario asks for; the map is written where there are lanes."""
+        from autonomy_nodes.sim.export import export_map  # the simulator's packages are an extra
+
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / 'map.osm'
+        mapped = export_map(self.scenario.family, self.scenario.seed, path)
+        told = {
+            'sim.family': self.scenario.family,
+            'sim.seed': self.scenario.seed,
+            'sim.simulation.duration_s': self.scenario.duration_s,
+            'camera.cameras': ('front',),
+            'perception.cameras': ('front',),
+            'safety.engaged_at_start': True,
+            **({'map.map_path': str(path.resolve())} if mapped and not self.arguments['map_path'] else {}),
+        }
+        run = replace(self.run, scenario=self.scenario.name)
+        return replace(self, settings={**told, **self.settings}, run=run)
+
+
+def drive_live(drive: Drive) -> Path:
+    """Drive with every node in its own process group, over the middleware."""
+    drive = drive.prepared()
+    timeout_s = drive.scenario.duration_s * LIVE_FACTOR + LIVE_MORE_S
+    arguments = {**drive.arguments, 'control': 'true'}
+    return run_live(
+        LiveRun(drive.out, arguments, 'sim', drive.settings, (), drive.without, timeout_s=timeout_s, run=drive.run)
+    )
+
+
+def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
+    """Drive without middleware and wall clock: the same scenario and settings give the same bytes."""
+    drive = drive.prepared()
+    files = settings_files(drive.arguments)
+    more = {**drive.settings, 'sim.start_after_s': 0.0, 'sim.wait_for_stack_s': 0.0}
+    setup = Setup(files, more, drive.without, ('sim', 'control'))
+    start_ns = make('sim').start_ns
+    start_s = time.perf_counter()
+    with OutputSink(drive.out, jobs) as sink:
+        player = lockstep(setup, sink)
+        try:
+            player.start(start_ns)
+            player.run_to(start_ns + round((drive.scenario.duration_s + LEFT_S) * 1e9))
+        finally:
+            player.close()
+    body = check_settings(files, {'planning': make('planning').config_type}, TABLE, more)['planning'].vehicle
+    write_run(drive.out, replace(drive.run, mode='lockstep', wall_s=time.perf_counter() - start_s, body=body))
+    return drive.out
