@@ -20,13 +20,13 @@ class Lidar(Stage):
         """Create the merger and connect it."""
         self.port, self.config, self.merger = port, config, Merger(config)
         self.cloud_out = port.publisher(topics.CLOUD)
-        self.others = {name: port.latest(topics.LIDAR_RAW.named(name), read_cloud) for name in config.others}
+        self.others = {name: port.latest(topics.LIDAR_RAW.named(name), read_cloud) for name in config.lidars[1:]}
         self.ego = port.latest(topics.ODOMETRY, read_ego)
         self.wheels = port.latest(topics.VELOCITY, read_velocity)
         if config.vehicle.trailer.present:
             self.joints = port.latest(topics.ARTICULATION, read_articulation)
         port.each(topics.TF_STATIC, read_transforms, self.merger.calibration.take)
-        port.trigger(topics.LIDAR_RAW.named(config.main), read_cloud, self.merge)
+        port.trigger(topics.LIDAR_RAW.named(config.lidars[0]), read_cloud, self.merge)
 
     def merge(self, main: PointCloud) -> None:
         """Publish the cloud of one sweep."""

@@ -19,13 +19,13 @@ from autonomy_nodes.sensors.sync import Companions
 class LidarConfig:
     """Settings of the LiDARs.
 
-    main: the LiDAR whose sweeps set the pace; others are merged where their stamp is within `within_s` of its own.
+    lidars: names; the first is the main one, whose sweeps set the pace. The others are merged where their stamp is
+    within `within_s` of its own.
     max_twist_age_s: motion older than that, by stamps, is not used to deskew. gap_s: the longest pause in the sweeps
     that is no jump of time. frozen_after: this many sweeps of equal content in a row are a frozen sensor.
     """
 
-    main: str = 'top'
-    others: tuple[str, ...] = ()
+    lidars: tuple[str, ...] = ('top',)
     max_range_m: float = 100.0
     min_height_m: float = -15.0
     max_height_m: float = 20.0
@@ -42,8 +42,8 @@ class LidarConfig:
                 raise ValueError(f'{name}={getattr(self, name)} must be above 0')
         if self.min_height_m >= self.max_height_m:
             raise ValueError(f'min_height_m={self.min_height_m} must lie below max_height_m={self.max_height_m}')
-        if self.main in self.others or len(set(self.others)) < len(self.others):
-            raise ValueError(f'others={self.others} must name each LiDAR once, and not main={self.main!r}')
+        if not self.lidars or len(set(self.lidars)) < len(self.lidars):
+            raise ValueError(f'lidars={self.lidars} must name one or more, each once')
         if self.frozen_after < 2:
             raise ValueError(f'frozen_after={self.frozen_after} must be 2 or more: one sweep equals itself')
 
@@ -64,8 +64,8 @@ class Merger:
         self.config = config
         self.calibration = Calibration(config.vehicle.mounts)
         self._timeline = Timeline(config.gap_s)
-        self._companions: Companions[PointCloud] = Companions(config.others)
-        self._contents = {name: Content(config.frozen_after) for name in (config.main, *config.others)}
+        self._companions: Companions[PointCloud] = Companions(config.lidars[1:])
+        self._contents = {name: Content(config.frozen_after) for name in config.lidars}
 
     def merge(
         self,
@@ -87,7 +87,8 @@ class Merger:
             self._companions.add(name, cloud)
         if twist is None and main.offset_ns is not None:
             warnings.append('motion not known: sweep not deskewed')
-        parts, sources = [self._cleaned(config.main, main, main.stamp_ns, twist, joint_rad)], {config.main: 'used'}
+        first = config.lidars[0]
+        parts, sources = [self._cleaned(first, main, main.stamp_ns, twist, joint_rad)], {first: 'used'}
         for name, other in self._companions.match(main.stamp_ns, config.within_s).items():
             try:
                 if other is None:

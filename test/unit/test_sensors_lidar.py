@@ -68,7 +68,7 @@ def test_carrying_is_the_exponential_of_the_twist(unit, later_s):
 
 def test_another_lidar_is_carried_to_the_main_stamp():
     """It saw the wall 30 m ahead of base_link 50 ms earlier, when base_link was half a metre further back."""
-    step = merger(others=('left',))
+    step = merger(lidars=('top', 'left'))
     left = sweep(START - 50 * MS, [[30.5, 0, 0]], 'lidar_left')
     merged = step.merge(sweep(START, [[29, 0, 0]]), {'left': left}, AHEAD)
     assert merged.cloud.xyz == pytest.approx(np.array([[30, 0, 2], [30, 1, 1]]), abs=1e-4)
@@ -85,7 +85,7 @@ def test_another_lidar_is_carried_to_the_main_stamp():
     ],
 )
 def test_another_lidar_that_cannot_be_used_is_left_out_aloud(left, twist, words):
-    merged = merger(others=('left',)).merge(sweep(START, [[29, 0, 0]]), {'left': left}, twist)
+    merged = merger(lidars=('top', 'left')).merge(sweep(START, [[29, 0, 0]]), {'left': left}, twist)
     assert len(merged.cloud) == 1
     assert re.search(words, merged.warnings[0])
     assert merged.sources['left'] in merged.warnings[0]
@@ -114,7 +114,7 @@ def test_stamps_are_judged_before_anything_else():
 
 
 def test_after_a_jump_of_time_old_companions_are_gone():
-    step = merger(others=('left',))
+    step = merger(lidars=('top', 'left'))
     step.merge(sweep(START, [[29, 0, 0]]), {'left': sweep(START, [[9, 0, 0]], 'lidar_left')}, AHEAD)
     back = START - 10 * SECOND_NS
     for number in (1, 2):
@@ -172,8 +172,8 @@ def test_motion_is_taken_from_odometry_then_wheels_if_not_too_far_in_time():
     [
         ({'max_range_m': 0.0}, 'max_range_m=0.0'),
         ({'min_height_m': 30.0}, 'min_height_m=30.0'),
-        ({'others': ('top',)}, "main='top'"),
-        ({'others': ('a', 'a')}, 'each LiDAR once'),
+        ({'lidars': ()}, 'one or more'),
+        ({'lidars': ('a', 'a')}, 'each once'),
         ({'frozen_after': 1}, 'frozen_after=1'),
     ],
 )
@@ -185,6 +185,6 @@ def test_nonsense_settings_are_refused(settings, words):
 def test_base_from_sensor_of_the_mount_takes_points_to_base_link():
     """The mount of a LiDAR that looks left: its x axis is our y axis."""
     mount = Mount('side', (0.0, 1.0, 0.0), (0.0, 0.0, math.pi / 2))
-    step = merger(main='side', vehicle=Vehicle(mounts={'side': mount}))
+    step = merger(lidars=('side',), vehicle=Vehicle(mounts={'side': mount}))
     cloud = step.merge(sweep(START, [[5, 0, 0]], 'side'), {}, None).cloud
     assert cloud.xyz[0] == pytest.approx([0, 6, 0], abs=1e-5)

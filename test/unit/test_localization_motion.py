@@ -1,0 +1,124 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autonomy_nodes.common.sensing import Imu, WheelSpeed
+from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.localization.motion import Motion, MotionConfig, displacement, twist_of
+from autonomy_nodes.localization.uncertainty import grown
+
+START = 1_000 * SECOND_NS
+TENTH = SECOND_NS // 10
+
+
+def wheels(*speeds_mps, rate=0.0, step_ns=TENTH // 5, first_ns=START + TENTH // 5):
+    return [WheelSpeed(first_ns + number * step_ns, speed, 0.0, rate) for number, speed in enumerate(speeds_mps)]
+
+
+def imu(stamp_ns, rates=(0.0, 0.0, 0.0), acceleration=(0.0, 0.0, 9.81)):
+    return Imu(stamp_ns, 'base_link', np.array(rates), np.array(acceleration))
+
+
+def test_a_quarter_circle_ends_one_radius_ahead_and_one_radius_to_the_left():
+    """5 m/s at 0.5 rad/s is a radius of 10 m; a quarter takes pi seconds."""
+    end = displacement(np.array([5.0, 0, 0, 0, 0, 0.5]), math.pi)
+    assert end[:3, 3] == pytest.approx([10.0, 10.0, 0.0])
+    assert end[:3, 0] == pytest.approx([0.0, 1.0, 0.0], abs=1e-12)
+
+
+@given(st.tuples(*[st.floats(-5, 5)] * 3, *[st.floats(-1, 1)] * 3), st.floats(0.01, 1.5))
+def test_a_displacement_gives_back_its_twist(twist, seconds):
+    assert twist_of(displacement(np.array(twist), seconds), seconds) == pytest.approx(np.array(twist), abs=1e-6)
+
+
+def test_wheels_tell_the_mean_motion_since_the_last_sweep():
+    motion = Motion(MotionConfig())
+    motion.hear(wheels(1.0, 2.0, 3.0, 4.0, 5.0, 99.0, rate=0.2), [])  # the sixth is later than the sweep
+    hint = motion.hint(START, START + TENTH)
+    assert (hint.measured, hint.standing) == (True, False)
+    assert hint.twist[[0, 5]] == pytest.approx([3.0, 0.2])
+
+
+def test_wheels_at_rest_are_standing_and_one_that_turns_is_not():
+    for speed, standing in ((0.01, True), (0.03, False)):
+        motion = Motion(MotionConfig())
+        motion.hear(wheels(0.0, speed, 0.0, -0.01), [])
+        assert motion.hint(START, START + TENTH).standing is standing
+
+
+def test_without_sensors_the_motion_goes_on_as_it_was():
+    motion = Motion(MotionConfig())
+    motion.measure(np.array([7.0, 0, 0, 0, 0, 0.1]), np.full(6, 0.01))
+    hint = motion.hint(START, START + TENTH)
+    assert (hint.measured, hint.twist[0]) == (False, pytest.approx(7.0, abs=1e-3))
+
+
+def test_the_blend_weighs_by_variance():
+    """Speed 4 with sigma 1, then 7 with sigma 2: (4 * 4 + 7 * 1) / 5 = 4.6, variance 4 / 5."""
+    motion = Motion(MotionConfig())
+    nothing = np.full(5, np.nan)
+    motion.variance[0] = 1e8
+    motion.measure(np.array([4.0, *nothing]), np.ones(6))
+    motion.measure(np.array([7.0, *nothing]), np.full(6, 2.0))
+    assert (motion.twist[0], motion.variance[0]) == (pytest.approx(4.6, abs=1e-5), pytest.approx(0.8))
+    assert motion.variance[5] == 4.0  # not measured
+
+
+def test_wheels_that_contradict_a_lidar_measurement_are_left_out_aloud():
+    motion = Motion(MotionConfig())
+    motion.measure(np.array([8.0, 0, 0, 0, 0, 0]), np.full(6, 0.1))
+    motion.hear(wheels(*[0.0] * 5), [])
+    assert 'wheels say 0.00 m/s, LiDAR 8.00 m/s' in motion.measure_sensors(START + TENTH, checked=True)
+    assert motion.twist[0] == pytest.approx(8.0, abs=0.01)
+    assert motion.measure_sensors(START + TENTH, checked=False) == ''
+    assert motion.twist[0] < 4.0
+
+
+def test_the_bias_of_a_gyro_is_learnt_at_rest():
+    motion = Motion(MotionConfig())
+    for second in range(200):
+        start_ns = START + second * TENTH
+        motion.hear(wheels(0.0, first_ns=start_ns + TENTH), [imu(start_ns + TENTH, (0.0, 0.0, 0.02))])
+        motion.hint(start_ns, start_ns + TENTH)
+    assert motion.gyro_bias_rps[2] == pytest.approx(0.02, abs=1e-5)
+    start_ns = START + 300 * TENTH
+    motion.hear(wheels(5.0, first_ns=start_ns + TENTH), [imu(start_ns + TENTH, (0.0, 0.0, 0.12))])
+    assert motion.hint(start_ns, start_ns + TENTH).twist[5] == pytest.approx(0.10, abs=1e-5)
+
+
+def test_an_imu_at_rest_levels_the_start_and_a_shaken_one_does_not():
+    """Nose up by 0.1 rad: what holds the vehicle up pushes along its x axis by sin 0.1."""
+    motion = Motion(MotionConfig())
+    motion.hear([], [imu(START, acceleration=9.81 * np.array([math.sin(0.1), 0.0, math.cos(0.1)]))])
+    turn = motion.level(START)
+    assert turn @ [math.sin(0.1), 0.0, math.cos(0.1)] == pytest.approx([0.0, 0.0, 1.0])
+    assert turn @ [1.0, 0.0, 0.0] == pytest.approx([math.cos(0.1), 0.0, math.sin(0.1)])  # x points uphill
+    motion.restart()
+    motion.hear([], [imu(START, acceleration=(3.0, 0.0, 12.0))])
+    assert np.array_equal(motion.level(START), np.eye(3))
+    assert np.array_equal(motion.level(START + SECOND_NS), np.eye(3))
+
+
+def test_an_error_of_heading_grows_into_an_error_of_place():
+    """A heading known to 0.01 rad puts 20 m of way off by 0.2 m to the side."""
+    before, after = np.eye(4), np.eye(4)
+    after[0, 3] = 20.0
+    covariance = np.zeros((6, 6))
+    covariance[5, 5] = 0.01**2
+    result = grown(covariance, before, after, np.zeros((6, 6)))
+    assert np.sqrt(np.diag(result)) == pytest.approx([0.0, 0.2, 0.0, 0.0, 0.0, 0.01])
+
+
+def test_the_uncertainty_of_a_step_lies_along_the_vehicle():
+    """Facing left, one that is unsure of its way ahead is unsure in y."""
+    facing_left = displacement(np.array([0, 0, 0, 0, 0, 1.0]), math.pi / 2)
+    step = np.diag([0.25, 0, 0, 0, 0, 0])
+    assert grown(np.zeros((6, 6)), facing_left, facing_left, step)[1, 1] == pytest.approx(0.25)
+
+
+def test_nonsense_settings_are_refused():
+    with pytest.raises(ValueError, match='gyro_rps=0.0'):
+        MotionConfig(gyro_rps=0.0)
