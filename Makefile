@@ -21,7 +21,7 @@ endif
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint setup clean
+.PHONY: help run test pytest lint setup clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,10 @@ run: setup  ## drive a scenario of the simulator with all processes live; ends w
 setup:  ## make .venv with the `autonomy` command; at once if nothing has changed
 	@$(PYTHON) bootstrap/environment.py $(WITH)
 
-test: WITH := sim test
-test: lint  ## check style and types, run all tests
+test: lint pytest  ## check style and types, run all tests
+
+pytest: WITH := sim test
+pytest: setup  ## run the tests only; TESTS=test/node narrows them
 	@failed=0; export $(LOOPBACK) $(AS_DISTRO); \
 	$(PYTEST) -n 2 -m 'not live' --junitxml=$(VENV)/tests.xml $(TESTS) || failed=1; \
 	$(PYTEST) -m live --junitxml=$(VENV)/tests-live.xml $(TESTS) || [ $$? -eq 5 ] || failed=1; \
