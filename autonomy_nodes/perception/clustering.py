@@ -11,15 +11,17 @@ from autonomy_nodes.perception.components import connected
 from autonomy_nodes.perception.ground import OBSTACLE, OVERHEAD, Ground
 from autonomy_nodes.perception.shapes import completed
 
+_CLUTTER_M = 15.0  # within which a thing of some size gives many points
+
 
 @dataclass(frozen=True)
 class ClusterConfig:
     """How points are joined.
 
     low_m: points lower than this above ground are left to the terrain. gap_m, gap_growth: cells are joined over
-    gap_m + gap_growth * range. split_m: a cluster longer than this is split into what is tall and what is not, since
-    a vehicle beside a wall is more likely than a vehicle that long. longest_m, largest_m2: beyond it is no road user but a structure, which
-    the terrain shows.
+    gap_m + gap_growth * range. split_m: a cluster longer than this is split into what is taller than tall_m and what is
+    not, since a vehicle beside a wall is more likely than one that long. longest_m, largest_m2: what exceeds these is
+    no road user but a structure, which the terrain shows.
     """
 
     range_m: float = 90.0
@@ -41,26 +43,36 @@ class ClusterConfig:
             raise ValueError(f'clusters.fewest={self.fewest} must lie between 1 and 100')
 
 
-def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Ground) -> Objects:
-    """Return the objects in base_link of one sweep, the points of which are (N, 3) in base_link."""
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Objects in base_link, and how much hung in the air: points near by that belong to nothing (rain, snow, fog)."""
+
+    objects: Objects
+    clutter: int
+
+
+def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Ground) -> Clusters:
+    """Return what stands around the vehicle in one sweep, the points of which are (N, 3) in base_link."""
     size = int(2.0 * config.range_m / config.cell_m)
     points, cells, cell_of, tops = _occupied(
         xyz, ground.kinds, ground.heights_m, config.range_m, config.cell_m, size, config.low_m
     )
     if len(cells) == 0:
-        return no_objects(stamp_ns, 'base_link', tracked=False)
+        return Clusters(no_objects(stamp_ns, 'base_link', tracked=False), clutter=0)
     labels = _labelled(config, size, cells, tops)
     order, starts = _sorted_by(labels[cell_of], int(labels.max()) + 1)
     chosen = points[order]  # (M, 4) x y z height, by cluster
     fits = rectangles(np.ascontiguousarray(chosen[:, :2]), starts, config.cell_m / 2.0)
     spans = fits[:, [2, 4]] - fits[:, [1, 3]]
     counts = np.diff(starts)
+    loose = np.repeat(counts < config.fewest, counts) & (np.hypot(chosen[:, 0], chosen[:, 1]) < _CLUTTER_M)
     kept = (counts >= config.fewest) & (spans.max(axis=1) <= config.longest_m)
     kept &= spans[:, 0] * spans[:, 1] <= config.largest_m2
     lows = np.minimum.reduceat(chosen[:, 2] - chosen[:, 3], starts[:-1])  # ground below
     top = np.zeros(len(counts))
     np.maximum.at(top, labels, tops)
-    return completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept])
+    objects = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept])
+    return Clusters(objects, clutter=int(loose.sum()))
 
 
 def _labelled(config: ClusterConfig, size: int, cells: np.ndarray, tops: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.perception.polar import bucket, ring_table
 
 GROUND, OBSTACLE, OVERHEAD, BELOW, OUTSIDE = range(5)
@@ -65,10 +64,9 @@ class GroundSplitter:
         self.config, self._clearance_m = config, vehicle_height_m + config.headroom_m
         self._rings = ring_table(config.range_m, config.cell_m, config.cell_growth)
 
-    def split(self, cloud: PointCloud) -> Ground:
-        """Return the kind and the height of each point of a cloud in base_link."""
+    def split(self, xyz: np.ndarray) -> Ground:
+        """Return the kind and the height of each point of (N, 3) float32 in base_link."""
         config, (edges, ring_of, sectors, first_cell) = self.config, self._rings
-        xyz = np.ascontiguousarray(cloud.xyz, np.float32)
         cells, order, starts = bucket(xyz, ring_of, sectors, first_cell, config.range_m)
         planes = _grow(
             xyz[order], starts, edges, sectors, first_cell,

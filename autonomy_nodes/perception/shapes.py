@@ -59,7 +59,7 @@ def completed(stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndar
 
 
 def _lengthwise(fits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return headings along the longer side, (K, 2) sides, and (K, 2) least and greatest coordinates along and across."""
+    """Return headings of the longer side, (K, 2) sides, (K, 2) least and greatest coordinates along and across."""
     low, high = fits[:, [1, 3]], fits[:, [2, 4]]
     across = high[:, 1] - low[:, 1] > high[:, 0] - low[:, 0]
     headings, low, high = _turned(fits[:, 0], low, high, across)

@@ -60,7 +60,7 @@ def _integral(elevation: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def _plane(sums: np.ndarray, i: int, j: int, half: int, plane: np.ndarray) -> bool:
-    """Fit the cells within `half` of (i, j); fill `plane`: count, height there, slopes a cell, residual^2, mean i j off.
+    """Fit the cells within `half` of (i, j); fill `plane`: count, height there, slopes a cell, residual^2, middle off.
 
     The rest of `plane` is room for sums.
     """

@@ -251,7 +251,7 @@ def _judged(
     filled: np.ndarray,
     limits: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return traversability (0 never to 1 easy, NaN unknown) and class of each cell; limits: slope, step, roughness, hole."""
+    """Return traversability (0 never to 1 easy, NaN unknown) and class; limits: slope, step, roughness, hole."""
     easy = np.full(elevation.shape, np.nan, np.float32)
     kind = np.zeros(elevation.shape, np.float32)
     for i in range(elevation.shape[0]):
@@ -264,7 +264,8 @@ def _judged(
             worst = max(0.0, step[i, j] / limits[1])
             if np.isfinite(slope[i, j]):
                 worst = max(worst, slope[i, j] / limits[0], roughness[i, j] / limits[2])
-            easy[i, j] = min(max((1.0 - worst) / 0.75, 0.0), 0.5 if filled[i, j] else 1.0)  # a quarter of a limit is easy
+            best = 0.5 if filled[i, j] else 1.0
+            easy[i, j] = min(max((1.0 - worst) / 0.75, 0.0), best)  # up to a quarter of each limit is easy
             kind[i, j] = FLAT if worst < 0.5 else ROUGH
             if step[i, j] > limits[1] and _sunken(elevation, i, j, limits[3]):
                 easy[i, j], kind[i, j] = 0.0, HOLE

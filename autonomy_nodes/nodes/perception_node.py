@@ -1,0 +1,77 @@
+"""Perception node: each clean sweep, with the odometry of its stamp, becomes terrain, objects, lanes and visibility."""
+
+import numpy as np
+
+from autonomy_nodes.common.sensing import Image
+from autonomy_nodes.common.status import Level
+from autonomy_nodes.common.types import DataError, EgoState
+from autonomy_nodes.inference.backend import choose
+from autonomy_nodes.messages import topics
+from autonomy_nodes.messages.clouds import read_cloud, write_cloud
+from autonomy_nodes.messages.grids import read_grid, write_grid
+from autonomy_nodes.messages.images import read_image
+from autonomy_nodes.messages.motion import read_ego, read_transforms
+from autonomy_nodes.messages.objects import write_detected
+from autonomy_nodes.messages.tables import write_lane_observations
+from autonomy_nodes.messages.words import write_words
+from autonomy_nodes.nodes.port import Join, Port, Stage
+from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
+from autonomy_nodes.perception.warmup import warm
+from autonomy_nodes.sensors.calibration import Calibration
+
+ODOMETRY_WAIT_S = 0.08  # localization works on the same sweep meanwhile
+
+
+class Perception(Stage):
+    """What needs no odometry is done while localization still works on the sweep."""
+
+    name = 'perception'
+    config_type = PerceptionConfig
+
+    def build(self, port: Port, config: PerceptionConfig) -> None:
+        """Create the perceiver and connect it."""
+        self.port, self.config = port, config
+        self.engine = choose(config.backend, config.require_backend, has_network=False)
+        self.perceiver, self.calibration = Perceiver(config), Calibration(config.vehicle.mounts)
+        warm(config)
+        self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
+        self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
+        self.lanes_out = port.publisher(topics.LANE_OBSERVATIONS)
+        self.environment_out = port.publisher(topics.ENVIRONMENT)
+        self.objects_out = port.publisher(topics.OBJECTS)
+        self.prior = port.latest(topics.MAP_PRIOR, read_grid)
+        self.pictures = {name: port.latest(topics.IMAGE_RECT.named(name), read_image) for name in config.cameras}
+        port.each(topics.TF_STATIC, read_transforms, self.calibration.take)
+        odometry = Join(topics.ODOMETRY, read_ego, wait_s=ODOMETRY_WAIT_S, must=True)
+        port.trigger(topics.CLOUD, self.segment, self.perceive, join=(odometry,))
+
+    def segment(self, data: bytes) -> Segmented:
+        """Read a sweep and do what needs no odometry."""
+        return self.perceiver.segment(read_cloud(data), self._sensor_m())
+
+    def perceive(self, seen: Segmented, ego: EgoState) -> None:
+        """Publish what one sweep tells; the objects go last, since they start tracking."""
+        taken = {name: newest() for name, newest in self.pictures.items()}
+        pictures: dict[str, Image] = {name: picture for name, picture in taken.items() if picture is not None}
+        found = self.perceiver.perceive(seen, ego, self.prior(), pictures)
+        words = found.environment
+        self.port.say(Level.OK, '', engine=self.engine, objects=str(len(found.objects)), environment=words.text)
+        self.publish(found)
+
+    def publish(self, found: Perceived) -> None:
+        """Send all of it."""
+        self.far_out.publish(write_grid(found.terrain_far))
+        self.terrain_out.publish(write_grid(found.terrain))
+        self.clusters_out.publish(write_detected(found.clusters))
+        self.obstacles_out.publish(write_cloud(found.obstacles))
+        self.lanes_out.publish(write_lane_observations(found.lanes))
+        self.environment_out.publish(write_words(found.environment))
+        self.objects_out.publish(write_detected(found.objects))
+
+    def _sensor_m(self) -> np.ndarray | None:
+        """Return where the only LiDAR sits; None where there are several or nobody says, then less is concluded."""
+        frames = [self.calibration.frame_of.get(name, name) for name in self.config.lidars]
+        try:
+            return self.calibration.base_from(frames[0])[:3, 3] if len(frames) == 1 else None
+        except DataError:
+            return None

@@ -1,0 +1,136 @@
+"""See what is around the vehicle, on one page: ground, obstacles, terrain, objects, paint, visibility.
+
+This is the geometric channel. It needs no training and no GPU, it always runs, and what a network adds is held
+against it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.lanes import LaneObservations
+from autonomy_nodes.common.objects import Objects
+from autonomy_nodes.common.sensing import Image, PointCloud
+from autonomy_nodes.common.status import Words
+from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.perception.cells import rays
+from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
+from autonomy_nodes.perception.environment import described
+from autonomy_nodes.perception.ground import GROUND, OBSTACLE, Ground, GroundConfig, GroundSplitter
+from autonomy_nodes.perception.paint import PaintConfig, painted
+from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
+
+_PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
+_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing off the road counts less: mostly plants
+
+
+@dataclass(frozen=True)
+class PerceptionConfig:
+    """Settings of perception.
+
+    lidars: with exactly one, and its mounting known, rays that pass clear the terrain of what has moved away.
+    cameras: tell how light it is. backend, require_backend: which engine runs networks; there is none yet.
+    """
+
+    lidars: tuple[str, ...] = ('top',)
+    cameras: tuple[str, ...] = ()
+    backend: str = 'auto'
+    require_backend: str = ''
+    vehicle: Vehicle = field(default_factory=Vehicle)
+    ground: GroundConfig = field(default_factory=GroundConfig)
+    terrain: TerrainConfig = field(default_factory=TerrainConfig)
+    terrain_far: TerrainConfig = field(default_factory=far_terrain)
+    clusters: ClusterConfig = field(default_factory=ClusterConfig)
+    paint: PaintConfig = field(default_factory=PaintConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """What one sweep tells without knowing where the vehicle is. sensor_m: (3,) in base_link, None if not known."""
+
+    cloud: PointCloud
+    sensor_m: np.ndarray | None
+    ground: Ground
+    rays: np.ndarray | None
+    clusters: Clusters
+    lanes: LaneObservations
+
+    @property
+    def stamp_ns(self) -> int:
+        """The stamp of the sweep."""
+        return self.cloud.stamp_ns
+
+
+@dataclass(frozen=True, eq=False)
+class Perceived:
+    """All that perception gives of one sweep. clusters: of the geometric channel alone; obstacles: its points."""
+
+    terrain: Grid
+    terrain_far: Grid
+    clusters: Objects
+    objects: Objects
+    obstacles: PointCloud
+    lanes: LaneObservations
+    environment: Words
+
+
+class Perceiver:
+    """Cloud in, surroundings out; from sweep to sweep it keeps the terrain and nothing else."""
+
+    def __init__(self, config: PerceptionConfig) -> None:
+        self.config = config
+        self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
+        self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
+
+    def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
+        """Return what needs no odometry."""
+        if cloud.frame != 'base_link':
+            raise DataError(f'cloud is in frame {cloud.frame!r}, expected base_link')
+        cloud = replace(cloud, xyz=np.array(cloud.xyz, np.float32, order='C'))  # one layout: compiled loops exist once
+        config, xyz = self.config, cloud.xyz
+        ground = self._splitter.split(xyz)
+        passed = None if sensor_m is None else rays(xyz, ground.kinds, sensor_m)
+        clusters = clustered(config.clusters, cloud.stamp_ns, xyz, ground)
+        lanes = painted(config.paint, cloud.stamp_ns, xyz, cloud.intensity, ground.kinds == GROUND)
+        return Segmented(cloud, sensor_m, ground, passed, clusters, lanes)
+
+    def perceive(
+        self,
+        seen: Segmented,
+        ego: EgoState,
+        prior: Grid | None = None,
+        pictures: Mapping[str, Image] | None = None,
+    ) -> Perceived:
+        """Return all that is published of one sweep. prior: the map as a raster, in odom, where there is one."""
+        cloud, ground, vehicle = seen.cloud, seen.ground, self.config.vehicle
+        body_m = np.array([vehicle.rear_m, vehicle.front_m, vehicle.width_m / 2.0])
+        sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
+        near, far = (
+            grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in (self._terrain, self._terrain_far)
+        )
+        clusters = _weighed(seen.clusters.objects, ego, prior)
+        in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
+        return Perceived(
+            terrain=near,
+            terrain_far=far,
+            clusters=clusters,
+            objects=clusters,
+            obstacles=cloud.kept(in_the_way),
+            lanes=seen.lanes,
+            environment=described(
+                cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
+            ),
+        )
+
+
+def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:
+    """Return the objects with a little less belief in small ones where the map has no road; none is ever removed."""
+    if prior is None or abs(ego.stamp_ns - prior.stamp_ns) > _PRIOR_AGE_S * SECOND_NS:
+        return objects
+    turn, shift = ego.odom_from_base[:2, :3], ego.position_m[:2]
+    off_road = prior.at('drivable', objects.positions_m @ turn.T + shift) < 0.5  # false where the map knows nothing
+    small = objects.dimensions_m[:, :2].max(axis=1) < _SMALL_M
+    return replace(objects, existence=np.where(off_road & small, _OFF_ROAD, 1.0) * objects.existence)
