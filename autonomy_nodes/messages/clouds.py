@@ -95,15 +95,15 @@ def offsets_of(name: str, values: np.ndarray, stamp_ns: int) -> np.ndarray:
         unit_ns = 1 if told_ns or span > SHORTEST_NS else 1000
     if span * unit_ns > LONGEST_S * SECOND_NS:
         raise DataError(f'field {name!r} tells times that span {span * unit_ns / SECOND_NS} s')
-    start_ns = _nanoseconds(first, unit_ns)
+    start_ns = _nanoseconds(first.item(), unit_ns)
     near = [start for start in (start_ns, start_ns - stamp_ns) if abs(start) <= LONGEST_S * SECOND_NS]
     return np.round(since * unit_ns).astype(np.int64) + (near[0] if near else 0)
 
 
-def _nanoseconds(value: np.generic, unit_ns: int) -> int:
-    """Return a time as an integer without the rounding of a float of that size."""
-    whole = math.floor(value)
-    return whole * unit_ns + round((float(value) - whole) * unit_ns)
+def _nanoseconds(time: float, unit_ns: int) -> int:
+    """Return a time as an integer, without the rounding of a float of that size."""
+    whole = math.floor(time)
+    return whole * unit_ns + round((time - whole) * unit_ns)
 
 
 def _first(rows: np.ndarray, names: tuple[str, ...]) -> str | None:

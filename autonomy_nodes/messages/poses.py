@@ -19,7 +19,8 @@ def orientations_of(headings_rad: np.ndarray) -> np.ndarray:
 def headings_of(orientations: np.ndarray) -> np.ndarray:
     """Return (...) directions of the x axis seen from above; raises DataError unless (..., 4) are unit quaternions."""
     x, y, z, w = np.moveaxis(orientations, -1, 0)
-    norms = x * x + y * y + z * z + w * w
+    with np.errstate(over='ignore', invalid='ignore'):
+        norms = x * x + y * y + z * z + w * w
     if not (np.abs(norms - 1.0) < 2e-3).all():  # 0 0 0 0 is a message that nobody filled in
         bad = orientations.reshape(-1, 4)[int(np.argmax(~(np.abs(norms.ravel() - 1.0) < 2e-3)))]
         raise DataError(f'orientation {bad.tolist()} is not a unit quaternion')
