@@ -60,7 +60,7 @@ def loft(sections: np.ndarray, materials: np.ndarray | Material, closed: bool = 
     if caps:
         fan = np.stack([np.zeros(points - 2, int), np.arange(2, points), np.arange(1, points - 1)], axis=-1)
         faces += [fan, fan[:, [0, 2, 1]] + (count - 1) * points]
-        kinds += [np.full(points - 2, patch[0]), np.full(points - 2, patch[-1])]
+        kinds += [np.full(points - 2, patch[0]), np.full(points - 2, patch[-sides])]
     return Mesh(sections.reshape(-1, 3), np.concatenate(faces).astype(np.int32), np.concatenate(kinds).astype(np.uint8))
 
 

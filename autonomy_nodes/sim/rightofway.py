@@ -9,6 +9,8 @@ from autonomy_nodes.common.lanes import Light
 from autonomy_nodes.sim.world import LaneMap
 
 _CLEAR_S = 4.0  # one who arrives later does not matter
+_FAR_M, _NEAR_M = 80.0, 25.0  # how far ahead lights and others with right of way are minded
+_AMBER_BRAKING_MPS2 = 3.0
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,42 @@ class Rules:
         self._lanes = lanes
         self._centres: dict[int, np.ndarray] = {}
 
-    def stops(self, lanes: Sequence[int], front_m: float, time_s: float, others: Sequence[Seen]) -> Iterator[float]:
+    def stops(
+        self, lanes: Sequence[int], front_m: float, speed_mps: float, time_s: float, others: Sequence[Seen]
+    ) -> Iterator[float]:
         """Yield how far along the chain of lanes one must wait now; front_m: where the own front is on it."""
         if self._lanes is None:
             return
         start = 0.0
         for lane_id in lanes:
-            length = float(np.linalg.norm(np.diff(self._centre(lane_id), axis=0), axis=1).sum())
-            lane, line = self._lanes.lanes[lane_id], start
-            start += length
-            if line < front_m - 0.5 or line > front_m + 80.0:
-                continue  # its line is passed, or far
-            red = lane.signal and self._lanes.signals[lane.signal].colour(time_s) != Light.GREEN
-            waits = lane.yields_to and line < front_m + 25.0
-            if red or (waits and self._taken(lane.yields_to, others)):
-                yield line
+            lane, begin = self._lanes.lanes[lane_id], start
+            start += self._length(lane_id)
+            if lane.signal:
+                line = start - self._line_before_end(lane_id)
+                minded = front_m - 1.0 < line < front_m + _FAR_M
+                if minded and self._red(lane.signal, line - front_m, speed_mps, time_s):
+                    yield line
+            waits = lane.yields_to and front_m - 1.0 < begin < front_m + _NEAR_M
+            if waits and self._taken(lane.yields_to, others):
+                yield begin
+
+    def _red(self, signal: int, gap_m: float, speed_mps: float, time_s: float) -> bool:
+        """Return whether a light must be waited for; amber is, where one can still stop."""
+        assert self._lanes is not None
+        colour = self._lanes.signals[signal].colour(time_s)
+        return colour == Light.RED or (colour == Light.AMBER and gap_m > speed_mps**2 / (2.0 * _AMBER_BRAKING_MPS2))
+
+    def _line_before_end(self, lane_id: int) -> float:
+        """Return how far before the end of a lane its stop line is."""
+        assert self._lanes is not None
+        lane = self._lanes.lanes[lane_id]
+        if not lane.stop_line:
+            return 0.0
+        middle = self._lanes.borders[lane.stop_line].points[:, :2].mean(axis=0)
+        return float(np.linalg.norm(self._centre(lane_id)[-1] - middle))
+
+    def _length(self, lane_id: int) -> float:
+        return float(np.linalg.norm(np.diff(self._centre(lane_id), axis=0), axis=1).sum())
 
     def _taken(self, lanes: Sequence[int], others: Sequence[Seen]) -> bool:
         """Return whether somebody is on one of these lanes, or will soon be."""

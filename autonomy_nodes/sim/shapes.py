@@ -104,7 +104,16 @@ def _van(dimensions: Dimensions, style: int) -> Mesh:
 
 def _bus(dimensions: Dimensions, style: int) -> Mesh:
     length, width, _ = dimensions
-    return joined([_shell(_BUS, dimensions, 0.30), _wheels((-0.22 * length, 0.30 * length), 0.48, width - 0.04)])
+    pane = box(0.06, 0.88 * width, 0.5 * height, Material.GLASS).shifted(length / 2, 0.0, 0.38 * height)
+    wheels = _wheels((-0.22 * length, 0.30 * length), 0.48, width - 0.04)
+    return joined([_shell(_BUS, dimensions, 0.30), wheels, pane])
+
+
+def _cab(length: float, width: float, height: float) -> Mesh:
+    """Return the cab of a truck with its windscreen, its middle above the origin."""
+    pane = box(0.06, 0.86 * width, 0.33 * height, Material.GLASS).shifted(length / 2 - 0.02, 0.0, 0.46 * height)
+    grille = box(0.05, 0.6 * width, 0.16 * height, Material.DARK).shifted(length / 2, 0.0, 0.22 * height)
+    return joined([_shell(_CAB, (length, width, height), 0.4), pane, grille])
 
 
 def _cargo(length: float, width: float, height: float, floor_m: float) -> Mesh:
@@ -115,7 +124,7 @@ def _cargo(length: float, width: float, height: float, floor_m: float) -> Mesh:
 def _truck(dimensions: Dimensions, style: int) -> Mesh:
     length, width, height = dimensions
     cab_m = 2.2
-    cab = _shell(_CAB, (cab_m, width, min(3.0, height)), 0.4).shifted(x=length / 2 - cab_m / 2)
+    cab = _cab(cab_m, width, min(3.0, height)).shifted(x=length / 2 - cab_m / 2)
     cargo = _cargo(length - cab_m - 0.3, width, height, 1.1).shifted(x=-cab_m / 2 - 0.15)
     return joined([cab, cargo, _wheels((-0.28 * length, length / 2 - 1.3), 0.5, width - 0.05)])
 
@@ -123,7 +132,7 @@ def _truck(dimensions: Dimensions, style: int) -> Mesh:
 def _tractor(dimensions: Dimensions, style: int) -> Mesh:
     length, width, height = dimensions
     cab_m = 2.3
-    cab = _shell(_CAB, (cab_m, width, height), 0.4).shifted(x=length / 2 - cab_m / 2)
+    cab = _cab(cab_m, width, height).shifted(x=length / 2 - cab_m / 2)
     frame = box(length - 0.3, 0.9, 0.3, Material.DARK).shifted(z=0.75)
     return joined([cab, frame, _wheels((-length / 2 + 0.9, length / 2 - 1.35), 0.5, width - 0.05)])
 

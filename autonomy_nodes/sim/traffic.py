@@ -168,7 +168,7 @@ class Traffic:
         wanted = min(policy.speed_mps, path.bend_speed(stand.s_m, 5.0 + 2.0 * stand.speed_mps))
         front = stand.s_m + actor.dimensions_m[0] / 2.0
         gaps = [(_LOOK_AHEAD_M * 10.0, 0.0)]
-        for stop_s in self._rules.stops(policy.lanes, front, time_s, others):
+        for stop_s in self._rules.stops(policy.lanes, front, stand.speed_mps, time_s, others):
             gaps.append((stop_s - front + 1.5, stand.speed_mps))
         if others:
             table = np.array([(o.x_m, o.y_m, o.heading_rad, o.speed_mps, o.length_m, o.width_m) for o in others])

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from autonomy_nodes.sim.scenes.junction import junction
 from autonomy_nodes.sim.scenes.road import road
+from autonomy_nodes.sim.scenes.rough import rough
 from autonomy_nodes.sim.world import World
 
-FAMILIES: dict[str, Callable[[int], World]] = {'road': road}
+FAMILIES: dict[str, Callable[[int], World]] = {'road': road, 'junction': junction, 'rough': rough}
 
 
 def made(family: str, seed: int) -> World:
