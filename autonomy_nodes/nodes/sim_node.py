@@ -58,6 +58,7 @@ class Sim(Stage):
     name = 'sim'
     config_type = SimConfig
     start_ns = START_NS
+    start_ns = START_NS
 
     def build(self, port: Port, config: SimConfig) -> None:
         """Make the world and connect it."""

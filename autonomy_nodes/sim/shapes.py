@@ -103,7 +103,7 @@ def _van(dimensions: Dimensions, style: int) -> Mesh:
 
 
 def _bus(dimensions: Dimensions, style: int) -> Mesh:
-    length, width, _ = dimensions
+    length, width, height = dimensions
     pane = box(0.06, 0.88 * width, 0.5 * height, Material.GLASS).shifted(length / 2, 0.0, 0.38 * height)
     wheels = _wheels((-0.22 * length, 0.30 * length), 0.48, width - 0.04)
     return joined([_shell(_BUS, dimensions, 0.30), wheels, pane])
