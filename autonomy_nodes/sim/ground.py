@@ -80,6 +80,7 @@ class HeightField:
 
 
 NOTHING = 255
+CANVAS_CELL_M = 0.05
 _TILE = 256  # cells
 
 
@@ -89,7 +90,7 @@ class Canvas:
     Paint and edges of roads are much finer than the height grid; a beam or a pixel looks up what it hit.
     """
 
-    def __init__(self, origin_m: np.ndarray, size_m: np.ndarray, resolution_m: float = 0.05) -> None:
+    def __init__(self, origin_m: np.ndarray, size_m: np.ndarray, resolution_m: float = CANVAS_CELL_M) -> None:
         self._origin, self._resolution = np.asarray(origin_m, float), resolution_m
         tiles = np.ceil(np.asarray(size_m) / (resolution_m * _TILE)).astype(int)
         self._index = np.full(tiles, -1, np.int32)

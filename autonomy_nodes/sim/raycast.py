@@ -11,7 +11,7 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from autonomy_nodes.sim.ground import Canvas, stripes
+from autonomy_nodes.sim.ground import CANVAS_CELL_M, Canvas, stripes
 from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Material, Semantic
 from autonomy_nodes.sim.mesh import Mesh
 from autonomy_nodes.sim.world import Colour, World
@@ -193,6 +193,7 @@ def canvas_of(world: World) -> Canvas:
     for area in world.areas:
         canvas.draw(area.polygon, Material(area.material))
     for number, paint in enumerate(world.paint):
-        for polygon in stripes(paint.line, paint.width_m, paint.on_m, paint.off_m):
+        narrowed = max(paint.width_m - CANVAS_CELL_M, 0.01)  # filling covers the cells of the rim too
+        for polygon in stripes(paint.line, narrowed, paint.on_m, paint.off_m):
             canvas.draw(polygon, paint.material, paint.wear, seed=world.seed * 1009 + number)
     return canvas
