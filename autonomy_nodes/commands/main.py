@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
@@ -24,9 +25,16 @@ VERBS = {  # verb: (module, what it does)
 }
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the longest verb before what it does."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{**options, 'max_help_position': 30})
+
+
 def main(given: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
-    parser = argparse.ArgumentParser(prog='autonomy', formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog='autonomy', formatter_class=_Help)
     parser.description = 'An autonomy stack for vehicles: drive it, replay recordings, look at what it did and why.'
     parser.epilog = 'autonomy VERB --help tells the options of a verb.'
     verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True, title='verbs')

@@ -44,7 +44,7 @@ def launch_arguments(options: argparse.Namespace, **defaults: str) -> dict[str, 
 
 def ready(out: Path, force: bool) -> None:
     """Make sure that `out` is a new folder, or one that an earlier run left and may go."""
-    left = ('outputs.mcap', 'log.jsonl', 'timing.jsonl', 'run.json', 'report.json', 'report.html', 'settings.yaml')
+    left = ('outputs.mcap', 'outputs.sha256', 'log.jsonl', 'timing.jsonl', 'run.json', 'report.json', 'report.html', 'settings.yaml')
     there = [out / name for name in left if (out / name).exists()]
     if there and not force:
         raise SettingsError(f'{out} holds an earlier run; give another --out, or --force to overwrite it')

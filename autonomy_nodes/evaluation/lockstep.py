@@ -41,8 +41,8 @@ class Sink(Protocol):
 class Timer:
     """Fires each `period_ns` of the lockstep's time, or once; `rest` sets it back."""
 
-    def __init__(self, player: 'Lockstep', period_ns: int, call: Callable[[], None], once: bool = False) -> None:
-        self.player, self.period_ns, self.call, self.once = player, period_ns, call, once
+    def __init__(self, owner: 'Seat', period_ns: int, call: Callable[[], None], once: bool = False) -> None:
+        self.owner, self.player, self.period_ns, self.call, self.once = owner, owner.player, period_ns, call, once
         self.due_ns = -1
 
     def rest(self) -> None:
@@ -51,7 +51,9 @@ class Timer:
         self.player.arm(self)
 
     def fire(self) -> None:
-        """Call, and wait for the next period."""
+        """Call, and wait for the next period; of a stage that is silenced nothing is called any more."""
+        if self.owner.silent:
+            return
         if self.once:
             self.due_ns = -1
         else:
@@ -144,14 +146,17 @@ class Seat(Inputs):
     def __init__(self, player: Lockstep, name: str) -> None:
         self.player = player
         self.switches: dict[str, Callable[[bool], tuple[bool, str]]] = {}
+        self.silent = False  # as if its process had ended
         self._starts: list[Callable[[], None]] = []
-        self._alarm = Timer(player, 0, self.settle, once=True)
+        self._alarm = Timer(self, 0, self.settle, once=True)
         super().__init__(name)
 
     def listen(self, role: str, topic: Topic, take: Callable[[bytes], None]) -> None:
         """See `Inputs`."""
 
         def heard(data: bytes) -> None:
+            if self.silent:
+                return
             try:
                 take(data)
             except DataError as error:
@@ -168,13 +173,13 @@ class Seat(Inputs):
         """See `Inputs`."""
         if topic.rate_hz == 0.0:
             return lambda: None
-        timer = Timer(self.player, round(PATIENCE / topic.rate_hz * SECOND_NS), missing)
+        timer = Timer(self, round(PATIENCE / topic.rate_hz * SECOND_NS), missing)
         self._starts.append(timer.rest)
         return timer.rest
 
     def every(self, period_s: float, tick: Callable[[int], int | None]) -> None:
         """See `Port`."""
-        timer = Timer(self.player, round(period_s * SECOND_NS), lambda: self.ticked(tick))
+        timer = Timer(self, round(period_s * SECOND_NS), lambda: self.ticked(tick))
         self._starts.append(timer.rest)
 
     def activated(self, start: Callable[[], None]) -> None:
@@ -209,6 +214,6 @@ class Seat(Inputs):
 
     def start(self) -> None:
         """Activate the stage."""
-        Timer(self.player, round(HEARTBEAT_S * SECOND_NS), lambda: self.beat(self.player.now_ns)).rest()
+        Timer(self, round(HEARTBEAT_S * SECOND_NS), lambda: self.beat(self.player.now_ns)).rest()
         for start in self._starts:
             start()

@@ -23,6 +23,8 @@ from autonomy_nodes.nodes.processes import TABLE, make, wanted
 Item = TypeVar('Item')
 FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack gives anew
 HEAVY_EVERY = 10
+RAW = {topics.LIDAR_RAW.type, topics.IMAGE_RAW.type, topics.IMAGE_COMPRESSED.type}
+DIGEST = 'outputs.sha256'  # of every message, kept or not
 AHEAD = 64  # messages read ahead, or waiting to be written
 
 
@@ -49,7 +51,7 @@ class Setup:
 
 
 def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1) -> Path:
-    """Play a bag; leave outputs.mcap, log.jsonl, timing.jsonl and run.json under `out` and return it.
+    """Play a bag; leave outputs.mcap, its digest, log.jsonl, timing.jsonl and run.json under `out` and return it.
 
     The same bag and settings give the same bytes of outputs.mcap and log.jsonl, whatever `jobs`: with two or more,
     reading and writing have threads of their own. Raises DataError where the bag holds nothing that the stack reads.
@@ -87,12 +89,15 @@ class OutputSink:
 
     def __init__(self, out: Path, jobs: int = 1) -> None:
         out.mkdir(parents=True, exist_ok=True)
+        self._out = out
         self._keeper, self._log = Keeper(out / OUTPUTS, HEAVY_EVERY), RunLog(out)
         self._writer = ThreadPoolExecutor(1) if jobs > 1 else None
         self._written: queue.Queue[Future[None]] = queue.Queue()
 
     def message(self, topic: Topic, now_ns: int, data: bytes) -> None:
-        """See `Sink`."""
+        """See `Sink`. Raw sweeps and pictures, which only a simulator gives, are not kept."""
+        if topic.given_by == 'vehicle' and topic.type in RAW:
+            return
         if self._writer is None:
             self._keeper.take(topic, now_ns, data)
             return
@@ -112,6 +117,7 @@ class OutputSink:
             self._written.get().result()
         if self._writer is not None:
             self._writer.shutdown()
+        (self._out / DIGEST).write_text(f'{self._keeper.digest()}\n')
         self._keeper.close()
         self._log.close()
 
@@ -166,5 +172,6 @@ def _with_sensors(setup: Setup, names: list[str]) -> Setup:
     if lidars:
         main = 'top' if 'top' in lidars else lidars[0]
         found |= {'lidar.main': main, 'lidar.others': tuple(name for name in lidars if name != main)}
+        found |= {'perception.lidars': lidars}
     found |= {'camera.cameras': tuple(sorted(cameras)), 'perception.cameras': tuple(sorted(cameras))}
     return Setup(**{**vars(setup), 'more': {**found, 'safety.engaged_at_start': True, **setup.more}})

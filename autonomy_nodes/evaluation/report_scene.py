@@ -64,7 +64,7 @@ def moments(bag: Bag, log: Sequence[Status], start_ns: int) -> list[dict[str, An
         if at in decisions:
             row['decision'] = {name: value for name, value in asdict(decisions[at]).items() if name != 'stamp_ns'}
         if at in marks:
-            row['marks'] = marks_rows(marks[at], decisions.get(at))
+            row['marks'] = marks_rows(marks[at], decisions.get(at), _planned_end(bag, at))
             row['candidates'] = {'ends': ends(marks[at], bag.origin)}
         if at in paths:
             row.setdefault('candidates', {})['paths'] = [layers.way_row(way[:, :2], bag.origin) for way in paths[at]]
@@ -103,6 +103,12 @@ def _layers(rows: Mapping[str, Mapping[str, Any]], stamp_ns: int) -> dict[str, A
         else {'later': round((layer['at'] - stamp_ns) / 1e6), 'row': layer['row']}
         for key, layer in rows.items()
     }
+
+
+def _planned_end(bag: Bag, stamp_ns: int) -> np.ndarray | None:
+    """Return (2,) where the planned trajectory of a moment ends, in odom."""
+    plan = bag.rows[stamp_ns].get('plan')
+    return None if plan is None else np.array(plan['row'][-3:-1]) / 100.0 + bag.origin
 
 
 def _sent(bag: Bag) -> dict[int, Trajectory]:

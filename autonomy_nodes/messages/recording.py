@@ -1,29 +1,39 @@
-"""What is kept of a run: all messages, of the heavy ones every so-many-th."""
+"""What is kept of a run: all messages, of the heavy ones every so-many-th, and a digest of all of them."""
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 
 from autonomy_nodes.messages.bags import BagWriter
-from autonomy_nodes.messages.topics import CLOUD, IMAGE_RECT, Topic
+from autonomy_nodes.messages.topics import CLOUD, IMAGE_RECT, MAP_PRIOR, TERRAIN, TERRAIN_FAR, Topic
 
+HEAVY = {topic.name for topic in (CLOUD, TERRAIN, TERRAIN_FAR, MAP_PRIOR)}
+PICTURE = IMAGE_RECT.name.rpartition('}')[2]
 
 
 class Keeper:
-    """Writes messages to a bag. `heavy_every`: of merged clouds and rectified pictures one of so many is kept."""
+    """Writes messages to a bag. `heavy_every`: of clouds, rasters and rectified pictures one of so many is kept."""
 
     def __init__(self, path: Path, heavy_every: int = 1) -> None:
         if heavy_every < 1:
             raise ValueError(f'heavy_every={heavy_every} must be at least 1')
         self._bag, self._heavy_every = BagWriter(path), heavy_every
         self._counts: Counter[str] = Counter()
+        self._digest = hashlib.sha256()
 
     def take(self, topic: Topic, now_ns: int, data: bytes) -> None:
         """Write one message that was received or given now."""
+        self._digest.update(f'{topic.name} {now_ns} {len(data)} '.encode())
+        self._digest.update(data)
         self._counts[topic.name] += 1
-        heavy = topic.name == CLOUD.name or topic.name.endswith(IMAGE_RECT.name.rpartition('}')[2])
+        heavy = topic.name in HEAVY or topic.name.endswith(PICTURE)
         if heavy and (self._counts[topic.name] - 1) % self._heavy_every:
             return
         self._bag.write(topic.name, topic.type, now_ns, data, latched=topic.qos == 'latched')
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all messages taken, kept or not, with their topics and times, in order."""
+        return self._digest.hexdigest()
 
     def close(self) -> None:
         """Finish the bag."""

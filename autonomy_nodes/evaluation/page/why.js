@@ -26,15 +26,15 @@ function showMarks(now) {
   const head = make('tr', {}, make('th', {}, 'candidate'), marks.rows.map((row) => make('th', { class: row.chosen ? 'chosen' : '', title: row.kind }, `${row.id}`, make('div', { style: 'font-weight:400' }, row.kind))));
   const gates = marks.gates.map((name, at) => make('tr', {}, make('td', {}, name.replaceAll('_', ' ')), marks.rows.map((row) => {
     const value = row.gates[at];
-    return cell(row, value === null ? '-' : value >= 1 ? make('span', { class: 'ok' }, '\u2713') : make('span', { class: 'veto' }, value > 0 ? number(value, 2) : 'veto'));
+    return cell(row, value === null ? '-' : value >= 1 ? make('span', { class: 'ok' }, '\u2713') : make('span', { class: 'veto' }, value > 0 ? number(value, 2) : row.whens[at] === null ? 'veto' : `${number(row.whens[at])} s`));
   })));
   const terms = marks.terms.map((name, at) => make('tr', {}, make('td', {}, name.replaceAll('_', ' ')), marks.rows.map((row) => {
-    const value = row.terms[at];
-    return value === null ? cell(row, '-') : make('td', { class: row.chosen ? 'chosen' : '', style: `background:linear-gradient(90deg,color-mix(in srgb,var(--accent) 20%,transparent) ${100 * clamp(value, 0, 1)}%,transparent 0)` }, number(value, 2));
+    const value = row.terms[at], most = Math.max(1, ...marks.rows.map((other) => other.terms[at] || 0));
+    return value === null ? cell(row, '-') : make('td', { class: row.chosen ? 'chosen' : '', style: `background:linear-gradient(90deg,color-mix(in srgb,var(--accent) 20%,transparent) ${100 * clamp(value / most, 0, 1)}%,transparent 0)` }, number(value, most > 1 ? 1 : 2));
   })));
   const total = make('tr', { class: 'sum' }, make('td', {}, 'score'), marks.rows.map((row) => cell(row, number(row.score, 3))));
   place.replaceChildren(make('div', { class: 'scroll' }, make('table', { class: 'marks' }, make('thead', {}, head), make('tbody', {}, total, gates, terms))),
-    make('p', { class: 'muted small', style: 'margin-top:8px' }, `${marks.rows.length} of ${marks.count} candidates: the chosen one (framed), the best others, and of those with a veto the ones whose terms are best. A gate passes or vetoes; a term is 0 to 1.`));
+    make('p', { class: 'muted small', style: 'margin-top:8px' }, `${marks.rows.length} of ${marks.count} candidates: the chosen one (framed), the best others, and of those with a veto the ones whose terms are best. A gate passes, or vetoes at the moment that is given; a term is 0 to 1, or a length.`));
 }
 
 // The last part of a topic's name, with the one before where that alone would be unclear.
