@@ -5,11 +5,13 @@ Poses are of base_link: the middle of the rear axle (of a tractor: of its drive 
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from autonomy_nodes.common.vehicle import Trailer, Vehicle
 
+Real = Any  # a number, or an array of them: what goes in comes out
 STEERING_LAG_S = 0.2  # first order, of the actuator behind the wheel angle
 
 
@@ -20,15 +22,15 @@ class Motion:
     articulation_rad: heading of the trailer minus that of the tractor, left positive; 0 without a trailer.
     """
 
-    x_m: np.ndarray
-    y_m: np.ndarray
-    heading_rad: np.ndarray
-    speed_mps: np.ndarray
-    wheel_rad: np.ndarray
-    articulation_rad: np.ndarray
+    x_m: Real
+    y_m: Real
+    heading_rad: Real
+    speed_mps: Real
+    wheel_rad: Real
+    articulation_rad: Real
 
 
-def moved(motion: Motion, wheel_rad: np.ndarray, acceleration: np.ndarray, vehicle: Vehicle, step_s: float) -> Motion:
+def moved(motion: Motion, wheel_rad: Real, acceleration: Real, vehicle: Vehicle, step_s: float) -> Motion:
     """Return the states after `step_s`, at whose end the wheels stand at `wheel_rad` (midpoint rule).
 
     A vehicle that brakes comes to rest; it does not begin to roll backwards within a step.
@@ -49,7 +51,7 @@ def moved(motion: Motion, wheel_rad: np.ndarray, acceleration: np.ndarray, vehic
     )  # fmt: skip
 
 
-def steered(wheel_rad: np.ndarray, wanted_rad: np.ndarray, vehicle: Vehicle, step_s: float) -> np.ndarray:
+def steered(wheel_rad: Real, wanted_rad: Real, vehicle: Vehicle, step_s: float) -> Real:
     """Return the wheel angles after `step_s`: first-order lag, within the limits of angle and rate."""
     limits = vehicle.limits
     reach, most = 1.0 - math.exp(-step_s / STEERING_LAG_S), limits.wheel_rate_rps * step_s
@@ -58,9 +60,7 @@ def steered(wheel_rad: np.ndarray, wanted_rad: np.ndarray, vehicle: Vehicle, ste
     return np.minimum(np.maximum(wheel, -limits.wheel_angle_rad), limits.wheel_angle_rad)
 
 
-def articulation_rate(
-    joint_rad: np.ndarray, wheel_rad: np.ndarray, speed_mps: np.ndarray, vehicle: Vehicle
-) -> np.ndarray:
+def articulation_rate(joint_rad: Real, wheel_rad: Real, speed_mps: Real, vehicle: Vehicle) -> Real:
     """Return d/dt of the trailer's heading minus the tractor's.
 
     The trailer turns by the velocity of the hitch across it; the hitch lies ahead of the drive axle.
@@ -70,7 +70,7 @@ def articulation_rate(
     return speed_mps * (across / trailer.length_m - bend)
 
 
-def trailer_poses(poses: np.ndarray, joint_rad: np.ndarray, trailer: Trailer) -> np.ndarray:
+def trailer_poses(poses: np.ndarray, joint_rad: Real, trailer: Trailer) -> np.ndarray:
     """Return (..., 3) x y heading of the trailer's axle from (..., 3) of the tractor and (...) joint angles."""
     heading = poses[..., 2] + joint_rad
     x = poses[..., 0] + trailer.hitch_ahead_m * np.cos(poses[..., 2]) - trailer.length_m * np.cos(heading)
@@ -143,9 +143,7 @@ def body_of_trailer(trailer: Trailer) -> Body:
     return Body(trailer.length_m + trailer.ahead_of_hitch_m, trailer.behind_axle_m, trailer.width_m)
 
 
-def tracking_curvature(
-    curvature: np.ndarray, offset_m: np.ndarray, heading_error: np.ndarray, length_m: np.ndarray
-) -> np.ndarray:
+def tracking_curvature(curvature: Real, offset_m: Real, heading_error: Real, length_m: Real) -> Real:
     """Return the curvature that brings a vehicle back onto a path, over a distance of about two `length_m`.
 
     Feed-forward of the path's `curvature`, and feedback of `offset_m` left of it and of the heading error such that the
@@ -156,7 +154,7 @@ def tracking_curvature(
     return curvature - (away + 2.0 * turned) / length_m
 
 
-def _braked(speed: np.ndarray, acceleration: np.ndarray, step_s: float) -> tuple[np.ndarray, np.ndarray]:
+def _braked(speed: Real, acceleration: Real, step_s: float) -> tuple[Real, Real]:
     """Return mean speed over a step and speed after it, where a change of sign ends at rest."""
     after = speed + acceleration * step_s
     stops = speed * after < 0.0

@@ -1,0 +1,229 @@
+"""Where to go: the route's lanes, else the lane we are in, else the goal, else straight on; and what the road says."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from autonomy_nodes.common.geometry import moved, wrapped
+from autonomy_nodes.common.lanes import LanePieces, Line
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.reference import Reference, reference_through
+from autonomy_nodes.planning.road import NO_ROAD, Road, road_along
+from autonomy_nodes.planning.situation import Situation
+from autonomy_nodes.planning.start import CRAWL_MPS, JointModel
+from autonomy_nodes.planning.surroundings import speed_for_sight
+
+AHEAD_M = 150.0  # no reference is needed further than the vehicle can go within the horizon
+BEHIND_M = 20.0
+BLEND_M = 24.0  # length over which a route changes lanes
+JOIN_M = 3.0  # lanes that follow one another meet within this
+
+
+@dataclass(frozen=True)
+class CourseSettings:
+    """How a course is chosen.
+
+    lane_probability: a lane match below is 'off the map'. lane_reach_m: the reference may begin this far beside us.
+    """
+
+    lane_probability: float = 0.3
+    lane_reach_m: float = 6.0
+    off_road_speed_mps: float = 8.0
+    goal_reached_m: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.lane_probability < 1.0:
+            raise ValueError(f'course.lane_probability={self.lane_probability} must lie between 0 and 1')
+        for name in ('lane_reach_m', 'off_road_speed_mps', 'goal_reached_m'):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f'course.{name}={getattr(self, name)} must be above 0')
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A reference with what holds along it, and where the vehicle is on it.
+
+    station_m, offset_m, heading_error: of the vehicle. speed_mps: the highest speed wanted here.
+    end_m: the station where base_link must stand, inf where there is none; end: what is there.
+    reached: whether the vehicle stands at its end. words: what the operator should know.
+    """
+
+    reference: Reference
+    station_m: float
+    offset_m: float
+    heading_error: float
+    speed_mps: float
+    road: Road = NO_ROAD
+    end_m: float = np.inf
+    end: str = ''
+    reached: bool = False
+    words: tuple[str, ...] = field(default=())
+
+    @property
+    def on_lane(self) -> bool:
+        """Whether it follows a lane of the map."""
+        return self.reference.kind in ('route', 'lane')
+
+
+def choose_course(situation: Situation, joint: JointModel, vehicle: Vehicle, settings: CourseSettings) -> Course:
+    """Return the course for this step, no faster than the sensors see and the trailer's angle is known."""
+    course = _course(situation, vehicle, settings)
+    words, speed = [], min(course.speed_mps, speed_for_sight(situation.visibility_m, vehicle))
+    if vehicle.trailer.present and not joint.told:
+        words.append('no articulation angle: it is modelled from odometry')
+        if not joint.settled:
+            words[-1] = 'no articulation angle: crawling until the trailer has been pulled straight'
+            speed = min(speed, CRAWL_MPS)
+    return replace(course, speed_mps=max(speed, 0.5), words=tuple(words))
+
+
+def _course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course:
+    found = _lane_points(situation, settings)
+    if found is None:
+        return _free_course(situation, vehicle, settings)
+    kind, ids, points, complete = found
+    ego = situation.ego
+    reference = reference_through(kind, moved(points, ego.odom_from_base)[:, :2])
+    station, offset, heading = _placed(reference, situation)
+    wrong_way = abs(float(wrapped(ego.heading_rad - heading))) > np.pi / 2.0
+    if abs(offset) > settings.lane_reach_m or wrong_way:
+        return _free_course(situation, vehicle, settings)
+    end_m, end = (reference.length_m, 'end of the route') if complete else (np.inf, '')
+    if situation.goal is not None:
+        at, beside, _ = reference.project(np.asarray(situation.goal.position_m[:2], float))
+        if abs(beside) < settings.lane_reach_m and at < reference.length_m:
+            end_m, end = float(at), 'goal'
+    told = np.zeros(0) if situation.lane is None else situation.lane.speed_limits_mps[:1]
+    speed = min(vehicle.limits.speed_mps, float(np.min(told[np.isfinite(told)], initial=np.inf)))
+    road = road_along(reference, station, situation, ids)
+    return _arrived(
+        Course(reference, station, offset, float(wrapped(ego.heading_rad - heading)), speed, road, end_m, end),
+        situation, settings,
+    )  # fmt: skip
+
+
+def _free_course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course:
+    """Return the course where no lane leads: a curve to the goal, or straight on."""
+    ego, goal = situation.ego, situation.goal
+    place, heading = ego.position_m[:2], ego.heading_rad
+    forward = np.array([np.cos(heading), np.sin(heading)])
+    speed = min(vehicle.limits.speed_mps, settings.off_road_speed_mps)
+    if goal is None or np.linalg.norm(goal.position_m[:2] - place) < 2.5:
+        reference = reference_through('ahead', place + np.linspace(-5.0, AHEAD_M, 40)[:, None] * forward)
+    else:
+        reference = reference_through('goal', _curve(place, forward, np.asarray(goal.position_m[:2], float)))
+    station, offset, along = _placed(reference, situation)
+    end_m, end = np.inf, ''
+    if goal is not None:
+        end_m, end = float(reference.project(np.asarray(goal.position_m[:2], float))[0]), 'goal'
+    error = float(wrapped(heading - along))
+    return _arrived(
+        Course(reference, station, offset, error, speed, NO_ROAD, end_m, end), situation, settings
+    )  # fmt: skip
+
+
+def _arrived(course: Course, situation: Situation, settings: CourseSettings) -> Course:
+    """Return the course, reached if the vehicle stands at its end, or has just passed it."""
+    left_m = course.end_m - course.station_m
+    if course.end == 'goal' and situation.goal is not None and course.reference.kind == 'goal':
+        left_m = float(np.linalg.norm(np.asarray(situation.goal.position_m[:2]) - situation.ego.position_m[:2]))
+    reached = bool(left_m <= settings.goal_reached_m and abs(situation.ego.speed_mps) < 0.3)
+    return replace(course, reached=reached)
+
+
+def _curve(place: np.ndarray, forward: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Return (K, 2) points of a cubic that leaves along our heading and comes to the goal straight."""
+    gap = goal - place
+    t = np.linspace(0.0, 1.0, max(int(np.linalg.norm(gap)), 8))[:, None]
+    reach = min(float(np.linalg.norm(gap)), 40.0)
+    there = gap / np.linalg.norm(gap) * reach
+    h00, h10, h11 = 1.0 - 3.0 * t**2 + 2.0 * t**3, t - 2.0 * t**2 + t**3, t**3 - t**2
+    return h00 * place + (1.0 - h00) * goal + h10 * reach * forward + h11 * there
+
+
+def _placed(reference: Reference, situation: Situation) -> tuple[float, float, float]:
+    station, offset, heading = reference.project(situation.ego.position_m[None, :2])
+    return float(station[0]), float(offset[0]), float(heading[0])
+
+
+def _lane_points(
+    situation: Situation, settings: CourseSettings
+) -> tuple[str, tuple[int, ...], np.ndarray, bool] | None:
+    """Return kind, lanelets, their (K, 3) centerline in base_link, and whether the route ends with it; or None."""
+    pieces, lane, route = situation.pieces, situation.lane, situation.route
+    if pieces is None:
+        return None
+    probable = [] if lane is None else [
+        int(id_) for id_, chance in zip(lane.ids, lane.probabilities) if chance >= settings.lane_probability
+    ]  # fmt: skip
+    kind, ids = 'lane', probable[:1]
+    if route is not None and (start := _start_on(route.lanelet_ids, probable, pieces, settings)) is not None:
+        kind, ids = 'route', list(route.lanelet_ids[start:])
+    points = np.zeros((0, 3))
+    used = []
+    for id_ in ids:
+        line = pieces.line(Line.CENTERLINE, id_)
+        if len(line) < 2:
+            break
+        points = _joined(points, line)
+        used.append(id_)
+    complete = kind == 'route' and len(used) == len(ids)
+    if kind == 'lane' and used:
+        points, used = _followed(points, used, pieces)
+    ahead = np.linalg.norm(points, axis=1) < AHEAD_M
+    points = points[ahead & ((points[:, 0] > -BEHIND_M) | (np.linalg.norm(points, axis=1) < BEHIND_M))]
+    complete = complete and bool(ahead.all())
+    if len(points) < 4:
+        return None
+    return kind, tuple(used), points, complete
+
+
+def _start_on(
+    ids: tuple[int, ...], probable: list[int], pieces: LanePieces, settings: CourseSettings
+) -> int | None:
+    """Return the place in the route where we are: by the lane match, else the nearest of its lanes."""
+    for id_ in probable:
+        if id_ in ids:
+            return ids.index(id_)
+    lines = {place: pieces.line(Line.CENTERLINE, id_) for place, id_ in enumerate(ids)}
+    distance = {
+        place: float(np.linalg.norm(line[:, :2], axis=1).min()) for place, line in lines.items() if len(line) > 1
+    }
+    nearest = min(distance, key=lambda place: distance[place], default=None)
+    return nearest if nearest is not None and distance[nearest] < settings.lane_reach_m else None
+
+
+def _joined(points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Return points with a lanelet's line after them; one that lies beside is reached by a lane change."""
+    if len(points) < 2:
+        return line
+    if np.linalg.norm(line[0] - points[-1]) < JOIN_M:
+        return np.concatenate([points, line[1:]])
+    along = points[-1] - points[-2]
+    along = along / np.linalg.norm(along)
+    kept = points[(points - points[-1]) @ along < -BLEND_M / 2.0]
+    ahead = line[(line - points[-1]) @ along > BLEND_M / 2.0]
+    if len(kept) < 2 or len(ahead) < 2:
+        return points
+    return np.concatenate([kept, ahead])
+
+
+def _followed(points: np.ndarray, used: list[int], pieces: LanePieces) -> tuple[np.ndarray, list[int]]:
+    """Return the lane continued by the straightest lanelet that begins where it ends, again and again."""
+    ids = [int(id_) for id_ in dict.fromkeys(pieces.ids[pieces.classes == Line.CENTERLINE].tolist())]
+    lines = {id_: line for id_ in ids if len(line := pieces.line(Line.CENTERLINE, id_)) > 1}
+    while True:
+        end, heading = points[-1], _direction(points[-2:])
+        turns = {
+            id_: abs(float(wrapped(_direction(line[:2]) - heading)))
+            for id_, line in lines.items()
+            if id_ not in used and np.linalg.norm(line[0] - end) < JOIN_M / 2.0
+        }
+        best = min(turns, key=lambda id_: turns[id_], default=None)
+        if best is None or turns[best] > 0.8:
+            return points, used
+        points, used = _joined(points, lines[best]), [*used, best]
+
+
+def _direction(two: np.ndarray) -> float:
+    return float(np.arctan2(two[1, 1] - two[0, 1], two[1, 0] - two[0, 0]))

@@ -1,0 +1,154 @@
+"""What rules a drive out, and when it first happens. Each gate looks at all drives at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.kinematics import Body, body_of, body_of_trailer, trailer_poses
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.course import Course
+from autonomy_nodes.planning.ground import Ground
+from autonomy_nodes.planning.rollout import TIMES_S, Drives
+from autonomy_nodes.planning.speeds import blocked, must_stop
+from autonomy_nodes.planning.traffic import Contacts, Traffic, TrafficSettings, contacts
+
+GRAVITY = 9.81
+OVER_LINE_M = 0.1  # a body may stand this far over a line
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """Limits of the gates: friction circle, and how much sideways acceleration above the vehicle's limit is a veto."""
+
+    grip_g: float = 0.6
+    lateral_share: float = 1.3
+    past_end_m: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0.0:
+                raise ValueError(f'gates.{name}={value} must be above 0')
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """All that judges look at.
+
+    stations_m, offsets_m, turns: (N, T) of base_link along, beside and against the reference.
+    bodies: (body, its (N, T, 3) poses) of the vehicle and of its trailer. in_lane: (N, T), wholly inside our lane.
+    """
+
+    drives: Drives
+    course: Course
+    ground: Ground
+    traffic: Traffic
+    vehicle: Vehicle
+    stations_m: np.ndarray
+    offsets_m: np.ndarray
+    turns: np.ndarray
+    bodies: tuple[tuple[Body, np.ndarray], ...]
+    in_lane: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Vetoes:
+    """times_s: {gate: (N,) seconds until it is violated, inf for never}. contacts: of each body with each road user."""
+
+    times_s: dict[str, np.ndarray]
+    contacts: Contacts
+
+    def clean(self, but: str = '', but_whom: int = -1) -> np.ndarray:
+        """Return (N,) whether a drive violates nothing; without one gate, or without one road user, if asked."""
+        found = np.ones(len(next(iter(self.times_s.values()))), bool)
+        for name, times in self.times_s.items():
+            if name == 'contact' and but_whom >= 0:
+                times = np.delete(self.contacts.times_s, but_whom, axis=1).min(axis=1, initial=np.inf)
+            found &= np.isinf(times) | (name == but)
+        return found
+
+
+def view(drives: Drives, course: Course, ground: Ground, traffic: Traffic, vehicle: Vehicle) -> View:
+    """Return the drives as the judges look at them."""
+    stations, offsets, headings = course.reference.project(drives.poses[..., :2])
+    turns = drives.poses[..., 2] - headings
+    turns = (turns + np.pi) % (2.0 * np.pi) - np.pi
+    bodies: tuple[tuple[Body, np.ndarray], ...] = ((body_of(vehicle), drives.poses),)
+    if vehicle.trailer.present:
+        behind = trailer_poses(drives.poses, drives.joints_rad, vehicle.trailer)
+        bodies = (*bodies, (body_of_trailer(vehicle.trailer), behind))
+    half_lane = 0.9
+    in_lane = (np.abs(offsets) < half_lane) & course.on_lane
+    return View(drives, course, ground, traffic, vehicle, stations, offsets, turns, bodies, in_lane)
+
+
+def judge(seen: View, ground_margin_m: float, gates: GateSettings, traffic: TrafficSettings) -> Vetoes:
+    """Return what every gate says of every drive."""
+    hits = [contacts(poses, seen.drives.speeds_mps, body, seen.in_lane, seen.traffic, traffic)
+            for body, poses in seen.bodies]  # fmt: skip
+    first = hits[0]
+    for other in hits[1:]:
+        sooner = other.times_s < first.times_s
+        first = Contacts(np.minimum(first.times_s, other.times_s), np.where(sooner, other.modes, first.modes))
+    off_ground = [blocked(poses, seen.ground, ground_margin_m, body) for body, poses in seen.bodies]
+    times = {
+        'contact': first.times_s.min(axis=1, initial=np.inf),
+        'ground': _first(np.any(off_ground, axis=0)),
+        'stop_line': _first(over_stop_line(seen)),
+        'lane_line': _first(over_lane_line(seen)),
+        'end': _first(seen.stations_m > max(seen.course.end_m, seen.course.station_m) + gates.past_end_m),
+        'limits': _first(over_limits(seen, gates)),
+    }
+    return Vetoes(times, first)
+
+
+def over_stop_line(seen: View) -> np.ndarray:
+    """Return (N, T) whether the front has crossed a line at which we must stop."""
+    fronts = seen.stations_m + seen.vehicle.front_m * np.cos(seen.turns)
+    stops = must_stop(seen.course, float(seen.drives.speeds_mps[0, 0]), seen.vehicle)
+    start = seen.course.station_m + seen.vehicle.front_m
+    over = np.zeros(fronts.shape, bool)
+    for station, _, _ in stops:
+        over |= fronts > max(station, start) + OVER_LINE_M
+    return over
+
+
+def over_lane_line(seen: View) -> np.ndarray:
+    """Return (N, T) whether a corner stands over a line that may not be crossed, further than at the start."""
+    over = np.zeros(seen.stations_m.shape, bool)
+    if not np.isfinite(seen.course.road.left_m).any() and not np.isfinite(seen.course.road.right_m).any():
+        return over
+    for body, poses in seen.bodies:
+        if poses is seen.drives.poses:
+            stations, offsets, turns = seen.stations_m, seen.offsets_m, seen.turns
+        else:
+            stations, offsets, headings = seen.course.reference.project(poses[..., :2])
+            turns = poses[..., 2] - headings
+        _, _, bend = seen.course.reference.at(stations)
+        for along in (body.front_m, 0.5 * body.middle_m, -body.rear_m):
+            for left in (0.5 * body.width_m, -0.5 * body.width_m):
+                s = stations + along * np.cos(turns) - left * np.sin(turns)
+                d = offsets + along * np.sin(turns) + left * np.cos(turns) - 0.5 * bend * along**2
+                left_line, right_line = seen.course.road.sides(s)
+                beyond = d - left_line if left > 0.0 else right_line - d
+                over |= beyond > np.maximum(beyond[:, :1], 0.0) + OVER_LINE_M
+    return over
+
+
+def over_limits(seen: View, gates: GateSettings) -> np.ndarray:
+    """Return (N, T) whether forces or the trailer's joint exceed what the vehicle can bear, and grow."""
+    drives, vehicle = seen.drives, seen.vehicle
+    sideways = np.abs(drives.speeds_mps**2 * np.tan(drives.wheels_rad) / vehicle.wheelbase_m)
+    most = np.maximum(vehicle.limits.lateral_mps2 * gates.lateral_share, 1.02 * sideways[:, :1])
+    over = sideways > most
+    force = np.hypot(sideways, drives.accelerations_mps2)
+    over |= force > np.maximum(gates.grip_g * GRAVITY, 1.02 * force[:, :1])
+    if vehicle.trailer.present:
+        joint = np.abs(drives.joints_rad)
+        over |= joint > np.maximum(vehicle.trailer.max_angle_rad, joint[:, :1] + 1e-6)
+    return over
+
+
+def _first(hit: np.ndarray) -> np.ndarray:
+    """Return (N,) the moment of the first True in (N, T), inf for never."""
+    first = hit.argmax(axis=1)
+    return np.where(hit[np.arange(len(hit)), first], TIMES_S[first], np.inf)

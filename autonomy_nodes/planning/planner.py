@@ -1,0 +1,105 @@
+"""Choose one drive: propose many, simulate what the vehicle would do with each, score them, choose, and say why."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autonomy_nodes.common.types import Decision, Trajectory
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.answer import best_candidates, table_of_marks, trajectory_of
+from autonomy_nodes.planning.contingency import choose_stop, least_bad_stop
+from autonomy_nodes.planning.course import Course, CourseSettings, choose_course
+from autonomy_nodes.planning.gates import GateSettings, judge, view
+from autonomy_nodes.planning.ground import GroundSettings
+from autonomy_nodes.planning.proposals import ProposalSettings, propose, propose_paths, shifted_last
+from autonomy_nodes.planning.rollout import roll_out
+from autonomy_nodes.planning.situation import Plan, Situation
+from autonomy_nodes.planning.speeds import caps_along, lead_on
+from autonomy_nodes.planning.start import JointModel, start_of
+from autonomy_nodes.planning.surroundings import TerrainMemory, surroundings_of
+from autonomy_nodes.planning.terms import Weights, mark, totals
+from autonomy_nodes.planning.traffic import TrafficSettings
+from autonomy_nodes.planning.words import Reason, best, explain
+
+SHOWN = 16
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """Settings of the planner. worst_mode: share of a mark that the worst joint mode has, beside the expectation."""
+
+    vehicle: Vehicle = field(default_factory=Vehicle)
+    course: CourseSettings = field(default_factory=CourseSettings)
+    ground: GroundSettings = field(default_factory=GroundSettings)
+    traffic: TrafficSettings = field(default_factory=TrafficSettings)
+    proposals: ProposalSettings = field(default_factory=ProposalSettings)
+    gates: GateSettings = field(default_factory=GateSettings)
+    weights: Weights = field(default_factory=Weights)
+    worst_mode: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.worst_mode <= 1.0:
+            raise ValueError(f'worst_mode={self.worst_mode} must lie in 0 to 1')
+
+
+class Planner:
+    """Plans in odom; holds no ROS and reads no clock. It remembers its last plan, the last terrain, the trailer."""
+
+    def __init__(self, config: PlannerConfig) -> None:
+        self.config = config
+        self._joint = JointModel(config.vehicle)
+        self._terrain = TerrainMemory(config.ground.max_age_s)
+        self._last: Trajectory | None = None
+
+    def plan(self, situation: Situation) -> Plan:
+        """Return what to drive, a stop beside it, and why."""
+        config, vehicle, ego = self.config, self.config.vehicle, situation.ego
+        last = shifted_last(self._last, situation.stamp_ns, config.proposals)
+        start = start_of(situation, last, self._joint, vehicle)
+        around = surroundings_of(situation, start, self._terrain, vehicle, config.ground, config.traffic)
+        course = choose_course(situation, self._joint, vehicle, config.course)
+
+        paths, given = propose_paths(course, start, situation.proposals, last, vehicle, config.proposals)
+        caps = caps_along(paths, course, around.ground, config.ground.margin_m, start.speed_mps, vehicle)
+        leads = lead_on(paths, course, around.traffic, vehicle)
+        proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals)
+        drives = roll_out(start, paths, proposals.wishes, vehicle)
+
+        seen = view(drives, course, around.ground, around.traffic, vehicle)
+        vetoes = judge(seen, config.ground.margin_m, config.gates, config.traffic)
+        marks = mark(seen, last, config.worst_mode)
+        scores = totals(marks, vetoes.clean(), config.weights) * vetoes.clean()
+
+        chosen = best(marks, vetoes.clean(), config.weights)
+        if chosen is None or course.reached:
+            chosen = least_bad_stop(proposals, vetoes)
+        reason = explain(chosen, proposals.names, seen, vetoes, marks, config.weights)
+        stop = choose_stop(chosen, proposals, vetoes)
+
+        trajectory, contingency = (trajectory_of(drives, n, ego, around.ground, vehicle) for n in (chosen, stop))
+        self._last = trajectory
+        decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
+        table = table_of_marks(drives, proposals, vetoes, marks, scores, ego)
+        words = (*around.words, *course.words)
+        shown = best_candidates(drives, scores, chosen, SHOWN, ego)
+        return Plan(trajectory, contingency, decision, table, *shown, words)
+
+
+def _decision(
+    situation: Situation, course: Course, names: tuple[str, ...], chosen: int, stop: int, reason: Reason,
+    scores: np.ndarray,
+) -> Decision:
+    """Return the choice in words and in values."""
+    values = {
+        'course': course.reference.kind,
+        'score': f'{scores[chosen]:.4f}',
+        'speed_limit_mps': f'{course.speed_mps:.2f}',
+        'contingency': names[stop],
+        'candidates': str(len(names)),
+        **reason.values,
+    }
+    if course.end:
+        values['goal'] = 'reached' if course.reached else f'{max(course.end_m - course.station_m, 0.0):.1f} m ahead'
+    runner_up = names[reason.runner_up] if reason.runner_up != chosen else ''
+    text = f'{course.end} reached' if course.reached else reason.text
+    return Decision(situation.stamp_ns, names[chosen], text, runner_up, values)

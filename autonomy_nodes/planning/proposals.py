@@ -1,0 +1,190 @@
+"""What might be done: paths times ways to drive them, plus what others propose, plus the last plan."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.objects import EgoProposals
+from autonomy_nodes.common.types import SECOND_NS, Trajectory
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.course import Course
+from autonomy_nodes.planning.paths import Paths, arcs, joined, shifted, through
+from autonomy_nodes.planning.rollout import STEPS, TIMES_S, Start, Wishes
+from autonomy_nodes.planning.speeds import Caps, Leads
+
+KINDS = ('stop', 'follow', 'yield', 'cruise', 'last', 'learned')
+BLOCK = 64
+GRAVITY = 9.81
+COURSES = {'route': 'route lane', 'lane': 'lane', 'goal': 'way to the goal', 'ahead': 'straight on'}
+STANDS_S = 6.0  # a stop ends well within the horizon
+
+
+@dataclass(frozen=True)
+class ProposalSettings:
+    """Which candidates are made.
+
+    blocks: of 64 candidates, the anytime limit; stops and the middle of the course come first. shifts_m: beside the
+    reference. shares: of the wanted speed. arc_shares: of the sharpest curve possible at this speed.
+    """
+
+    blocks: int = 8
+    shifts_m: tuple[float, ...] = (0.0, 0.5, -0.5, 1.0, -1.0)
+    wide_shifts_m: tuple[float, ...] = (2.0, -2.0, 3.5, -3.5)
+    shares: tuple[float, ...] = (1.0, 0.7, 0.4, 0.15)
+    arc_shares: tuple[float, ...] = (0.1, 0.3, 0.6, 1.0)
+    firm_mps2: float = 4.0
+    grip_g: float = 0.6
+    last_age_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.blocks < 1:
+            raise ValueError(f'proposals.blocks={self.blocks} must be 1 or more')
+        if not self.shifts_m or self.shifts_m[0] != 0.0:
+            raise ValueError(f'proposals.shifts_m={self.shifts_m} must begin with 0.0, the reference itself')
+        for name in ('shares', 'arc_shares'):
+            if not all(0.0 < share <= 1.0 for share in getattr(self, name)):
+                raise ValueError(f'proposals.{name}={getattr(self, name)} must lie above 0 and at most at 1')
+
+
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """N candidates. kinds: (N,) uint8 index of `KINDS`. names: in words. wishes: what the vehicle is asked to do."""
+
+    kinds: np.ndarray
+    names: tuple[str, ...]
+    wishes: Wishes
+
+
+def propose_paths(
+    course: Course, start: Start, learned: EgoProposals | None, last: Trajectory | None, vehicle: Vehicle,
+    settings: ProposalSettings,
+) -> tuple[Paths, dict[str, np.ndarray]]:
+    """Return all paths, and {kind: (D, T) speeds} of those that somebody proposes with speeds, which come last."""
+    speed = max(start.speed_mps, 0.0)
+    count = int(max(speed, course.speed_mps) * TIMES_S[-1] + 25.0)
+    bend = math.tan(start.wheel_rad) / vehicle.wheelbase_m
+    at = (course.station_m, course.offset_m, course.heading_error)
+    found = [shifted(course.reference, at, bend, _shifts(course, speed, settings), count)]
+    if not course.on_lane:
+        found.append(arcs(start.pose, bend, _bends(speed, vehicle, settings), max(6.0, 1.5 * speed), count))
+    speeds: dict[str, np.ndarray] = {}
+    if last is not None:
+        found.append(through(('the last plan',), last.poses[None, :, [0, 1, 3]], count))
+        speeds['last'] = last.speeds_mps[None]
+    if learned is not None and len(learned.drives):
+        moments = np.arange(learned.drives.shape[1]) * learned.step_s
+        names = tuple(f'learned drive {number}' for number in range(len(learned.drives)))
+        found.append(through(names, learned.drives[:, :, [0, 1, 3]].astype(float), count))
+        speeds['learned'] = np.stack([np.interp(TIMES_S, moments, drive[:, 4]) for drive in learned.drives])
+    return joined(found), speeds
+
+
+def shifted_last(last: Trajectory | None, stamp_ns: int, settings: ProposalSettings) -> Trajectory | None:
+    """Return what is left of the last plan at `stamp_ns` at the moments of a drive; None if it is too old."""
+    if last is None:
+        return None
+    gone_s = (stamp_ns - last.stamp_ns) / SECOND_NS
+    if not 0.0 < gone_s <= settings.last_age_s:
+        return None
+    at = TIMES_S + gone_s
+
+    def column(values: np.ndarray) -> np.ndarray:
+        return np.interp(at, last.times_s, values)
+
+    poses = np.column_stack([column(values) for values in last.poses.T[:3]] + [column(np.unwrap(last.poses[:, 3]))])
+    return Trajectory(
+        stamp_ns, TIMES_S, poses, column(last.speeds_mps), column(last.accelerations_mps2),
+        column(last.heading_rates_rps), column(last.wheel_angles_rad),
+    )  # fmt: skip
+
+
+def propose(
+    paths: Paths, given: dict[str, np.ndarray], caps: Caps, leads: Leads, course: Course, speed_mps: float,
+    vehicle: Vehicle, settings: ProposalSettings,
+) -> Proposals:
+    """Return the candidates: stops, ways to follow, yield and cruise on each path, and the given drives."""
+    full = min(vehicle.limits.hardest_braking_mps2, 0.95 * settings.grip_g * GRAVITY)
+    comfort = min(max(vehicle.limits.comfort_braking_mps2, speed_mps / STANDS_S), full)
+    firm = min(max(settings.firm_mps2, comfort), full)
+    rows: list[tuple[int, str, str, float, float]] = []  # path, kind, name, share of the speed, hardest braking
+    plain = len(paths) - sum(len(speeds) for speeds in given.values())
+    for path in range(plain):
+        name, main = paths.names[path], path == 0
+        rows += [(path, 'stop', f'{name}, stop at {braking:.1f} m/s2', 0.0, braking)
+                 for braking in ((comfort, firm, full) if main else (comfort, full))]  # fmt: skip
+        rows += [(path, 'follow', f'{name}, {_upto(course, share)}', share, firm)
+                 for share in (settings.shares if main else settings.shares[::2])]  # fmt: skip
+        rows.append((path, 'yield', f'{name}, yielding', 1.0, firm))
+        rows += [(path, 'cruise', f'{name}, {_at(course, share)}', share, firm)
+                 for share in settings.shares[: 3 if main else 1]]  # fmt: skip
+    path = plain
+    for kind, speeds in given.items():
+        for _ in speeds:
+            rows.append((path, kind, paths.names[path], 1.0, full))
+            path += 1
+    return _wished(_ordered(rows, settings), paths, given, caps, leads, course, plain)
+
+
+def _wished(
+    rows: list[tuple[int, str, str, float, float]], paths: Paths, given: dict[str, np.ndarray], caps: Caps,
+    leads: Leads, course: Course, plain: int,
+) -> Proposals:
+    """Return the candidates of these rows."""
+    path = np.array([row[0] for row in rows])
+    kinds = np.array([KINDS.index(row[1]) for row in rows], np.uint8)
+    speeds = np.repeat(np.array([[row[3] * course.speed_mps] for row in rows]), STEPS, axis=1)
+    drives = np.concatenate(list(given.values()) or [np.zeros((0, STEPS + 1))])
+    of_drive = path >= plain
+    speeds[of_drive] = drives[path[of_drive] - plain, 1:]
+    heedful = np.isin(kinds, (KINDS.index('follow'), KINDS.index('yield')))
+    cautious = kinds == KINDS.index('yield')
+    lead_u = np.where(heedful[:, None], leads.follow_u[path], np.inf)
+    lead_u = np.where(cautious[:, None], leads.cautious_u[path], lead_u)
+    lead_mps = np.where(cautious[:, None], leads.cautious_mps[path], leads.follow_mps[path])
+    along = np.where(heedful[:, None], caps.careful[path], caps.by_curves[path])
+    braking = np.array([row[4] for row in rows])
+    names = tuple(row[2] for row in rows)
+    return Proposals(kinds, names, Wishes(path, speeds, braking, along, lead_u, lead_mps))
+
+
+def _ordered(rows: list[tuple[int, str, str, float, float]], settings: ProposalSettings) -> list:
+    """Return the rows that the blocks have room for: the reference itself and what is given, stops, then the rest."""
+    def rank(row: tuple[int, str, str, float, float]) -> int:
+        return 0 if row[0] == 0 or row[1] in ('last', 'learned') else 1 if row[1] == 'stop' else 2
+
+    return sorted(rows, key=rank)[: settings.blocks * BLOCK]
+
+
+def _shifts(course: Course, speed: float, settings: ProposalSettings) -> list[tuple[str, float, float]]:
+    """Return (name, offset, metres until reached) of the paths beside the reference."""
+    quick, slow = max(10.0, 1.6 * speed), max(18.0, 3.2 * speed)
+    back = max(10.0, 2.5 * speed)
+    base = COURSES[course.reference.kind]
+    offsets = settings.shifts_m if course.on_lane else settings.shifts_m + settings.wide_shifts_m
+    found = [(_beside(base, offset), offset, back if offset == 0.0 else quick) for offset in offsets]
+    for offset in course.road.neighbours_m:
+        side = 'left' if offset > 0.0 else 'right'
+        found += [(f'lane on the {side}', offset, slow), (f'lane on the {side} at once', offset, quick)]
+    return found
+
+
+def _bends(speed: float, vehicle: Vehicle, settings: ProposalSettings) -> list[tuple[float, float]]:
+    """Return pairs of curvatures for open ground: held, or undone by the opposite one."""
+    limits = vehicle.limits
+    sharpest = 0.95 * math.tan(limits.wheel_angle_rad) / vehicle.wheelbase_m
+    sharpest = min(sharpest, limits.lateral_mps2 / max(speed, 2.0) ** 2)
+    bends = [side * share * sharpest for share in settings.arc_shares for side in (1.0, -1.0)]
+    return [(bend, bend) for bend in bends] + [(bend, 0.0) for bend in bends] + [(bend, -bend) for bend in bends]
+
+
+def _beside(base: str, offset: float) -> str:
+    return base if offset == 0.0 else f'{base} {abs(offset):.1f} m {"left" if offset > 0.0 else "right"}'
+
+
+def _upto(course: Course, share: float) -> str:
+    return f'up to {share * course.speed_mps:.1f} m/s'
+
+
+def _at(course: Course, share: float) -> str:
+    return f'{share * course.speed_mps:.1f} m/s regardless'

@@ -1,0 +1,164 @@
+"""How fast a path may be driven: by its curves, by the ground that is known, by what must be stopped at, by traffic."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.kinematics import Body, body_of
+from autonomy_nodes.common.lanes import Light
+from autonomy_nodes.common.objects import Label
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.course import Course
+from autonomy_nodes.planning.ground import Ground
+from autonomy_nodes.planning.paths import Paths
+from autonomy_nodes.planning.reference import STEP_M
+from autonomy_nodes.planning.rollout import TIMES_S
+from autonomy_nodes.planning.traffic import Traffic
+
+STOP_SHORT_M = 0.5  # stops are aimed this far before what must not be entered
+CLOSER_M = 0.1  # what is nearer than this at the start must not come nearer still
+CROSSING_RAD = 0.6
+BESIDE_M = 0.3  # room beside our body within which another one leads
+
+
+@dataclass(frozen=True, eq=False)
+class Caps:
+    """Squared highest speeds along P paths of M points: by curves alone, and heeding all that must be stopped for.
+
+    Both (P, M). Squares fall evenly when braking; beyond a stop they are below zero, so that between two points it is
+    exact.
+    """
+
+    by_curves: np.ndarray
+    careful: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Leads:
+    """Who is in front on P paths at T moments: place on the path (inf for nobody) and speed along it, (P, T).
+
+    follow: those who go our way. cautious: those and all who will cross, from now until they have crossed.
+    """
+
+    follow_u: np.ndarray
+    follow_mps: np.ndarray
+    cautious_u: np.ndarray
+    cautious_mps: np.ndarray
+
+
+def must_stop(course: Course, speed_mps: float, vehicle: Vehicle) -> list[tuple[float, int, Light]]:
+    """Return (station, id, light) of each stop line ahead that may not be crossed; unknown lights count as red.
+
+    At amber we stop if that can be done with comfort.
+    """
+    front = course.station_m + vehicle.front_m
+    found: list[tuple[float, int, Light]] = []
+    for stop in course.road.stop_lines:
+        left_m = stop.station_m - front
+        if left_m < -0.5 or stop.light == Light.GREEN:
+            continue
+        needed = speed_mps**2 / (2.0 * max(left_m, 0.01))
+        if stop.light == Light.AMBER and needed > vehicle.limits.comfort_braking_mps2:
+            continue
+        found.append((stop.station_m, stop.id, stop.light))
+    return found
+
+
+def caps_along(
+    paths: Paths, course: Course, ground: Ground, ground_margin_m: float, speed_mps: float, vehicle: Vehicle
+) -> Caps:
+    """Return how fast each path may be driven."""
+    limits = vehicle.limits
+    gone, stations = paths.gone_m, stations_of(paths, course)
+    curves = limits.lateral_mps2 / np.maximum(np.abs(paths.curvatures), 1e-4)
+    stop_m = first_blocked_m(paths, gone, ground, ground_margin_m, body_of(vehicle))
+    for station, _, _ in must_stop(course, speed_mps, vehicle):
+        stop_m = np.minimum(stop_m, _last_before(stations > station, gone) - vehicle.front_m)
+    stop_m = stop_m - STOP_SHORT_M
+    stop_m = np.minimum(stop_m, _last_before(stations >= course.end_m, gone) + STEP_M / 2.0)
+    braking = limits.comfort_braking_mps2
+    careful = np.minimum(curves, 2.0 * braking * (stop_m[:, None] - gone))
+    return Caps(braked(curves, gone, braking), braked(careful, gone, braking))
+
+
+def stations_of(paths: Paths, course: Course) -> np.ndarray:
+    """Return (P, M) stations of the points of paths along the reference."""
+    shape = paths.points.shape[:2]
+    stations = np.broadcast_to(course.station_m + np.arange(shape[1]) * STEP_M, shape).copy()
+    free = np.isnan(paths.sideways_m[:, 0])
+    if free.any():
+        stations[free] = course.reference.project(paths.points[free])[0]
+    return stations
+
+
+def braked(caps: np.ndarray, gone_m: np.ndarray, braking_mps2: float) -> np.ndarray:
+    """Return (P, M) squared speeds from which every later one can be reached by braking."""
+    energy = caps + 2.0 * braking_mps2 * gone_m
+    return np.minimum.accumulate(energy[:, ::-1], axis=1)[:, ::-1] - 2.0 * braking_mps2 * gone_m
+
+
+def first_blocked_m(paths: Paths, gone_m: np.ndarray, ground: Ground, margin_m: float, body: Body) -> np.ndarray:
+    """Return (P,) metres along each path that are free, before the body would touch blocked ground; inf for all."""
+    poses = np.concatenate([paths.points, paths.headings[..., None]], axis=-1)
+    return _last_before(blocked(poses, ground, margin_m, body), gone_m)
+
+
+def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> np.ndarray:
+    """Return (N, T) whether the body at (N, T, 3) poses stands on blocked ground.
+
+    What it touched at the first pose is excused as long as it comes no nearer: a vehicle may drive along the kerb
+    beside which it was parked. The axis of the body may never enter a blocked cell.
+    """
+    offsets, radius = body.circles()
+    forward = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
+    centres = poses[..., None, :2] + offsets[:, None] * forward[..., None, :]  # (N, T, C, 2)
+    clear = ground.clearance(centres)
+    near = clear < radius + margin_m
+    nearer = (clear < clear[:, :1] - CLOSER_M) | (clear <= 0.0)
+    gone = np.abs(poses[..., :2] - poses[:, :1, :2]).max(axis=-1) > 0.05  # standing touches nothing new
+    return (near & nearer).any(axis=-1) & gone
+
+
+def lead_on(
+    paths: Paths, course: Course, traffic: Traffic, vehicle: Vehicle
+) -> Leads:
+    """Return who is in front on each path that is a shift of the reference; nobody on others."""
+    shape = (len(paths), len(TIMES_S))
+    nobody, still = np.full(shape, np.inf), np.zeros(shape)
+    if not len(traffic):
+        return Leads(nobody, still, nobody, still)
+    stations, offsets, headings = course.reference.project(traffic.poses[..., :2])  # (O, K, T)
+    turn = traffic.poses[..., 2] - headings
+    half = traffic.half_m[:, None, None]
+    along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
+    across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
+    rear_u = stations - along - course.station_m
+    ahead = stations[:, :, :1] + along[:, :, :1] > course.station_m
+    index = np.clip(np.round((rear_u + along) / STEP_M), 0, paths.sideways_m.shape[1] - 1).astype(np.int64)
+    room = across + vehicle.width_m / 2.0 + BESIDE_M
+    inside = np.abs(offsets - paths.sideways_m[:, index]) < room  # (P, O, K, T)
+    inside &= (ahead & traffic.counts[..., None]) & (rear_u + along > 0.0)
+    likely = int(np.argmax(traffic.probabilities))
+    crossing = (np.abs(np.cos(turn)) < np.cos(CROSSING_RAD)) | (traffic.labels == Label.PEDESTRIAN)[:, None, None]
+    place = np.where(inside, rear_u, np.inf)
+    follow_u, nearest = _nearest(place[:, :, likely])
+    speeds = traffic.speeds_mps[:, likely] * np.cos(turn[:, likely])
+    follow_mps = np.maximum(speeds[nearest, np.arange(shape[1])], 0.0)
+    across_u = np.where(crossing, place, np.inf).min(axis=(1, 2))
+    across_u = np.minimum.accumulate(across_u[:, ::-1], axis=1)[:, ::-1]  # until they have crossed
+    cautious = across_u < follow_u
+    return Leads(
+        follow_u, follow_mps, np.minimum(across_u, follow_u), np.where(cautious, 0.0, follow_mps)
+    )  # fmt: skip
+
+
+def _nearest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (P, T) smallest of (P, O, T) and who it is."""
+    return place.min(axis=1), place.argmin(axis=1)
+
+
+def _last_before(hit: np.ndarray, gone_m: np.ndarray) -> np.ndarray:
+    """Return (P,) metres at the last point before the first that is hit, inf where none is."""
+    first = hit.argmax(axis=1)
+    rows = np.arange(len(hit))
+    return np.where(hit[rows, first], gone_m[rows, np.maximum(first - 1, 0)], np.inf)

@@ -1,0 +1,210 @@
+"""What makes a drive good: marks from 0 (worst) to 1 (best), weighed by the field of `Weights` with the same name."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from autonomy_nodes.common.types import Trajectory
+from autonomy_nodes.planning.gates import View
+from autonomy_nodes.planning.rollout import STEP_S, TIMES_S
+from autonomy_nodes.planning.traffic import boxes_overlap
+
+TTC_S = (0.95, 1.6, 2.3, 3.0)  # contact within the first earns nothing, none within the last all
+REACTION_S, RSS_ACCELERATION, LEAD_BRAKING = 0.5, 2.0, 8.0  # of the RSS gap (Shalev-Shwartz et al. 2017)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts."""
+
+    progress: float = 5.0
+    time_to_collision: float = 5.0
+    headway: float = 3.0
+    comfort: float = 2.0
+    lane_keeping: float = 2.0
+    consistency: float = 2.0
+    terrain: float = 3.0
+    speed_limit: float = 2.0
+    courtesy: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value >= 0.0:
+                raise ValueError(f'weights.{name}={value} must not be below 0')
+        if not sum(vars(self).values()) > 0.0:
+            raise ValueError('weights: one of them must be above 0')
+
+
+def progress_m(seen: View) -> np.ndarray:
+    """Return (N,) metres made good: along the course, at most to its end; over open ground towards the goal."""
+    if seen.course.reference.kind == 'goal':
+        goal, _, _ = seen.course.reference.at(np.array(seen.course.end_m))
+        gap = np.linalg.norm(seen.drives.poses[:, [0, -1], :2] - goal, axis=-1)
+        return np.maximum(gap[:, 0] - gap[:, 1], 0.0)
+    end = max(seen.course.end_m, seen.course.station_m)
+    return np.maximum(np.minimum(seen.stations_m[:, -1], end) - seen.course.station_m, 0.0)
+
+
+def time_to_collision(seen: View) -> np.ndarray:
+    """Return (N, K): nothing if all going on as they do would touch within 0.95 s, all from 3 s on."""
+    steps = np.arange(0, round(2.4 / STEP_S) + 1, 3)
+    drives, traffic = seen.drives, seen.traffic
+    marks = np.ones((len(drives), traffic.poses.shape[1]))
+    if not len(traffic):
+        return marks
+    body, poses = seen.bodies[0]
+    poses, speeds = poses[:, steps], drives.speeds_mps[:, steps]
+    for order, ahead_s in reversed(list(enumerate(TTC_S))):
+        mine = poses.copy()
+        reach = body.middle_m + speeds * ahead_s
+        mine[..., 0] += reach * np.cos(poses[..., 2])
+        mine[..., 1] += reach * np.sin(poses[..., 2])
+        later = np.minimum(steps + round(ahead_s / STEP_S), len(TIMES_S) - 1)
+        n, o, k, t = _near(mine, traffic.poses[:, :, later], body.half_m, traffic.half_m)
+        front = ((traffic.poses[o, k, later[t], :2] - poses[n, t, :2]) * _forward(poses[n, t, 2])).sum(axis=1) > 0.0
+        moves = speeds[n, t] > 0.1
+        n, o, k, t = n[front & moves], o[front & moves], k[front & moves], t[front & moves]
+        half = np.broadcast_to(np.array(body.half_m), (len(n), 2))
+        hit = boxes_overlap(mine[n, t], half, traffic.poses[o, k, later[t]], traffic.half_m[o])
+        marks[n[hit], k[hit]] = order / (len(TTC_S))
+    return marks
+
+
+def headway(seen: View) -> np.ndarray:
+    """Return (N, K): the smallest share of the RSS gap to whoever is in front in the first 4 s."""
+    steps = np.arange(0, round(4.0 / STEP_S) + 1, 4)
+    traffic, vehicle = seen.traffic, seen.vehicle
+    marks = np.ones((len(seen.drives), traffic.poses.shape[1]))
+    if not len(traffic):
+        return marks
+    there = traffic.poses[:, :, steps]  # (O, K, S, 3)
+    stations, offsets, headings = seen.course.reference.project(there[..., :2])
+    turn = there[..., 2] - headings
+    half = traffic.half_m[:, None, None]
+    along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
+    across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
+    lead = np.maximum(traffic.speeds_mps[:, :, steps] * np.cos(turn), 0.0)
+    speed = np.maximum(seen.drives.speeds_mps[:, steps], 0.0)[:, None, None]  # (N, 1, 1, S)
+    front = (seen.stations_m[:, steps] + vehicle.front_m)[:, None, None]
+    gap = stations - along - front  # (N, O, K, S)
+    beside = np.abs(offsets - seen.offsets_m[:, steps][:, None, None]) < across + vehicle.width_m / 2.0
+    leads = beside & (gap > -vehicle.front_m) & (np.cos(turn) > 0.5)
+    fast = speed + REACTION_S * RSS_ACCELERATION
+    wanted = speed * REACTION_S + 0.5 * RSS_ACCELERATION * REACTION_S**2
+    wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2) - lead**2 / (2.0 * LEAD_BRAKING)
+    share = np.where(leads & (speed > 0.5), np.clip(gap / np.maximum(wanted, 0.5), 0.0, 1.0), 1.0)
+    return share.min(axis=(1, 3))
+
+
+def comfort(seen: View) -> np.ndarray:
+    """Return (N,): 1 less the mean share of their bounds that braking, acceleration, sideways force and jerk take."""
+    drives, limits = seen.drives, seen.vehicle.limits
+    sideways = drives.speeds_mps**2 * np.tan(drives.wheels_rad) / seen.vehicle.wheelbase_m
+    jerk = np.diff(drives.accelerations_mps2, axis=1) / STEP_S
+    parts = [
+        np.clip(-drives.accelerations_mps2[:, 1:].min(axis=1) / (2.0 * limits.comfort_braking_mps2), 0.0, 1.0),
+        np.clip(drives.accelerations_mps2[:, 1:].max(axis=1) / (2.0 * limits.acceleration_mps2), 0.0, 1.0),
+        np.clip(np.abs(sideways).max(axis=1) / (1.5 * limits.lateral_mps2), 0.0, 1.0),
+        np.clip(np.sqrt((jerk**2).mean(axis=1)) / 4.0, 0.0, 1.0),
+    ]
+    return 1.0 - np.mean(parts, axis=0)
+
+
+def lane_keeping(seen: View) -> np.ndarray:
+    """Return (N,): all within half a metre of the reference, nothing from 3 m on; mean over the drive."""
+    if seen.course.reference.kind == 'goal':
+        return np.ones(len(seen.drives))
+    return (1.0 - np.clip((np.abs(seen.offsets_m) - 0.25) / 2.75, 0.0, 1.0)).mean(axis=1)
+
+
+def terrain(seen: View) -> np.ndarray:
+    """Return (N,): how easy the ground under the axis of the vehicle is in the first 5 s, and how much room it has."""
+    steps = np.arange(0, round(5.0 / STEP_S) + 1, 2)
+    poses = seen.drives.poses[:, steps]
+    front = poses[..., :2] + seen.vehicle.wheelbase_m * _forward(poses[..., 2])
+    speed = np.clip(seen.drives.speeds_mps[:, steps] / 10.0, 0.3, 1.0)  # rough ground is worse when fast
+    hard = np.maximum(seen.ground.cost(poses[..., :2]) * speed, seen.ground.cost(front) * speed)
+    room = np.clip((seen.ground.clearance(front) - seen.vehicle.width_m / 2.0) / 1.0, 0.0, 1.0)
+    return ((1.0 - 0.7 * hard) * (0.7 + 0.3 * room)).mean(axis=1)
+
+
+def speed_limit(seen: View) -> np.ndarray:
+    """Return (N,): all within the limit, nothing from 3 m/s above; the mean over the drive."""
+    return (1.0 - np.clip((seen.drives.speeds_mps - seen.course.speed_mps - 0.3) / 3.0, 0.0, 1.0)).mean(axis=1)
+
+
+def courtesy(seen: View) -> np.ndarray:
+    """Return (N, K): how little those behind must brake for us when we come before them in the next 4 s."""
+    step = round(3.0 / STEP_S)
+    traffic = seen.traffic
+    marks = np.ones((len(seen.drives), traffic.poses.shape[1]))
+    if not len(traffic):
+        return marks
+    stations, offsets, _ = seen.course.reference.project(traffic.poses[:, :, step, :2])  # (O, K)
+    start, beside, _ = seen.course.reference.project(traffic.poses[:, :, 0, :2])
+    rear = (seen.stations_m[:, step] - seen.vehicle.rear_m)[:, None, None]
+    came = np.abs(offsets - seen.offsets_m[:, step][:, None, None]) < 1.8
+    came &= (np.abs(beside - seen.course.offset_m) > 1.8) & (start < seen.course.station_m)
+    closing = np.maximum(traffic.speeds_mps[:, :, step] - seen.drives.speeds_mps[:, step][:, None, None], 0.0)
+    gap = np.maximum(rear - stations - traffic.half_m[:, None, 0], 0.5)
+    forced = np.where(came, closing**2 / (2.0 * gap), 0.0)
+    return 1.0 - np.clip(forced.max(axis=1) / 3.0, 0.0, 1.0)
+
+
+def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
+    """Return (N,): how near the drive stays to what is left of the last plan in the next 3 s; 2 m off earn nothing."""
+    if last is None:
+        return np.ones(len(seen.drives))
+    steps = np.arange(0, round(3.0 / STEP_S) + 1, 3)
+    gap = np.linalg.norm(seen.drives.poses[:, steps, :2] - last.poses[steps, :2], axis=-1)
+    return 1.0 - np.clip(np.sqrt((gap**2).mean(axis=1)) / 2.0, 0.0, 1.0)
+
+
+TERMS: dict[str, Callable[[View], np.ndarray]] = {
+    'time_to_collision': time_to_collision,
+    'headway': headway,
+    'comfort': comfort,
+    'lane_keeping': lane_keeping,
+    'terrain': terrain,
+    'speed_limit': speed_limit,
+    'courtesy': courtesy,
+}
+
+
+def mark(seen: View, last: Trajectory | None, worst_share: float) -> dict[str, np.ndarray]:
+    """Return {term: (N,)}; of a term that differs by joint mode its expectation, the worst mode counting extra.
+
+    `progress` is in metres: what is good depends on what else can be done, see `totals`.
+    """
+    marks = {'progress': progress_m(seen)} | {name: term(seen) for name, term in TERMS.items()}
+    marks['consistency'] = consistency(seen, last)
+    chances = seen.traffic.probabilities
+    for name, values in marks.items():
+        if values.ndim == 2:
+            possible = values[:, chances >= 0.05] if (chances >= 0.05).any() else values
+            marks[name] = (1.0 - worst_share) * values @ chances + worst_share * possible.min(axis=1)
+    return marks
+
+
+def totals(marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights) -> np.ndarray:
+    """Return (N,) weighted means; progress is measured by the most that a clean drive makes, below 1 m all earn all."""
+    weight = asdict(weights)
+    most = float(marks['progress'][clean].max(initial=0.0))
+    shares = marks | {'progress': np.clip(marks['progress'] / most, 0.0, 1.0) if most > 1.0 else np.ones(len(clean))}
+    return sum(weight[name] * shares[name] for name in weight) / sum(weight.values())
+
+
+def _near(
+    mine: np.ndarray, there: np.ndarray, half: tuple[float, float], their_half: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Return indices n, o, k, t of (N, T, 3) and (O, K, T, 3) that may touch."""
+    one, two = mine[..., :2].astype(np.float32), there[..., :2].astype(np.float32)
+    radius = np.hypot(*half) + np.hypot(their_half[:, 0], their_half[:, 1])
+    dx = one[:, None, None, :, 0] - two[None, ..., 0]
+    dy = one[:, None, None, :, 1] - two[None, ..., 1]
+    return np.nonzero(dx * dx + dy * dy < (radius**2).astype(np.float32)[:, None, None])
+
+
+def _forward(heading: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(heading), np.sin(heading)], axis=-1)

@@ -1,0 +1,131 @@
+"""Why it was chosen: the one cause whose absence would have changed the choice, found by leaving it out."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from autonomy_nodes.planning.gates import Vetoes, View
+from autonomy_nodes.planning.rollout import STEP_S
+from autonomy_nodes.planning.speeds import must_stop
+from autonomy_nodes.planning.terms import Weights, totals
+
+
+@dataclass(frozen=True)
+class Reason:
+    """text: in words. runner_up: index of what would have been done else. values: the same, to be read by machines."""
+
+    text: str
+    runner_up: int
+    values: dict[str, str]
+
+
+def best(marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights) -> int | None:
+    """Return the clean candidate with the highest total, the first of equals; None if no candidate is clean."""
+    if not clean.any():
+        return None
+    return int(np.argmax(np.where(clean, totals(marks, clean, weights), -1.0)))
+
+
+def explain(
+    chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, marks: dict[str, np.ndarray], weights: Weights
+) -> Reason:
+    """Return why `chosen` was taken: the gate or road user that keeps us from something better, else a term."""
+    blamed = _blamed(chosen, seen, vetoes, marks, weights)
+    if blamed is not None:
+        gate, other, whom = blamed
+        text, values = _veto_in_words(gate, other, whom, seen, vetoes)
+        return Reason(f'{names[other]} vetoed at {text}', other, {'gate': gate, **values})
+    clean = vetoes.clean()
+    if not clean[chosen]:
+        text, values = _first_veto(chosen, seen, vetoes)
+        return Reason(f'nothing passes all gates; this is clear longest, until {text}', chosen, values)
+    others = clean.copy()
+    others[chosen] = False
+    unhindered = best(marks, np.ones(len(clean), bool), weights)
+    if unhindered is not None and not clean[unhindered]:  # several causes, each of them enough
+        text, values = _first_veto(unhindered, seen, vetoes)
+        return Reason(f'{names[unhindered]} vetoed at {text}, and by other things', unhindered, values)
+    second = best(marks, others, weights)
+    if second is None:
+        return Reason('nothing else is possible', chosen, {})
+    term, gain = _deciding_term(chosen, second, marks, clean, weights)
+    return Reason(f'better than {names[second]} in {term.replace("_", " ")} (+{gain:.3f})', second, {'term': term})
+
+
+def _blamed(
+    chosen: int, seen: View, vetoes: Vetoes, marks: dict[str, np.ndarray], weights: Weights
+) -> tuple[str, int, int] | None:
+    """Return (gate, candidate, road user or -1) of the veto without which another candidate wins by most."""
+    found, most = None, 1e-6
+    causes = [(gate, -1) for gate in vetoes.times_s if gate != 'contact']
+    hit = np.flatnonzero(np.isfinite(vetoes.contacts.times_s).any(axis=0))
+    causes += [('contact', int(whom)) for whom in hit]
+    for gate, whom in causes:
+        clean = vetoes.clean(but_whom=whom) if gate == 'contact' else vetoes.clean(but=gate)
+        other = best(marks, clean, weights)
+        if other is None or other == chosen or vetoes.clean()[other]:
+            continue
+        scores = totals(marks, clean, weights)
+        gain = float(scores[other] - (scores[chosen] if clean[chosen] else 0.0))
+        if gain > most:
+            found, most = (gate, other, whom), gain
+    return found
+
+
+def _veto_in_words(gate: str, which: int, whom: int, seen: View, vetoes: Vetoes) -> tuple[str, dict[str, str]]:
+    """Return 'when: what' of a veto of candidate `which`, and the same as values."""
+    when = float(vetoes.times_s[gate][which])
+    if gate == 'contact':
+        when = float(vetoes.contacts.times_s[which, whom])
+        mode = int(vetoes.contacts.modes[which, whom])
+        chance = seen.traffic.chances[whom, mode]
+        what = f'contact with {seen.traffic.said(whom)} (mode {mode}, {100.0 * chance:.0f} %)'
+        return f'{when:.1f} s: {what}', {'when_s': f'{when:.1f}', 'who': seen.traffic.names[whom], 'mode': str(mode)}
+    what = {
+        'ground': lambda: _ground_in_words(which, when, seen),
+        'stop_line': lambda: _stop_in_words(seen),
+        'lane_line': lambda: 'a line that may not be crossed',
+        'end': lambda: f'{seen.course.end} {max(seen.course.end_m - seen.course.station_m, 0.0):.0f} m ahead',
+        'limits': lambda: 'more than the vehicle can bear',
+    }[gate]()
+    return f'{when:.1f} s: {what}', {'when_s': f'{when:.1f}'}
+
+
+def _first_veto(which: int, seen: View, vetoes: Vetoes) -> tuple[str, dict[str, str]]:
+    """Return in words what vetoes a candidate first."""
+    gate = min(vetoes.times_s, key=lambda name: float(vetoes.times_s[name][which]))
+    if not np.isfinite(vetoes.times_s[gate][which]):
+        return 'the end of the horizon', {}
+    whom = int(np.argmin(vetoes.contacts.times_s[which])) if gate == 'contact' else -1
+    text, values = _veto_in_words(gate, which, whom, seen, vetoes)
+    return text, {'gate': gate, **values}
+
+
+def _ground_in_words(which: int, when: float, seen: View) -> str:
+    body, poses = seen.bodies[0]
+    step = round(when / STEP_S)
+    pose, start = poses[which, step], poses[which, 0]
+    offsets, radius = body.circles()
+    centres = pose[:2] + offsets[:, None] * np.array([np.cos(pose[2]), np.sin(pose[2])])
+    worst = centres[int(np.argmin(seen.ground.clearance(centres)))]
+    away = float(np.linalg.norm(centres[-1] - start[:2])) - body.front_m
+    return f'{seen.ground.why_blocked(worst, radius)} {max(away, 0.0):.0f} m ahead'
+
+
+def _stop_in_words(seen: View) -> str:
+    station, id_, light = must_stop(seen.course, float(seen.drives.speeds_mps[0, 0]), seen.vehicle)[0]
+    left_m = station - seen.course.station_m - seen.vehicle.front_m
+    return f'stop line {id_} {max(left_m, 0.0):.0f} m ahead, its light is {light.name.lower()}'
+
+
+def _deciding_term(
+    chosen: int, second: int, marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights
+) -> tuple[str, float]:
+    weight = asdict(weights)
+    total, gains = sum(weight.values()), {}
+    most = max(float(marks['progress'][clean].max(initial=0.0)), 1.0)
+    for name, values in marks.items():
+        scale = most if name == 'progress' else 1.0
+        gains[name] = weight[name] * float(values[chosen] - values[second]) / scale / total
+    term = max(gains, key=lambda name: gains[name])
+    return term, gains[term]
