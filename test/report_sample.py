@@ -175,10 +175,11 @@ def marks_of(stamp_ns, place, slow):
     columns |= {axis: place[at] + rng.normal(0.0, 18.0, count) for at, axis in enumerate('xy')} | {'z': np.zeros(count)}
     for name, share in (('contact', 0.35 if slow else 0.1), ('drivable', 0.2), ('rules', 0.05), ('kinematics', 0.03)):
         columns[f'gate_{name}'] = (rng.random(count) > share).astype(float)
+        columns[f'when_{name}'] = np.where(columns[f'gate_{name}'], 99.0, rng.uniform(0.2, 8.0, count))
     for name in ('progress', 'time_to_contact', 'headway', 'comfort', 'lane_keeping', 'consistency', 'terrain'):
-        columns[name] = rng.uniform(0.2, 1.0, count)
+        columns[f'term_{name}'] = rng.uniform(0.2, 1.0, count)
     gates = np.prod([columns[name] for name in columns if name.startswith('gate_')], axis=0)
-    terms = np.mean([column for name, column in list(columns.items())[9:]], axis=0)
+    terms = np.mean([columns[name] for name in columns if name.startswith('term_')], axis=0)
     return write_marks(stamp_ns, {**columns, 'score': gates * terms})
 
 

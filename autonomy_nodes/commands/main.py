@@ -8,7 +8,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
@@ -25,23 +24,20 @@ VERBS = {  # verb: (module, what it does)
 }
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Leaves room for the longest verb before what it does."""
-
-    def __init__(self, prog: str, **options: Any) -> None:
-        super().__init__(prog, **{**options, 'max_help_position': 30})
-
-
 def main(given: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code."""
-    parser = argparse.ArgumentParser(prog='autonomy', formatter_class=_Help)
-    parser.description = 'An autonomy stack for vehicles: drive it, replay recordings, look at what it did and why.'
+    parser = argparse.ArgumentParser(
+        prog='autonomy', usage='autonomy VERB ...', formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    told = [f'  {verb:<12}{about}' for verb, (_, about) in VERBS.items()]
+    parser.description = 'An autonomy stack for vehicles: drive it, replay recordings, see what it did and why.\n\n'
+    parser.description += '\n'.join(['verbs:', *told])
     parser.epilog = 'autonomy VERB --help tells the options of a verb.'
-    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True, title='verbs')
+    verbs = parser.add_subparsers(prog='autonomy', dest='verb', metavar='VERB', required=True, help=argparse.SUPPRESS)
     given = sys.argv[1:] if given is None else list(given)
     asked = next((word for word in given if not word.startswith('-')), '')
     for verb, (module, about) in VERBS.items():
-        below = verbs.add_parser(verb, help=about, description=about[0].upper() + about[1:] + '.')
+        below = verbs.add_parser(verb, description=about[0].upper() + about[1:] + '.')
         if verb == asked:  # the others are not imported: `autonomy topics` needs no simulator
             import_module(f'{HERE}.{module}').arguments(below)
     options = parser.parse_args(given)

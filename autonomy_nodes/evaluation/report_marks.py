@@ -56,7 +56,7 @@ def chosen_row(
 ) -> int:
     """Return the row of the chosen candidate, -1 where there is none.
 
-    It is the one that the decision names by its number, else the one that ends where the trajectory ends, else the best.
+    It is the one that the decision names by its number, else one that ends where the trajectory ends, else the best.
     """
     told = '' if decision is None else decision.values.get('candidate', '')
     if told.isdigit() and len(rows := np.flatnonzero(columns['candidate'] == int(told))):
