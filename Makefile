@@ -44,7 +44,7 @@ pytest: setup  ## run the tests only; TESTS=test/node narrows them
 
 lint: WITH := sim test
 lint: setup  ## check style and types only
-	$(BIN)/ruff check .
+	$(BIN)/ruff check autonomy_nodes bootstrap launch test setup.py
 	$(BIN)/mypy autonomy_nodes bootstrap setup.py
 
 clean:  ## remove everything that was made here

@@ -119,8 +119,8 @@ def install_beside_ros(plan: Plan, extras: Iterable[str]) -> None:
 def make(plan: Plan, extras: Iterable[str], stamp: dict) -> None:
     """Make the environment or bring it up to date."""
     source = f'the ROS 2 {plan.distro} that is sourced' if plan.sourced else f'ROS 2 {plan.distro} from pip'
-    print(f'setting up {plan.folder.name} with {source}, once; takes some minutes', flush=True)
     machine.check(wheels=not plan.sourced)
+    print(f'setting up {plan.folder.name} with {source}, once; takes some minutes', flush=True)
     if stamp.get('home') != plan.home() or not plan.python.exists():
         shutil.rmtree(plan.folder, ignore_errors=True)
         site = ['--system-site-packages'] if plan.sourced else []
@@ -137,6 +137,8 @@ def main() -> None:
     for name in ('_ROS_WHEELS_BOOTSTRAP_COMPLETE', 'PYTHONHOME', '__PYVENV_LAUNCHER__'):
         os.environ.pop(name, None)  # the first leaks out of another environment of ROS wheels and breaks this one
     plan = planned()
+    if not os.access(ROOT, os.W_OK):
+        raise SystemExit(f'{ROOT} is not yours to write: clone into a folder of your own')
     (ROOT / 'build').mkdir(exist_ok=True)
     with (ROOT / 'build' / f'{plan.folder.name}.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
