@@ -232,12 +232,12 @@ def sweep_messages(at, sweep, s_m, points):
     cloud, walls = cloud_at(at, objects, place, points)
     if sweep % 10 == 0:
         yield topics.CLOUD, write_cloud(cloud)
+        yield topics.TERRAIN, write_grid(terrain_at(at, place))
         yield topics.IMAGE_RECT.named('front'), write_image(picture_at(at))
         yield topics.IMAGE_RECT_INFO.named('front'), write_camera_info(replace(MODEL, stamp_ns=at))
     slow = 10.0 < second < 14.0
     plan = trajectory_of(at, s_m, speed, 2.0 if slow else 0.0, 1.0)
     yield topics.ODOMETRY, write_ego(ego)
-    yield topics.TERRAIN, write_grid(terrain_at(at, place))
     yield topics.OBSTACLES, write_cloud(walls)
     yield topics.LOCAL_VECTORS, write_lane_pieces(lines_at(at, s_m, place))
     yield topics.TRACKS, write_tracked(objects)

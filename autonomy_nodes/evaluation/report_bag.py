@@ -47,7 +47,7 @@ class Layer:
 
 
 LAYERS = {
-    topics.TERRAIN.name: Layer('terrain', read_grid, lambda grid, ego, origin: layers.terrain_cells(grid, origin), 3),
+    topics.TERRAIN.name: Layer('terrain', read_grid, lambda grid, ego, o: layers.terrain_cells(grid, o), loose=True),
     topics.CLOUD.name: Layer('sweep', read_cloud, partial(layers.point_row, most=2500), loose=True),
     topics.OBSTACLES.name: Layer('points', read_cloud, partial(layers.point_row, most=500)),
     topics.LOCAL_VECTORS.name: Layer('lines', read_lane_pieces, layers.line_rows, 5),

@@ -57,8 +57,9 @@ def test_every_sweep_is_a_moment_with_its_layers(run):
     assert set(wanted.split()) <= set(last)
     assert last['stamp'] == str(START_NS + 11 * SWEEP_NS)
     assert last['mode'] == 'NOMINAL' and scene['moments'][2]['mode'] == 'INIT'
-    assert [at for at, each in enumerate(scene['moments']) if 'terrain' in each] == [0, 3, 6, 9]
+    assert [at for at, each in enumerate(scene['moments']) if 'terrain' in each] == [0, 10]
     assert [at for at, each in enumerate(scene['moments']) if 'sweep' in each] == [0, 10]
+    assert [at for at, each in enumerate(scene['moments']) if 'lines' in each] == [0, 5, 10]
 
 
 def test_a_plan_that_was_not_sent_is_told_apart(run):
@@ -114,7 +115,7 @@ def test_a_run_without_a_bag_shows_its_figures(tmp_path):
 
 def test_messages_that_cannot_be_read_are_left_out_and_counted(tmp_path):
     with BagWriter(tmp_path / OUTPUTS) as bag, RunLog(tmp_path):
-        for topic, data in sweep_messages(START_NS, 1, 0.0, 10):
+        for topic, data in sweep_messages(START_NS, 0, 0.0, 10):
             cut = topic in (topics.TERRAIN, topics.DECISION)
             bag.write(topic.name, topic.type, START_NS, data[: len(data) // 2] if cut else data)
     write_report(tmp_path)
@@ -135,7 +136,7 @@ def test_a_long_drive_is_thinned_and_says_so(tmp_path, monkeypatch):
 
 def test_a_bag_without_odometry_has_no_moments(tmp_path):
     with BagWriter(tmp_path / OUTPUTS) as bag, RunLog(tmp_path):
-        for topic, data in sweep_messages(START_NS, 1, 0.0, 10):
+        for topic, data in sweep_messages(START_NS, 0, 0.0, 10):
             if topic is not topics.ODOMETRY:
                 bag.write(topic.name, topic.type, START_NS, data)
     write_report(tmp_path)
