@@ -1,0 +1,126 @@
+"""What everyone will probably do: many hypotheses of each, the best six kept apart, weighed as one scene."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.lanes import LanePieces, Light, Route, TrafficLights
+from autonomy_nodes.common.objects import EgoProposals, Objects, Predictions, SceneModes
+from autonomy_nodes.common.types import EgoState, Goal
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.prediction.baselines import constant_velocity
+from autonomy_nodes.prediction.guard import GuardConfig, broken
+from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
+from autonomy_nodes.prediction.joint import overlaps, weighed
+from autonomy_nodes.prediction.lane_paths import LaneField
+from autonomy_nodes.prediction.movers import History, Movers
+from autonomy_nodes.prediction.proposals import ProposalsConfig, proposals
+
+STEPS, STEP_S, MODES = 17, 0.5, 6
+TIMES_S = STEP_S * np.arange(STEPS)
+MARKS = [2, 6, 10, 16]  # steps by which paths are compared
+CLEAR_FROM = 4  # nearer steps touch the cells of the object itself
+TALL_M = 0.5
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """Settings of the predictor and its parts.
+
+    same_m: paths nearer to one another than this, on the mean, are one mode; it grows with the speed.
+    blocked_factor: what remains of the weight of a path into an obstacle of the terrain.
+    """
+
+    hypotheses: HypothesesConfig = field(default_factory=HypothesesConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    proposals: ProposalsConfig = field(default_factory=ProposalsConfig)
+    vehicle: Vehicle = field(default_factory=Vehicle)
+    same_m: float = 1.5
+    same_s: float = 0.2
+    blocked_factor: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not self.same_m > 0.0:
+            raise ValueError(f'same_m={self.same_m} must be above 0')
+        if not 0.0 < self.blocked_factor <= 1.0:
+            raise ValueError(f'blocked_factor={self.blocked_factor} must lie above 0 and not above 1')
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What one step gives; guarded: how many paths were impossible and replaced by constant velocity."""
+
+    predictions: Predictions
+    scene_modes: SceneModes
+    proposals: EgoProposals
+    guarded: int
+
+
+class Predictor:
+    """Remembers the last second of each track, and nothing else."""
+
+    def __init__(self, config: PredictorConfig) -> None:
+        self.config = config
+        self._history = History()
+
+    def predict(
+        self,
+        tracks: Objects,
+        ego: EgoState,
+        pieces: LanePieces | None = None,
+        terrain: Grid | None = None,
+        lights: TrafficLights | None = None,
+        route: Route | None = None,
+        goal: Goal | None = None,
+    ) -> Predicted:
+        """Return futures of all tracks, and what a driver like ours would do; all in odom."""
+        movers = self._history.movers(tracks)
+        on_route = frozenset(route.lanelet_ids) if route is not None else frozenset()
+        lanes = LaneField(pieces, ego.odom_from_base, on_route) if pieces is not None else None
+        ways = lanes.paths(movers, movers.speeds_mps * TIMES_S[-1]) if lanes is not None else None
+        red = lights is not None and Light.RED in lights.states.values()
+        options = hypotheses(movers, ways, TIMES_S, self.config.hypotheses, red)
+        if terrain is not None:
+            options = self._clear(options, terrain)
+        paths, alone = self._apart(options, movers)
+        paths, guarded = self._possible(paths, movers)
+        scene, marginal = weighed(alone, overlaps(movers, paths), movers.speeds_mps > 1.0)
+        paths[..., 2] += np.where(movers.reversing, np.pi, 0.0)[:, None, None]
+        return Predicted(
+            Predictions(tracks, paths, marginal, STEP_S),
+            SceneModes(tracks.stamp_ns, scene),
+            proposals(ego, lanes, terrain, goal, TIMES_S, self.config.proposals, self.config.vehicle.limits),
+            guarded,
+        )
+
+    def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
+        """Return the options with less weight where a path runs into what stands."""
+        blocked = terrain.at('obstacle_height', options.paths[:, :, CLEAR_FROM:, :2]) > TALL_M
+        return replace(
+            options, weights=options.weights * np.where(blocked.any(axis=2), self.config.blocked_factor, 1.0)
+        )
+
+    def _apart(self, options: Hypotheses, movers: Movers) -> tuple[np.ndarray, np.ndarray]:
+        """Return (N, K, P, 3) paths and (N, K) probabilities: the likeliest options that differ, the likeliest first."""
+        every = np.arange(len(movers))
+        same_m = self.config.same_m + self.config.same_s * movers.speeds_mps
+        marks = options.paths[:, :, MARKS, :2].astype(np.float32)  # (N, H, 4, 2)
+        left, picked, weights = options.weights.copy(), [], []
+        for _ in range(MODES):
+            best = np.argmax(left, axis=1)
+            apart = np.hypot(*np.moveaxis(marks - marks[every, best][:, None], 3, 0)).mean(axis=2)  # (N, H)
+            alike = np.exp(-0.5 * (apart / same_m[:, None]) ** 2)
+            picked.append(best)
+            weights.append((left * alike).sum(axis=1))
+            left = left * (1.0 - alike)
+        order = np.argsort(-np.stack(weights, axis=1), axis=1, kind='stable')
+        chosen = np.take_along_axis(np.stack(picked, axis=1), order, axis=1)
+        odds = np.take_along_axis(np.stack(weights, axis=1), order, axis=1) + 1e-6
+        return options.paths[every[:, None], chosen], odds / odds.sum(axis=1, keepdims=True)
+
+    def _possible(self, paths: np.ndarray, movers: Movers) -> tuple[np.ndarray, int]:
+        """Return the paths with constant velocity in place of the impossible, and how many those were."""
+        bad = broken(paths, movers.xy, movers.speeds_mps, STEP_S, self.config.guard)
+        plain = constant_velocity(movers, movers.speeds_mps[:, None] * TIMES_S)
+        return np.where(bad[..., None, None], plain[:, None], paths), int(bad.sum())
