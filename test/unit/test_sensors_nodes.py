@@ -17,7 +17,13 @@ from autonomy_nodes.localization.localizer import LocalizationConfig
 from autonomy_nodes.localization.motion import displacement
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud, write_cloud
-from autonomy_nodes.messages.images import read_camera_info, read_image, write_camera_info, write_compressed, write_image
+from autonomy_nodes.messages.images import (
+    read_camera_info,
+    read_image,
+    write_camera_info,
+    write_compressed,
+    write_image,
+)
 from autonomy_nodes.messages.motion import read_ego, read_transforms, write_imu, write_transforms
 from autonomy_nodes.messages.words import read_words
 from autonomy_nodes.nodes.camera_node import Camera
