@@ -45,9 +45,15 @@ class ClusterConfig:
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Objects in base_link, and how much hung in the air: points near by that belong to nothing (rain, snow, fog)."""
+    """Objects in base_link, where they touch the plane, and what hung in the air.
+
+    places_m: (C, 2) middles of occupied cells in base_link; owners: (C,) the object of each, -1 for none.
+    clutter: points near by that belong to nothing, as rain, snow and fog give.
+    """
 
     objects: Objects
+    places_m: np.ndarray
+    owners: np.ndarray
     clutter: int
 
 
@@ -58,7 +64,8 @@ def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Gro
         xyz, ground.kinds, ground.heights_m, config.range_m, config.cell_m, size, config.low_m
     )
     if len(cells) == 0:
-        return Clusters(no_objects(stamp_ns, 'base_link', tracked=False), clutter=0)
+        nothing = no_objects(stamp_ns, 'base_link', tracked=False)
+        return Clusters(nothing, np.zeros((0, 2)), np.zeros(0, np.int64), clutter=0)
     labels = _labelled(config, size, cells, tops)
     order, starts = _sorted_by(labels[cell_of], int(labels.max()) + 1)
     chosen = points[order]  # (M, 4) x y z height, by cluster
@@ -72,7 +79,8 @@ def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Gro
     top = np.zeros(len(counts))
     np.maximum.at(top, labels, tops)
     objects = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept])
-    return Clusters(objects, clutter=int(loose.sum()))
+    owners = np.where(kept, np.cumsum(kept) - 1, -1)[labels]
+    return Clusters(objects, (cells + 0.5) * config.cell_m - config.range_m, owners, clutter=int(loose.sum()))
 
 
 def _labelled(config: ClusterConfig, size: int, cells: np.ndarray, tops: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrai
 _PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
 _OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing off the road counts less: mostly plants
 
+_HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
+
 
 @dataclass(frozen=True)
 class PerceptionConfig:
@@ -108,10 +110,9 @@ class Perceiver:
         cloud, ground, vehicle = seen.cloud, seen.ground, self.config.vehicle
         body_m = np.array([vehicle.rear_m, vehicle.front_m, vehicle.width_m / 2.0])
         sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
-        near, far = (
-            grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in (self._terrain, self._terrain_far)
-        )
-        clusters = _weighed(seen.clusters.objects, ego, prior)
+        grids = (self._terrain, self._terrain_far)
+        near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
+        clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         return Perceived(
             terrain=near,
@@ -124,6 +125,26 @@ class Perceiver:
                 cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
             ),
         )
+
+
+def _stood(clusters: Clusters, ego: EgoState, near: Terrain, far: Terrain) -> Objects:
+    """Return the objects with what the terrain tells of their speed: what stands stands where something stood before.
+
+    Of a thing of length L that drives at v, all but v * 1 s / L stands where it stood a second ago. A side of what is
+    half hidden wanders with our own motion, and would be taken for motion by who sees no more than boxes.
+    """
+    objects = clusters.objects
+    mine = clusters.owners >= 0
+    places = clusters.places_m[mine] @ ego.odom_from_base[:2, :2].T + ego.position_m[:2]
+    held = near.held_s(places)
+    held = np.where(np.isnan(held), far.held_s(places), held) > _HELD_S  # false beyond both
+    cells = np.bincount(clusters.owners[mine], minlength=len(objects))
+    share = np.bincount(clusters.owners[mine], weights=held, minlength=len(objects)) / np.maximum(cells, 1)
+    sigmas = _STANDING_SIGMA_MPS + (1.0 - share) * objects.dimensions_m[:, 0] / _HELD_S
+    told = share > _STANDING
+    velocities, covariances = objects.velocities_mps.copy(), objects.velocity_covariances.copy()
+    velocities[told], covariances[told] = 0.0, (sigmas[told] ** 2)[:, None, None] * np.eye(2)
+    return replace(objects, velocities_mps=velocities, velocity_covariances=covariances)
 
 
 def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:

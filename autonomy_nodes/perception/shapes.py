@@ -53,7 +53,7 @@ def completed(stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndar
         class_probabilities=probabilities,
         velocities_mps=np.full((count, 2), np.nan),
         heading_rates_rps=np.full(count, np.nan),
-        pose_covariances=_covariances(headings, sides, grown, counts),
+        pose_covariances=_covariances(headings, sides, grown, counts, probabilities[:, Label.UNKNOWN]),
         velocity_covariances=np.tile(np.eye(2) * 1e4, (count, 1, 1)),  # not known
     )
 
@@ -89,9 +89,15 @@ def _classes(length: np.ndarray, width: np.ndarray, height: np.ndarray, counts: 
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def _covariances(headings: np.ndarray, sides: np.ndarray, grown: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return (K, 3, 3) of x, y, heading: few points, a short side and what was completed make it larger."""
+def _covariances(
+    headings: np.ndarray, sides: np.ndarray, grown: np.ndarray, counts: np.ndarray, unknown: np.ndarray
+) -> np.ndarray:
+    """Return (K, 3, 3) of x, y, heading: few points, a short side and what was completed make it larger.
+
+    What is of no known class may be a part of something: then its ends are where the view ends, and it seems to move.
+    """
     sigma = 0.08 + 0.4 / np.sqrt(counts)[:, None] + 0.3 * grown  # (K, 2) along, across
+    sigma += 0.25 * unknown[:, None] * sides
     c, s = np.cos(headings), np.sin(headings)
     turn = np.stack([np.stack([c, -s], axis=1), np.stack([s, c], axis=1)], axis=1)  # (K, 2, 2)
     result = np.zeros((len(headings), 3, 3))

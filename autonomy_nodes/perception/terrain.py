@@ -18,8 +18,8 @@ from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.surface import shape_of, steps_of
 
 UNKNOWN, FLAT, ROUGH, BLOCKED, HOLE = range(5)  # the classes of a cell
-_ELEVATION, _VARIANCE, _EVIDENCE, _TOP, _CEILING, _SCATTER, _SEEN = range(7)  # what is kept of a cell
-_NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0], np.float32)
+_ELEVATION, _VARIANCE, _EVIDENCE, _TOP, _CEILING, _SCATTER, _SEEN, _HELD = range(8)  # what is kept of a cell
+_NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0, 0.0], np.float32)
 _ONCE_FREE = -0.4  # what was seen free fades to a guess, not to unknown: the vehicle does not see what is close to it
 _BACK_NS = SECOND_NS  # a step back in time further than this means that time jumped
 
@@ -97,6 +97,13 @@ class Terrain:
         _stand(self._state, body_m, odom_from_base[:3, :3], place, config.resolution_m)
         return self._grid(ego)
 
+    def held_s(self, xy: np.ndarray) -> np.ndarray:
+        """Return (N,) for how long something has stood at places (N, 2) in odom; NaN outside."""
+        index = np.floor(xy / self.config.resolution_m).astype(np.int64) - self._corner
+        inside = ((index >= 0) & (index < self.config.cells)).all(axis=1)
+        index[~inside] = 0
+        return np.where(inside, self._state[index[:, 0], index[:, 1], _HELD], np.nan)
+
     def _passed_s(self, stamp_ns: int) -> float:
         """Return the time since the last sweep; forget everything where time jumped back."""
         last_ns, self._stamp_ns = self._stamp_ns, stamp_ns
@@ -165,7 +172,7 @@ def _renew(
     passed_s: float,
     limits: np.ndarray,
 ) -> None:
-    """Change (X, Y, 7) `state` by the sums of one sweep. place: (3,) base_link from the grid's corner, its height.
+    """Change (X, Y, 8) `state` by the sums of one sweep. place: (3,) base_link from the grid's corner, its height.
 
     limits: sigma of a height, growth of variance, time of fading, resolution.
     """
@@ -193,6 +200,7 @@ def _renew(
                 up = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * ground
                 if seen_through(rays, ahead, left, up + 0.5 * cell[_TOP], sensor):
                     cell[_EVIDENCE] = max(cell[_EVIDENCE] - 1.2, 0.0)  # no obstacle there, but no ground seen either
+            cell[_HELD] = cell[_HELD] + passed_s if cell[_EVIDENCE] > 0.0 else 0.0
             # a ceiling stays: it is above the vehicle, and what hangs there seldom moves
             cell[_CEILING] = min(cell[_CEILING], sum_[columns.OVERHEAD_LOW])
 
