@@ -4,6 +4,7 @@ A mover's mesh is built once a shape; a frame transforms the rays that may meet 
 may move while the rays of a sweep are cast. Embree (through embreex) finds the triangles, in single precision.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from autonomy_nodes.sim.mesh import Mesh
 from autonomy_nodes.sim.world import Colour, World
 
 NOBODY = -1
+_ONE_PLACE_M = 4.0  # origins so near to one another, as those of a sweep, are one place for a first look
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,75 +103,54 @@ class Rays:
 
         times_s: (N,) when each ray is sent, for bodies that move; None: all at 0.
         """
-        local = np.broadcast_to(np.asarray(origins, float) - self._origin, directions.shape).astype(np.float32)
-        aims = np.ascontiguousarray(directions, np.float32)
-        limits = np.full(len(aims), limit_m, np.float32)
-        found = self._scene.run(np.ascontiguousarray(local), aims, limits, output=1)
+        flight = _flight(np.asarray(origins, float) - self._origin, directions, times_s)
+        hits = self._still(flight, limit_m)
+        for body in bodies:
+            self._meet(body, flight, hits)
+        away = hits.ranges_m >= limit_m
+        hits.ranges_m[away], hits.semantics[away] = np.inf, Semantic.NOTHING
+        facing = np.einsum('ij,ij->i', hits.normals, flight.aims) > 0.0
+        length = np.maximum(np.linalg.norm(hits.normals, axis=1), 1e-12)
+        hits.normals[:] /= np.where(facing, -length, length)[:, None]
+        return hits
+
+    def _still(self, flight: '_Flight', limit_m: float) -> Hits:
+        """Return what the rays meet of what stands still, at most at `limit_m`; normals of any length."""
+        count = len(flight.aims)
+        found = self._scene.run(flight.origins, flight.aims, np.full(count, limit_m, np.float32), output=1)
         hit = found['primID'] >= 0
         face = np.where(hit, found['primID'], 0)
         ranges = np.where(hit, found['tfar'], np.float32(limit_m))
-        normals, materials = found['Ng'], self._materials[face]
+        materials, owner = self._materials[face], self._owner[face]
         ground = hit & (face < self._ground_faces)
-        owner = self._owner[face]
-        xy = local[ground, :2] + ranges[ground, None] * aims[ground, :2] + self._origin[:2]
+        xy = flight.origins[ground, :2] + ranges[ground, None] * flight.aims[ground, :2] + self._origin[:2]
         materials[ground] = self._canvas.look_up(xy, materials[ground])
         semantics = np.where(ground, GROUND_SEMANTICS[materials], self._semantics[owner])
-        tints, owners = self._tints[owner], np.full(len(aims), NOBODY, np.int32)
-        for body in bodies:
-            self._meet(body, local, aims, times_s, ranges, normals, materials, semantics, owners, tints)
-        away = ranges >= limit_m
-        ranges[away], semantics[away] = np.inf, Semantic.NOTHING
-        facing = np.einsum('ij,ij->i', normals, aims) > 0.0
-        length = np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
-        normals = normals / np.where(facing, -length, length)[:, None]
-        return Hits(ranges, normals, materials, semantics, owners, tints)
+        return Hits(ranges, found['Ng'], materials, semantics, np.full(count, NOBODY, np.int32), self._tints[owner])
 
-    def _meet(
-        self,
-        body: Body,
-        origins: np.ndarray,
-        aims: np.ndarray,
-        times_s: np.ndarray | None,
-        ranges: np.ndarray,
-        normals: np.ndarray,
-        materials: np.ndarray,
-        semantics: np.ndarray,
-        owners: np.ndarray,
-        tints: np.ndarray,
-    ) -> None:
-        """Note, in the arrays, where a mover is nearer than what was met so far."""
-        shape = self._shape(body.mesh)
-        to_map = body.map_from_body
-        span = 0.0 if times_s is None else float(np.abs(times_s).max(initial=0.0))
+    def _meet(self, body: Body, flight: '_Flight', hits: Hits) -> None:
+        """Note in `hits` where a mover is nearer than what was met so far."""
+        shape, to_map, times = self._shape(body.mesh), body.map_from_body, flight.times_s
+        span = 0.0 if times is None else float(np.abs(times).max(initial=0.0))
         reach = shape.radius + span * float(np.linalg.norm(body.velocity_mps) + 1.0)
-        away = to_map[:3, :3] @ shape.centre + to_map[:3, 3] - self._origin - origins[0]
-        distance = float(np.linalg.norm(away))
-        if distance - reach > ranges.max(initial=0.0):
-            return
-        near = np.arange(len(aims))
-        if distance > reach:
-            near = np.flatnonzero(aims @ away.astype(np.float32) > np.sqrt(distance**2 - reach**2) * 0.9999)
-            near = near[ranges[near] > distance - reach]
+        turn, middle = to_map[:3, :3], to_map[:3, 3] - self._origin
+        near = _towards(turn @ shape.centre + middle, reach, flight, hits.ranges_m)
         if not len(near):
             return
-        start, aim, turn = origins[near].astype(float), aims[near].astype(float), to_map[:3, :3]
-        start = start + self._origin - to_map[:3, 3]
-        if times_s is not None:
-            start = start - times_s[near, None] * body.velocity_mps
-            start, aim = (_unturned(vectors, body.turn_rps * times_s[near]) for vectors in (start, aim))
-        found = shape.scene.run(
-            (start @ turn).astype(np.float32),
-            (aim @ turn).astype(np.float32),
-            ranges[near].astype(np.float32),
-            output=1,
-        )
+        start, aim = flight.origins[near] - middle, flight.aims[near].astype(float)
+        if times is not None:
+            start = start - times[near, None] * body.velocity_mps
+            start, aim = (_unturned(vectors, body.turn_rps * times[near]) for vectors in (start, aim))
+        start, aim = (np.ascontiguousarray(vectors @ turn, np.float32) for vectors in (start, aim))
+        found = shape.scene.run(start, aim, hits.ranges_m[near], output=1)
         hit = found['primID'] >= 0
         where, face = near[hit], found['primID'][hit]
-        ranges[where], materials[where] = found['tfar'][hit], body.mesh.materials[face]
         normal = found['Ng'][hit] @ turn.T
-        if times_s is not None:
-            normal = _unturned(normal, -body.turn_rps * times_s[where])
-        normals[where], semantics[where], owners[where], tints[where] = normal, body.semantic, body.number, body.tint
+        if times is not None:
+            normal = _unturned(normal, -body.turn_rps * times[where])
+        hits.ranges_m[where], hits.materials[where] = found['tfar'][hit], body.mesh.materials[face]
+        hits.normals[where], hits.tints[where] = normal, body.tint
+        hits.semantics[where], hits.bodies[where] = body.semantic, body.number
 
     def _shape(self, mesh: Mesh) -> _Shape:
         if id(mesh) not in self._shapes:
@@ -178,6 +159,41 @@ class Rays:
             radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())
             self._shapes[id(mesh)] = _Shape(_scene_of(mesh), mesh, centre, radius)
         return self._shapes[id(mesh)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Flight:
+    """Rays about the middle of the world. origins, aims: (N, 3) float32; spread_m: how far the origins lie apart."""
+
+    origins: np.ndarray
+    aims: np.ndarray
+    times_s: np.ndarray | None
+    spread_m: float
+
+
+def _flight(origins: np.ndarray, directions: np.ndarray, times_s: np.ndarray | None) -> _Flight:
+    spread = float(np.ptp(origins, axis=0).max()) if origins.ndim == 2 and len(origins) else 0.0
+    local = np.ascontiguousarray(np.broadcast_to(origins, directions.shape), np.float32)
+    return _Flight(local, np.ascontiguousarray(directions, np.float32), times_s, spread)
+
+
+def _towards(centre: np.ndarray, reach_m: float, flight: _Flight, ranges: np.ndarray) -> np.ndarray:
+    """Return the indices of the rays that may meet a ball before what they met so far."""
+    if not len(ranges):
+        return np.zeros(0, int)
+    if flight.spread_m < _ONE_PLACE_M:
+        away, reach_m = (centre - flight.origins[0]).astype(np.float32), reach_m + 2.0 * flight.spread_m
+        distance = float(np.linalg.norm(away))
+        if distance - reach_m > ranges.max():
+            return np.zeros(0, int)
+        if distance <= reach_m:
+            return np.arange(len(ranges))
+        near = np.flatnonzero(flight.aims @ away > 0.9999 * math.sqrt(distance**2 - reach_m**2))
+        return near[ranges[near] > distance - reach_m]
+    offsets = centre.astype(np.float32) - flight.origins
+    along = np.einsum('ij,ij->i', offsets, flight.aims)
+    beside = np.einsum('ij,ij->i', offsets, offsets) - along**2
+    return np.flatnonzero((beside < reach_m**2 + 0.1) & (along > -reach_m) & (along - reach_m < ranges))
 
 
 def _unturned(vectors: np.ndarray, angles: np.ndarray) -> np.ndarray:

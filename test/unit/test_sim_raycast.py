@@ -19,11 +19,15 @@ def ray(*direction):
     return (np.array([direction], float) / np.linalg.norm(direction)).astype(np.float32)
 
 
+def down(count):
+    return np.repeat(ray(0, 0, -1), count, axis=0)
+
+
 def test_a_beam_that_points_down_meets_the_plain_where_geometry_says():
-    down = np.linspace(0.05, 1.2, 50)
-    aims = np.stack([np.cos(down), np.zeros(50), -np.sin(down)], axis=-1).astype(np.float32)
+    angle = np.linspace(0.05, 1.2, 50)
+    aims = np.stack([np.cos(angle), np.zeros(50), -np.sin(angle)], axis=-1).astype(np.float32)
     hits = Rays(world()).cast(np.array([0.0, 0.0, 2.0]), aims, limit_m=200.0)
-    assert hits.ranges_m == pytest.approx(2.0 / np.sin(down), rel=1e-4)
+    assert hits.ranges_m == pytest.approx(2.0 / np.sin(angle), rel=1e-4)
     assert hits.normals == pytest.approx(np.tile([0.0, 0.0, 1.0], (50, 1)), abs=1e-5)
     assert set(hits.semantics) == {Semantic.PAVED}
 
@@ -55,6 +59,16 @@ def test_the_nearer_of_two_movers_and_a_wall_is_met():
     assert hits.ranges_m[0] == pytest.approx(10.0 - np.sqrt(2.0), rel=1e-5)  # the corner points at us
     assert rays.cast(np.array([0.0, 0.0, 1.0]), aim, bodies[:1]).bodies.tolist() == [7]
     assert rays.cast(np.array([0.0, 0.0, 1.0]), aim).ranges_m[0] == pytest.approx(20.0, rel=1e-5)
+
+
+def test_rays_from_many_places_meet_a_mover_wherever_they_start():
+    rng = np.random.default_rng(3)
+    places = np.column_stack([rng.uniform(-50, 50, (4000, 2)), np.full(4000, 6.0)])
+    body = Body(5, box(8.0, 6.0, 2.0, Material.BODY), at(x=10.0, y=-7.0))
+    hits = Rays(world()).cast(places, down(4000), [body])
+    above = (np.abs(places[:, 0] - 10.0) < 4.0) & (np.abs(places[:, 1] + 7.0) < 3.0)
+    assert np.array_equal(hits.bodies == 5, above)
+    assert hits.ranges_m == pytest.approx(np.where(above, 4.0, 6.0), rel=1e-5)
 
 
 def test_a_mover_is_met_where_it_is_when_the_ray_is_sent():
@@ -89,7 +103,9 @@ def test_a_stripe_is_as_wide_as_told_whichever_way_it_runs(turn):
     rays = Rays(world(paint=(Paint(Line.SOLID, np.stack([-20 * along, 20 * along]), width_m=0.15),)))
     across = np.linspace(-0.5, 0.5, 201)[:, None] * np.array([-along[1], along[0]])
     places = (across[None] + np.linspace(-15, 15, 200)[:, None, None] * along).reshape(-1, 2)
-    hits = rays.cast(np.column_stack([places, np.full(len(places), 5.0)]), np.repeat(ray(0, 0, -1), len(places), axis=0))
+    hits = rays.cast(
+        np.column_stack([places, np.full(len(places), 5.0)]), np.repeat(ray(0, 0, -1), len(places), axis=0)
+    )
     assert (hits.materials == Material.PAINT_WHITE).mean() == pytest.approx(0.15, abs=0.025)
 
 
@@ -97,7 +113,9 @@ def test_beams_meet_the_ground_at_the_height_that_it_tells():
     rng = np.random.default_rng(5)
     ground = HeightField(np.array([-20.0, -20.0]), 1.0, rng.normal(size=(41, 41)), np.zeros((40, 40), np.uint8))
     xy = rng.uniform(-19.5, 19.5, (500, 2))
-    hits = Rays(world(ground=ground)).cast(np.column_stack([xy, np.full(500, 30.0)]), np.repeat(ray(0, 0, -1), 500, axis=0))
+    hits = Rays(world(ground=ground)).cast(
+        np.column_stack([xy, np.full(500, 30.0)]), np.repeat(ray(0, 0, -1), 500, axis=0)
+    )
     assert 30.0 - hits.ranges_m == pytest.approx(ground.height(xy), abs=1e-4)
 
 
@@ -107,7 +125,9 @@ def test_a_slope_has_its_height_and_normal():
     assert ground.normal(np.array([7.3, -3.1])) == pytest.approx(np.array([-0.1, 0.0, 1.0]) / np.sqrt(1.01))
 
 
-@pytest.mark.parametrize('mesh', [box(2, 3, 1, Material.WALL), ellipsoid((1, 2, 3), Material.ROCK), tube(np.eye(3), 0.1, Material.BARK)])
+@pytest.mark.parametrize(
+    'mesh', [box(2, 3, 1, Material.WALL), ellipsoid((1, 2, 3), Material.ROCK), tube(np.eye(3), 0.1, Material.BARK)]
+)
 def test_solids_are_closed_and_turn_outwards(mesh):
     corners = mesh.vertices[mesh.faces]
     volume = np.einsum('ij,ij->i', corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6.0

@@ -235,8 +235,8 @@ def _people(cast: Cast, arms: list[_Arm], rng: np.random.Generator) -> None:
     for k, arm in enumerate(arms):
         across = np.stack([offset(arm.line, side * (_CURB_M + 1.4))[2, :2] for side in (-1.0, 1.0)])
         red_s = _GREEN_S + _AMBER_S if k % 2 else 0.0  # while this arm has red
-        for _ in range(int(rng.integers(1, 3))):
-            ends = across if rng.random() < 0.5 else across[::-1]
+        for number in range(int(rng.integers(1, 3))):
+            ends = across if number == 0 else across[::-1]
             begins = red_s + float(rng.uniform(1.0, 4.0)) + cycle_s * int(rng.integers(0, 2))
             cast.add('pedestrian', Policy(Drive.WALK, 1.4, path=ends, starts_s=begins))
         for side in (-1.0, 1.0):
