@@ -102,7 +102,7 @@ class Predictor:
         )
 
     def _apart(self, options: Hypotheses, movers: Movers) -> tuple[np.ndarray, np.ndarray]:
-        """Return (N, K, P, 3) paths and (N, K) probabilities: the likeliest options that differ, the likeliest first."""
+        """Return (N, K, P, 3) paths and (N, K) probabilities: the likeliest that differ, the likeliest first."""
         every = np.arange(len(movers))
         same_m = self.config.same_m + self.config.same_s * movers.speeds_mps
         marks = options.paths[:, :, MARKS, :2].astype(np.float32)  # (N, H, 4, 2)
