@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-from autonomy_nodes.messages.kitti import import_kitti
-
-FORMATS = {'kitti': import_kitti}
+from autonomy_nodes.messages.importing import FORMATS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,11 @@
 """Which stamps fed a trajectory: what the stages say that they read, chained by stamp from safety to the sensors."""
 
 from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 
 from autonomy_nodes.common.status import Status
 from autonomy_nodes.evaluation.report_numbers import GIVER
-from autonomy_nodes.messages.topics import PLANNED, TRAJECTORY, find
+from autonomy_nodes.messages.topics import TRAJECTORY, find
 
 Row = tuple[str, str, float]  # stage, topic that it read, ms by which that is older than the trajectory
 
@@ -18,22 +19,24 @@ class Lineage:
             if status.lineage:
                 self._steps[status.node, status.stamp_ns] = status.lineage
 
-    def judged(self, stamp_ns: int) -> bool:
-        """Return whether safety judged a plan of this stamp."""
-        return PLANNED.name in self._steps.get((TRAJECTORY.given_by, stamp_ns), {})
-
     def of(self, stamp_ns: int) -> list[Row]:
-        """Return what each step read on the way to the trajectory of this stamp, from safety back; each step once."""
+        """Return what each stage read on the way to the trajectory of this stamp, the newest steps first.
+
+        Of each stage only its newest step counts, since what is older reached this trajectory through that one; a
+        step of a later sweep cannot have fed it, though a tick between sweeps can.
+        """
         rows: list[Row] = []
-        waiting, seen = [(TRAJECTORY.given_by, stamp_ns)], set()
+        waiting, seen = [(-stamp_ns, TRAJECTORY.given_by)], set()
         while waiting:
-            step = waiting.pop(0)
-            if step in seen or step not in self._steps:
+            minus_ns, stage = heappop(waiting)
+            step = stage, -minus_ns
+            if stage in seen or step not in self._steps:
                 continue
-            seen.add(step)
+            seen.add(stage)
             for topic, at in sorted(self._steps[step].items()):
-                rows.append((step[0], topic, round((stamp_ns - at) / 1e6, 3)))
-                waiting.append((_giver(topic), at))
+                rows.append((stage, topic, round((stamp_ns - at) / 1e6, 3)))
+                if at <= stamp_ns:
+                    heappush(waiting, (-at, _giver(topic)))
         return rows
 
 

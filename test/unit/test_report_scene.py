@@ -202,7 +202,7 @@ def test_a_planner_without_candidates_has_no_marks():
     assert marks_rows(columns_of([], [], []), None)['rows'] == []
 
 
-def test_lineage_goes_from_safety_back_to_the_sensors_each_step_once():
+def test_lineage_goes_from_safety_back_to_the_sensors_each_stage_once():
     raw, at = 'sensing/lidar/top/pointcloud_raw', 100_000_000
     steps = {
         'safety': {topics.PLANNED.name: at}, 'planning': {topics.TERRAIN.name: at, topics.ODOMETRY.name: at},
@@ -216,6 +216,18 @@ def test_lineage_goes_from_safety_back_to_the_sensors_each_step_once():
     assert ('perception', topics.MAP_PRIOR.name, 30.0) in rows
     assert len(rows) == len(set(rows)) == 8
     assert Lineage(log).of(at + 1) == []
+
+
+def test_lineage_does_not_go_back_through_all_sweeps():
+    stamps = [SECOND * at for at in range(50)]
+    log = [Status(at, 'lidar', Level.OK, '', {'raw': at, topics.ODOMETRY.name: at - SECOND}) for at in stamps]
+    log += [Status(at, 'localization', Level.OK, '', {topics.CLOUD.name: at}) for at in stamps]
+    ticked = topics.ODOMETRY_PREDICTED.name  # at the moment of the next sweep, which came after it
+    log += [Status(at, 'safety', Level.OK, '', {topics.ODOMETRY.name: at, ticked: at + SECOND}) for at in stamps]
+    assert Lineage(log).of(stamps[-2]) == [
+        ('safety', topics.ODOMETRY.name, 0.0), ('safety', ticked, -1000.0), ('localization', topics.CLOUD.name, 0.0),
+        ('lidar', topics.ODOMETRY.name, 1000.0), ('lidar', 'raw', 0.0),
+    ]  # fmt: skip
 
 
 def test_complaints_that_differ_in_numbers_and_come_soon_are_one_spell():

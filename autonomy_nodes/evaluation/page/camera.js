@@ -19,7 +19,7 @@ function imageOf(shot) {
   return camera.images.get(shot);
 }
 
-function drawBox(context, scale, box) {
+function drawBox(context, scale, box, named) {
   const paint = objectColour(box.label), corner = (k) => [box.corners[2 * k] * scale, box.corners[2 * k + 1] * scale];
   context.strokeStyle = paint;
   context.lineWidth = 1.6;
@@ -31,6 +31,7 @@ function drawBox(context, scale, box) {
   for (const k of [0, 1, 5, 4]) context.lineTo(...corner(k));
   context.fill();
   context.globalAlpha = 1;
+  if (!named) return;
   const left = Math.min(...[0, 1, 2, 3, 4, 5, 6, 7].map((k) => corner(k)[0])), top = Math.min(...[0, 1, 2, 3, 4, 5, 6, 7].map((k) => corner(k)[1]));
   plate(context, `${LABELS[box.label]} ${box.name.slice(0, 4)}`, Math.max(left, 2), Math.max(top - 3, 15), paint);
 }
@@ -52,7 +53,7 @@ function drawCamera() {
   canvas.style.aspectRatio = `${shot.width} / ${shot.height}`;
   const { context, width, height } = prepared(canvas), scale = width / shot.width;
   if (image.complete && image.naturalWidth) context.drawImage(image, 0, 0, width, height);
-  for (const box of shot.boxes) drawBox(context, scale, box);
+  for (const box of shot.boxes) drawBox(context, scale, box, box.label > 0 || shot.boxes.length <= 6);
   const mode = moment().mode;
   plate(context, `${shot.camera}  ${seconds(shot.t, 2)}  ${mode}`, 6, height - 6, colour(mode));
   const apart = shot.t - moment().t, when = apart === 0 ? 'at this moment' : `${seconds(Math.abs(apart), 2)} ${apart < 0 ? 'before' : 'after'} this moment`;

@@ -162,7 +162,7 @@ function drawPaths(context, at, paths) {
 const boxOf = ([, , x, y, heading, length, width]) => corners(x, y, heading / 1000, length / 2, length / 2, width / 2);
 
 function drawObjects(context, at, objects) {
-  const names = objects.length <= 40;
+  const few = objects.length <= 25; // else only those that move or matter are named
   for (const row of objects) {
     const [name, label, x, y, , length, , , vx, vy] = row, paint = objectColour(label);
     line(context, at, boxOf(row));
@@ -171,7 +171,7 @@ function drawObjects(context, at, objects) {
     context.globalAlpha = 1; context.strokeStyle = paint; context.lineWidth = 1.6; context.stroke();
     if (vx !== null && Math.hypot(vx, vy) > 30) arrow(context, at, x, y, x + vx, y + vy, paint);
     const px = at.x(x, y), py = at.y(x, y);
-    if (names && px > -20 && px < at.width + 20 && at.s * 100 > 4) words(context, `${LABELS[label]} ${name.slice(0, 4)}`, px + 5 + length * at.s * 0.3, py - 6, { font: '10.5px system-ui, sans-serif', colour: paint });
+    if ((few || (label && vx !== null && Math.hypot(vx, vy) > 50)) && px > -20 && px < at.width + 20 && at.s * 100 > 4) words(context, `${LABELS[label]} ${name.slice(0, 4)}`, px + 5 + length * at.s * 0.3, py - 6, { font: '10.5px system-ui, sans-serif', colour: paint });
   }
 }
 

@@ -1,6 +1,14 @@
 // Why the planner chose what it chose, and what fed the trajectory, at the selected moment.
 'use strict';
 
+const UNITS = { mps2: 'm/s\u00b2', mps: 'm/s', rad: 'rad', s: 's', m: 'm' };
+
+// `speed_limit_mps: 13` as people write it.
+function spelled([name, value]) {
+  const parts = name.split('_'), unit = UNITS[parts[parts.length - 1]];
+  return unit && parts.length > 1 ? [parts.slice(0, -1).join(' '), `${value} ${unit}`] : [parts.join(' '), value];
+}
+
 function facts(pairs) {
   return make('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== undefined && value !== '').flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
 }
@@ -15,7 +23,7 @@ function showWhy(now) {
     return;
   }
   place.replaceChildren(make('p', { class: 'sentence' }, decision.reason || 'No reason was given.'),
-    facts([['chosen', decision.chosen], ['runner-up', decision.runner_up], ['mode', make('span', {}, words)], ['speed', `${number(now.ego[3] / 100)} m/s`], ...Object.entries(decision.values).map(([name, value]) => [name.replaceAll('_', ' '), value])]));
+    facts([['chosen', decision.chosen], ['runner-up', decision.runner_up], ['mode', make('span', {}, words)], ['speed', `${number(now.ego[3] / 100)} m/s`], ...Object.entries(decision.values).map(spelled)]));
 }
 
 // A column a candidate, a row a gate or term: names stay readable on a narrow page.
@@ -44,8 +52,8 @@ function shortName(topic) {
 }
 
 function inputChip([, topic, age]) {
-  const old = age > 0.5;
-  return make('span', { class: old ? 'input old' : 'input', title: `${topic}: ${number(age)} ms older than the trajectory` }, shortName(topic), old && make('strong', {}, ` \u2212${number(age, 0)} ms`));
+  const apart = Math.abs(age) > 0.5;
+  return make('span', { class: age > 0.5 ? 'input old' : 'input', title: `${topic}: ${number(age)} ms older than the trajectory` }, shortName(topic), apart && make('strong', {}, ` ${age > 0 ? '\u2212' : '+'}${number(Math.abs(age), 0)} ms`));
 }
 
 // A row a step, in the order of the work; what it read with the trajectory's own stamp, and what was older.
@@ -59,5 +67,5 @@ function showLineage(now) {
       make('td', {}, note && make('span', { class: 'chip', style: `background:var(--${LEVELS[note[0]] || 'good'})`, title: note[1] }, note[0])));
   });
   place.replaceChildren(make('div', { class: 'scroll' }, make('table', { class: 'fed' }, make('tbody', {}, lines))),
-    make('p', { class: 'muted small', style: 'margin-top:8px' }, 'Inputs without a number have the stamp of the trajectory; the others are as much older.'));
+    make('p', { class: 'muted small', style: 'margin-top:8px' }, 'Inputs without a number have the stamp of the trajectory; the others are as much older (or newer).'));
 }
