@@ -17,7 +17,7 @@ class Keeper:
     def __init__(self, path: Path, heavy_every: int = 1) -> None:
         if heavy_every < 1:
             raise ValueError(f'heavy_every={heavy_every} must be at least 1')
-        self._bag, self._heavy_every = BagWriter(path), heavy_every
+        self._bag, self._heavy_every = BagWriter(path, compress=True), heavy_every
         self._counts: Counter[str] = Counter()
         self._digest = hashlib.sha256()
 
