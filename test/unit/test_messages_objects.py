@@ -7,7 +7,7 @@ import samples
 from autonomy_nodes.common.objects import Label, Predictions, no_objects
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages import objects, store
-from autonomy_nodes.messages.object_rows import DETECTED, PREDICTED, TRACKED, decode_objects, encode_objects
+from autonomy_nodes.messages.object_rows import DETECTED, POLYGON, PREDICTED, TRACKED, decode_objects, encode_objects
 
 UNKNOWN = 1e6
 
@@ -206,3 +206,27 @@ def test_predictions_keep_their_step():
         objects.write_predictions(Predictions(given.objects, given.paths, given.probabilities, 0.1))
     )
     assert found.step_s == 0.1
+
+
+@pytest.mark.parametrize('counts', [(1, 2), (2, 1), (2, 1, 3), (1, 0)])
+def test_objects_with_different_numbers_of_classes_are_read(counts):
+    message = store.decode(DETECTED.type, objects.write_detected(samples.objects(len(counts), classes=1)))
+    label = type(message.objects[0].classification[0])
+    for item, count in zip(message.objects, counts):
+        item.classification = [label(5 + number, 1.0) for number in range(count)]
+    found = objects.read_detected(store.encode(DETECTED.type, message))
+    np.testing.assert_array_equal(found.positions_m, samples.objects(len(counts), classes=1).positions_m)
+    for row, count in zip(found.class_probabilities, counts):
+        assert np.count_nonzero(row) == max(count, 1)
+        assert row[Label.UNKNOWN if count == 0 else 5] == 1.0 / max(count, 1)
+
+
+def test_one_polygon_has_the_size_of_the_box_about_its_centre():
+    message = store.decode(DETECTED.type, objects.write_detected(samples.objects(1)))
+    shape = message.objects[0].shape
+    shape.type, shape.dimensions.x, shape.dimensions.y = POLYGON, 0.0, 0.0
+    shape.footprint.points = [
+        store.new('geometry_msgs/msg/Point32', x=x, y=y) for x, y in ((2, 1), (-1, 0.5), (0, -1.5))
+    ]
+    found = objects.read_detected(store.encode(DETECTED.type, message))
+    np.testing.assert_array_equal(found.dimensions_m[0, :2], [4.0, 3.0])
