@@ -3,12 +3,14 @@
 import ast
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
 
+from autonomy_nodes.common.vehicle import Trailer, Vehicle
 from autonomy_nodes.messages import topics
 from autonomy_nodes.nodes.processes import COMPOSITIONS, TABLE, make, processes
 
@@ -123,12 +125,14 @@ def test_replay_needs_no_rclpy():
 
 
 @pytest.mark.parametrize('name', [name for name in TABLE if name not in ('recorder', 'player', 'sim')])
-def test_the_table_of_topics_tells_the_wiring_as_it_is(name, monkeypatch):
+def test_the_table_of_topics_tells_the_wiring_as_it_is(name):
     stage, port = make(name), Wiring()
     config = stage.config_type()
-    sensors = {key: ('x',) for key in ('cameras', 'lidars', 'externals') if hasattr(config, key)}
-    stage.build(port, type(config)(**sensors))
-    asked = {(role, topic) for role, topic in port.asked if topic not in ('/diagnostics', 'system/heartbeat')}
+    given = {'cameras': ('x',), 'lidars': ('x', 'x2'), 'externals': ('x',)}
+    given['vehicle'] = Vehicle(trailer=Trailer(present=True))
+    stage.build(port, replace(config, **{key: value for key, value in given.items() if hasattr(config, key)}))
+    asked = {(role, topic.replace('/x2/', '/x/')) for role, topic in port.asked}
+    asked = {(role, topic) for role, topic in asked if topic not in ('/diagnostics', 'system/heartbeat')}
     told = set()
     for topic in (topic.named('x') for topic in topics.TABLE):
         roles = ('triggers', 'joined', 'prev', 'each', 'since')

@@ -23,6 +23,7 @@ from autonomy_nodes.nodes.processes import TABLE, make, wanted
 Item = TypeVar('Item')
 FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack gives anew
 HEAVY_EVERY = 10
+MAIN = 'top'  # the LiDAR that sets the pace where a recording has several
 RAW = {topics.LIDAR_RAW.type, topics.IMAGE_RAW.type, topics.IMAGE_COMPRESSED.type}
 DIGEST = 'outputs.sha256'  # of every message, kept or not
 AHEAD = 64  # messages read ahead, or waiting to be written
@@ -170,8 +171,7 @@ def _with_sensors(setup: Setup, names: list[str]) -> Setup:
     cameras = {*topics.sensor_names(topics.IMAGE_RAW, names), *topics.sensor_names(topics.IMAGE_COMPRESSED, names)}
     found: dict[str, Any] = {}
     if lidars:
-        main = 'top' if 'top' in lidars else lidars[0]
-        found |= {'lidar.main': main, 'lidar.others': tuple(name for name in lidars if name != main)}
-        found |= {'perception.lidars': lidars}
+        lidars = tuple(sorted(lidars, key=lambda name: (name != MAIN, name)))  # the first sets the pace
+        found |= {'lidar.lidars': lidars, 'perception.lidars': lidars}
     found |= {'camera.cameras': tuple(sorted(cameras)), 'perception.cameras': tuple(sorted(cameras))}
     return Setup(**{**vars(setup), 'more': {**found, 'safety.engaged_at_start': True, **setup.more}})

@@ -80,7 +80,7 @@ GEAR = Topic(
 )
 ARTICULATION = Topic(
     'vehicle/status/articulation', 'sensor_msgs/msg/JointState', '', 'sensor', 50.0,
-    'vehicle', 'angles of the trailer joints (optional)', prev=('planning',),
+    'vehicle', 'angles of the trailer joints (optional)', prev=('lidar', 'planning'),
 )
 TRAFFIC_LIGHTS = Topic(
     'perception/traffic_light_recognition/traffic_signals', 'autoware_perception_msgs/msg/TrafficLightGroupArray', '',
@@ -115,7 +115,7 @@ IMAGE_RECT = Topic(
 )
 IMAGE_RECT_INFO = Topic(
     'sensing/camera/{name}/rect/camera_info', 'sensor_msgs/msg/CameraInfo', 'camera', 'sensor', 10.0, 'camera',
-    'calibration of the rectified picture', prev=('perception',),
+    'calibration of the rectified picture',
 )
 ODOMETRY = Topic(
     'localization/kinematic_state', 'nav_msgs/msg/Odometry', 'odom', 'stream', 10.0, 'localization',
@@ -137,7 +137,6 @@ INTEGRITY = Topic(
 LOCAL_VECTORS = Topic(
     'map/local_vectors', 'sensor_msgs/msg/PointCloud2', 'base_link', 'stream', 10.0, 'map',
     'map lines near the vehicle: a row a piece, 20 points wide', joined=('prediction', 'planning', 'map_update'),
-    prev=('localization',),
     fields=('x:f4', 'y:f4', 'z:f4', 'class:u1', 'id_low:u4', 'id_high:u4', 'confidence:f4', 'valid_length:f4'),
 )
 LANE_MATCH = Topic(
