@@ -6,9 +6,12 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import quaternion_of_heading
 from autonomy_nodes.common.grid import TERRAIN_LAYERS, Grid
+from autonomy_nodes.common.kinematics import Motion, moved, steered
 from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Light, Line, TrafficLights
 from autonomy_nodes.common.objects import Label, Objects, Predictions, no_objects
-from autonomy_nodes.common.types import EgoState
+from autonomy_nodes.common.sensing import Steering
+from autonomy_nodes.common.types import Articulation, EgoState
+from autonomy_nodes.control.follower import Follower, FollowerConfig
 from autonomy_nodes.planning.situation import Situation
 
 STAMP_NS = 1_000_000_000_000
@@ -151,3 +154,51 @@ def situation(state=None, predictions=None, **more):
     centre = state.position_m[:2] + 25.6 * np.array([math.cos(state.heading_rad), math.sin(state.heading_rad)])
     more.setdefault('terrain', ground(state.stamp_ns, centre))
     return Situation(state, users(stamp_ns=state.stamp_ns) if predictions is None else predictions, **more)
+
+
+class Drive:
+    """A vehicle that follows plans in a small world: 0.1 s a plan, 0.05 s a command, with lags of steering and drive."""
+
+    def __init__(self, planner, vehicle, state, joint=0.0):
+        self.planner, self.vehicle = planner, vehicle
+        self.follower = Follower(vehicle, FollowerConfig(vehicle=vehicle))
+        self.motion = Motion(
+            float(state.position_m[0]), float(state.position_m[1]), state.heading_rad, state.speed_mps, 0.0, joint
+        )
+        self.acceleration, self.stamp_ns = 0.0, state.stamp_ns
+        self.states, self.plans = [self.motion], []
+
+    @property
+    def ego(self):
+        rate = self.motion.speed_mps * math.tan(self.motion.wheel_rad) / self.vehicle.wheelbase_m
+        motion = self.motion
+        return ego(motion.x_m, motion.y_m, motion.heading_rad, motion.speed_mps, rate, self.stamp_ns)
+
+    def run(self, seconds, world):
+        """Drive on; `world(ego)` gives what a Situation holds besides ego, steering and articulation."""
+        for _ in range(round(seconds / 0.1)):
+            now = self.ego
+            measured = {'steering': Steering(self.stamp_ns, self.motion.wheel_rad)}
+            if self.vehicle.trailer.present:
+                measured['articulation'] = Articulation(self.stamp_ns, (self.motion.articulation_rad,))
+            plan = self.planner.plan(situation(now, **{**measured, **world(now)}))
+            self.plans.append(plan)
+            for _ in range(2):
+                self.move(plan.trajectory, 0.05)
+        return self
+
+    def move(self, trajectory, step_s):
+        command = self.follower.follow(trajectory, self.ego, self.motion.wheel_rad, self.stamp_ns)
+        wheel = float(steered(self.motion.wheel_rad, command.wheel_angle_rad, self.vehicle, step_s))
+        reach = 1.0 - math.exp(-step_s / self.vehicle.limits.brake_lag_s)
+        self.acceleration += reach * (command.acceleration_mps2 - self.acceleration)
+        if self.motion.speed_mps <= 0.0:
+            self.acceleration = max(self.acceleration, 0.0)
+        self.motion = moved(self.motion, wheel, self.acceleration, self.vehicle, step_s)
+        self.stamp_ns += round(step_s * 1e9)
+        self.states.append(self.motion)
+
+    @property
+    def path(self):
+        """(T, 4) x y heading speed, a row each 0.05 s."""
+        return np.array([[state.x_m, state.y_m, state.heading_rad, state.speed_mps] for state in self.states])

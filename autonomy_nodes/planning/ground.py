@@ -7,8 +7,9 @@ import numpy as np
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.kinematics import Body
 
-OBSTACLE, HOLE = 3, 4  # values of the layer 'class'
-OUTSIDE = -1.0  # clearance of a place beyond a grid
+OBSTACLE = 3  # in the layer 'class'; above it are holes
+OUTSIDE = np.float32(-1.0)  # clearance of a place beyond a grid
+UNSEEN, DENIED = 'unknown ground', 'ground that cannot be driven'
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,23 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """One grid made ready: arrays (X + 2, Y + 2) with a rim that says 'outside'.
+    """One grid made ready.
 
-    clearance: metres to the nearest cell that is blocked. cost: 0 easy to 1 barely drivable. unknown, blocked: bool.
+    clearance: (X + 2, Y + 2) metres to the nearest cell that is blocked, with a rim that says 'outside'.
+    unknown, blocked: (X, Y) bool.
     """
 
-    origin_m: np.ndarray
-    resolution_m: float
+    grid: Grid
     clearance: np.ndarray
-    cost: np.ndarray
-    elevation: np.ndarray
     unknown: np.ndarray
     blocked: np.ndarray
 
     def index(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the two indices of (..., 2) places; those outside fall on the rim."""
-        width, height = self.clearance.shape
-        i = ((xy[..., 0] - self.origin_m[0]) * (1.0 / self.resolution_m) + 1.0).clip(0, width - 1).astype(np.int32)
-        j = ((xy[..., 1] - self.origin_m[1]) * (1.0 / self.resolution_m) + 1.0).clip(0, height - 1).astype(np.int32)
+        """Return the two indices of (..., 2) places in `clearance`; those outside fall on its rim."""
+        scale, (width, height) = 1.0 / self.grid.resolution_m, self.clearance.shape
+        shift = 1.0 - self.grid.origin_m * scale
+        i = np.minimum(np.maximum(xy[..., 0] * scale + shift[0], 0.0), width - 1.0).astype(np.int32)
+        j = np.minimum(np.maximum(xy[..., 1] * scale + shift[1], 0.0), height - 1.0).astype(np.int32)
         return i, j
 
 
@@ -74,18 +74,39 @@ class Ground:
     """The near and the far grid of a step; where the near one ends the far one answers, beyond nothing is known."""
 
     sheets: tuple[Sheet, ...]
+    settings: GroundSettings
 
     def clearance(self, xy: np.ndarray) -> np.ndarray:
         """Return (...) metres from (..., 2) places to the nearest cell that is blocked; 0 or less inside one."""
-        return self._look(xy, 'clearance', outside=OUTSIDE)
+        found = np.full(xy.shape[:-1], OUTSIDE, np.float32)
+        for order, sheet in enumerate(self.sheets):
+            if order == 0:
+                found = sheet.clearance[sheet.index(xy)]
+            elif (left := found == OUTSIDE).any():
+                found[left] = sheet.clearance[sheet.index(xy[left])]
+        return found
 
     def cost(self, xy: np.ndarray) -> np.ndarray:
-        """Return (...) how hard the ground is, 0 to 1; 1 where nothing is known."""
-        return self._look(xy, 'cost', outside=1.0)
+        """Return (...) how hard the ground at (..., 2) places is, 0 to 1; 1 where nothing is known."""
+        found = np.ones(xy.shape[:-1])
+        for sheet in reversed(self.sheets):
+            inside, (i, j), layers = *self._cells(sheet, xy), sheet.grid.layers
+            if 'traversability' in layers:
+                hard = np.maximum(1.0 - layers['traversability'][i, j], layers['slope'][i, j] / self.settings.steep_rad)
+                hard = np.maximum(hard, layers['roughness'][i, j] / self.settings.rough_m)
+                hard = np.where(np.isfinite(hard), np.minimum(hard, 1.0), 1.0)
+            else:  # far ground is seen coarsely: neither good nor bad
+                hard = np.where(sheet.blocked[i, j], 1.0, 0.3)
+            found[inside] = hard
+        return found
 
     def height(self, xy: np.ndarray, otherwise_m: float) -> np.ndarray:
-        """Return (...) elevation; where it is not known that of the place before, at first `otherwise_m`."""
-        found = self._look(xy, 'elevation', outside=np.nan)
+        """Return (T,) elevation at (T, 2); where it is not known that of the place before, at first `otherwise_m`."""
+        found = np.full(len(xy), np.nan)
+        for sheet in self.sheets:
+            inside, (i, j) = self._cells(sheet, xy)
+            told = sheet.grid.layers['elevation'][i, j]
+            found[inside] = np.where(np.isnan(found[inside]), told, found[inside])
         known = np.isfinite(found)
         last = np.maximum.accumulate(np.where(known, np.arange(len(found)), -1))
         return np.where(last >= 0, found[np.maximum(last, 0)], otherwise_m)
@@ -96,28 +117,20 @@ class Ground:
             i, j = (int(index) for index in sheet.index(xy))
             if sheet.clearance[i, j] == OUTSIDE:
                 continue
-            reach = int(np.ceil((radius_m + sheet.resolution_m) / sheet.resolution_m))
-            rows, columns = slice(max(i - reach, 1), i + reach + 1), slice(max(j - reach, 1), j + reach + 1)
-            x, y = np.nonzero(sheet.blocked[rows, columns])
+            reach = int(np.ceil(radius_m / sheet.grid.resolution_m)) + 1
+            low_i, low_j = max(i - 1 - reach, 0), max(j - 1 - reach, 0)
+            x, y = np.nonzero(sheet.blocked[low_i : i + reach, low_j : j + reach])
             if not len(x):
-                return 'obstacle'
-            nearest = np.argmin((x + rows.start - i) ** 2 + (y + columns.start - j) ** 2)
-            unseen = sheet.unknown[rows, columns][x[nearest], y[nearest]]
-            return 'unknown ground' if unseen else 'ground that cannot be driven'
-        return 'unknown ground'
+                return DENIED
+            nearest = np.argmin((x + low_i + 1 - i) ** 2 + (y + low_j + 1 - j) ** 2)
+            return UNSEEN if sheet.unknown[x[nearest] + low_i, y[nearest] + low_j] else DENIED
+        return UNSEEN
 
-    def _look(self, xy: np.ndarray, name: str, outside: float) -> np.ndarray:
-        values = np.full(xy.shape[:-1], outside)
-        left = np.ones(xy.shape[:-1], bool)
-        for order, sheet in enumerate(self.sheets):
-            if order == 0:
-                i, j = sheet.index(xy)
-                values = getattr(sheet, name)[i, j]
-                left = sheet.clearance[i, j] == OUTSIDE
-            elif left.any():
-                i, j = sheet.index(xy[left])
-                values[left] = getattr(sheet, name)[i, j]
-        return values
+    def _cells(self, sheet: Sheet, xy: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Return (...) whether (..., 2) places lie in a grid, and the indices of those that do."""
+        i, j = sheet.index(xy)
+        inside = (i > 0) & (j > 0) & (i < sheet.clearance.shape[0] - 1) & (j < sheet.clearance.shape[1] - 1)
+        return inside, (i[inside] - 1, j[inside] - 1)
 
 
 def read_ground(
@@ -129,37 +142,30 @@ def read_ground(
     stands: our own bodies, about which unseen cells are exempt. moving: road users that move; where they are now there
     is ground, and where they will be is for their prediction to say, so their cells are free here.
     """
-    return Ground(tuple(_sheet(grid, stands, moving, height_m, settings) for grid in grids if grid is not None))
+    sheets = (_sheet(grid, stands, moving, height_m, settings) for grid in grids if grid is not None)
+    return Ground(tuple(sheets), settings)
 
 
 def _sheet(grid: Grid, stands: list[Box], moving: list[Box], height_m: float, settings: GroundSettings) -> Sheet:
-    layers, resolution = grid.layers, grid.resolution_m
-    observed = layers['observed'] > settings.observed
-    elevation = layers['elevation'].astype(float)
+    layers = grid.layers
+    known = (layers['observed'] > settings.observed) & np.isfinite(layers['elevation'])
     hard = layers['occupancy'] > settings.occupancy
     if 'traversability' in layers:
-        easy = layers['traversability']
-        hard = hard | (easy < settings.traversability) | np.isin(layers['class'], (OBSTACLE, HOLE))
+        known &= np.isfinite(layers['traversability'])
+        hard |= (layers['traversability'] < settings.traversability) | (layers['class'] >= OBSTACLE)
         hard |= layers['ceiling'] < height_m + settings.headroom_m
-        cost = np.maximum(1.0 - easy, layers['slope'] / settings.steep_rad)
-        cost = np.clip(np.maximum(cost, layers['roughness'] / settings.rough_m), 0.0, 1.0)
-        known = observed & np.isfinite(elevation) & np.isfinite(easy)
-        cost = np.where(np.isfinite(cost), cost, 1.0)
     else:
-        hard = hard | (layers['obstacle_height'] > settings.obstacle_height_m)
-        known = observed & np.isfinite(elevation)
-        cost = np.where(known, 0.3, 1.0)  # far ground is seen coarsely: neither good nor bad
-    unknown = ~known & ~hard
+        hard |= layers['obstacle_height'] > settings.obstacle_height_m
+    unknown = ~(known | hard)
     for box in stands:
         _erase(unknown, grid, box, settings.blind_m)
     blocked = unknown | hard
     for box in moving:
-        _erase(blocked, grid, box, resolution)
-    clearance = clearance_of(blocked, resolution, settings.reach_m)
-    return Sheet(
-        grid.origin_m, resolution, _rimmed(clearance, OUTSIDE), _rimmed(cost, 1.0), _rimmed(elevation, np.nan),
-        _rimmed(unknown, True), _rimmed(blocked, True),
-    )  # fmt: skip
+        _erase(blocked, grid, box, grid.resolution_m)
+    clearance = clearance_of(blocked, grid.resolution_m, settings.reach_m)
+    rimmed = np.full((clearance.shape[0] + 2, clearance.shape[1] + 2), OUTSIDE, np.float32)
+    rimmed[1:-1, 1:-1] = clearance
+    return Sheet(grid, rimmed, unknown, blocked)
 
 
 def clearance_of(blocked: np.ndarray, resolution_m: float, reach_m: float) -> np.ndarray:
@@ -168,16 +174,20 @@ def clearance_of(blocked: np.ndarray, resolution_m: float, reach_m: float) -> np
     Exact Euclidean distance in two passes, cut off at `reach_m` (Meijster et al. 2000); negative in blocked cells.
     """
     reach = max(int(np.ceil(reach_m / resolution_m)), 1)
-    line = np.where(blocked, np.float32(0.0), np.float32(reach + 1)) ** 2
+    kind = np.uint8 if 2 * (reach + 1) ** 2 < 256 else np.int32  # small numbers are fast
+    line = np.where(blocked, kind(0), kind((reach + 1) ** 2))
     squared = line.copy()
     for step in range(1, reach + 1):
-        np.minimum(squared[step:], line[:-step] + np.float32(step * step), out=squared[step:])
-        np.minimum(squared[:-step], line[step:] + np.float32(step * step), out=squared[:-step])
+        further = line + kind(step * step)
+        np.minimum(squared[step:], further[:-step], out=squared[step:])
+        np.minimum(squared[:-step], further[step:], out=squared[:-step])
     line = squared.copy()
     for step in range(1, reach + 1):
-        np.minimum(squared[:, step:], line[:, :-step] + np.float32(step * step), out=squared[:, step:])
-        np.minimum(squared[:, :-step], line[:, step:] + np.float32(step * step), out=squared[:, :-step])
-    return np.minimum(np.sqrt(squared) * np.float32(resolution_m), np.float32(reach_m)) - np.float32(resolution_m / 2.0)
+        further = line + kind(step * step)
+        np.minimum(squared[:, step:], further[:, :-step], out=squared[:, step:])
+        np.minimum(squared[:, :-step], further[:, step:], out=squared[:, :-step])
+    metres = np.sqrt(np.arange(2 * (reach + 1) ** 2 + 1)) * resolution_m
+    return (np.minimum(metres, reach_m) - resolution_m / 2.0).astype(np.float32)[squared]
 
 
 def box_of(body: Body, pose: np.ndarray) -> Box:
@@ -201,9 +211,3 @@ def _erase(mask: np.ndarray, grid: Grid, box: Box, around_m: float) -> None:
     window = mask[low[0] : high[0], low[1] : high[1]]
     window[np.hypot(along.clip(0.0), across.clip(0.0)) <= around_m] = False
 
-
-def _rimmed(array: np.ndarray, rim: float) -> np.ndarray:
-    """Return (X + 2, Y + 2): the array with one more cell on every side."""
-    wide = np.full((array.shape[0] + 2, array.shape[1] + 2), rim, array.dtype)
-    wide[1:-1, 1:-1] = array
-    return wide

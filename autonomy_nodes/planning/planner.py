@@ -11,7 +11,7 @@ from autonomy_nodes.planning.contingency import choose_stop, least_bad_stop
 from autonomy_nodes.planning.course import Course, CourseSettings, choose_course
 from autonomy_nodes.planning.gates import GateSettings, judge, view
 from autonomy_nodes.planning.ground import GroundSettings
-from autonomy_nodes.planning.proposals import ProposalSettings, propose, propose_paths, shifted_last
+from autonomy_nodes.planning.proposals import KINDS, ProposalSettings, propose, propose_paths, shifted_last
 from autonomy_nodes.planning.rollout import roll_out
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
@@ -50,6 +50,7 @@ class Planner:
         self._joint = JointModel(config.vehicle)
         self._terrain = TerrainMemory(config.ground.max_age_s)
         self._last: Trajectory | None = None
+        self._name = ''
 
     def plan(self, situation: Situation) -> Plan:
         """Return what to drive, a stop beside it, and why."""
@@ -59,7 +60,7 @@ class Planner:
         around = surroundings_of(situation, start, self._terrain, vehicle, config.ground, config.traffic)
         course = choose_course(situation, self._joint, vehicle, config.course)
 
-        paths, given = propose_paths(course, start, situation.proposals, last, vehicle, config.proposals)
+        paths, given = propose_paths(course, start, situation.proposals, last, self._name, vehicle, config.proposals)
         caps = caps_along(paths, course, around.ground, config.ground.margin_m, start.speed_mps, vehicle)
         leads = lead_on(paths, course, around.traffic, vehicle)
         proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals)
@@ -78,6 +79,8 @@ class Planner:
 
         trajectory, contingency = (trajectory_of(drives, n, ego, around.ground, vehicle) for n in (chosen, stop))
         self._last = trajectory
+        if proposals.kinds[chosen] != KINDS.index('last'):
+            self._name = proposals.names[chosen]
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
         table = table_of_marks(drives, proposals, vetoes, marks, scores, ego)
         words = (*around.words, *course.words)

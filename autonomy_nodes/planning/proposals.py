@@ -10,7 +10,7 @@ from autonomy_nodes.common.types import SECOND_NS, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.paths import Paths, arcs, joined, shifted, through
-from autonomy_nodes.planning.rollout import STEPS, TIMES_S, Start, Wishes
+from autonomy_nodes.planning.rollout import STEP_S, STEPS, TIMES_S, Start, Wishes
 from autonomy_nodes.planning.speeds import Caps, Leads
 
 KINDS = ('stop', 'follow', 'yield', 'cruise', 'last', 'learned')
@@ -57,8 +57,8 @@ class Proposals:
 
 
 def propose_paths(
-    course: Course, start: Start, learned: EgoProposals | None, last: Trajectory | None, vehicle: Vehicle,
-    settings: ProposalSettings,
+    course: Course, start: Start, learned: EgoProposals | None, last: Trajectory | None, last_name: str,
+    vehicle: Vehicle, settings: ProposalSettings,
 ) -> tuple[Paths, dict[str, np.ndarray]]:
     """Return all paths, and {kind: (D, T) speeds} of those that somebody proposes with speeds, which come last."""
     speed = max(start.speed_mps, 0.0)
@@ -70,7 +70,7 @@ def propose_paths(
         found.append(arcs(start.pose, bend, _bends(speed, vehicle, settings), max(6.0, 1.5 * speed), count))
     speeds: dict[str, np.ndarray] = {}
     if last is not None:
-        found.append(through(('the last plan',), last.poses[None, :, [0, 1, 3]], count))
+        found.append(through((f'as before ({last_name})',), last.poses[None, :, [0, 1, 3]], count))
         speeds['last'] = last.speeds_mps[None]
     if learned is not None and len(learned.drives):
         moments = np.arange(learned.drives.shape[1]) * learned.step_s
@@ -113,8 +113,8 @@ def propose(
         name, main = paths.names[path], path == 0
         rows += [(path, 'stop', f'{name}, stop at {braking:.1f} m/s2', 0.0, braking)
                  for braking in ((comfort, firm, full) if main else (comfort, full))]  # fmt: skip
-        rows += [(path, 'follow', f'{name}, {_upto(course, share)}', share, firm)
-                 for share in (settings.shares if main else settings.shares[::2])]  # fmt: skip
+        shares = (*settings.shares, *_present(course, speed_mps)) if main else settings.shares[::2]
+        rows += [(path, 'follow', f'{name}, {_upto(course, share)}', share, firm) for share in shares]
         rows.append((path, 'yield', f'{name}, yielding', 1.0, firm))
         rows += [(path, 'cruise', f'{name}, {_at(course, share)}', share, firm)
                  for share in settings.shares[: 3 if main else 1]]  # fmt: skip
@@ -136,7 +136,10 @@ def _wished(
     speeds = np.repeat(np.array([[row[3] * course.speed_mps] for row in rows]), STEPS, axis=1)
     drives = np.concatenate(list(given.values()) or [np.zeros((0, STEPS + 1))])
     of_drive = path >= plain
-    speeds[of_drive] = drives[path[of_drive] - plain, 1:]
+    paces = np.zeros_like(speeds)
+    drives = np.minimum(drives, course.speed_mps)
+    speeds[of_drive] = drives[path[of_drive] - plain, :-1]
+    paces[of_drive] = np.gradient(drives[path[of_drive] - plain], STEP_S, axis=1)[:, 1:]  # drive and brakes lag
     heedful = np.isin(kinds, (KINDS.index('follow'), KINDS.index('yield')))
     cautious = kinds == KINDS.index('yield')
     lead_u = np.where(heedful[:, None], leads.follow_u[path], np.inf)
@@ -145,7 +148,7 @@ def _wished(
     along = np.where(heedful[:, None], caps.careful[path], caps.by_curves[path])
     braking = np.array([row[4] for row in rows])
     names = tuple(row[2] for row in rows)
-    return Proposals(kinds, names, Wishes(path, speeds, braking, along, lead_u, lead_mps))
+    return Proposals(kinds, names, Wishes(path, speeds, paces, braking, along, lead_u, lead_mps))
 
 
 def _ordered(rows: list[tuple[int, str, str, float, float]], settings: ProposalSettings) -> list:
@@ -180,6 +183,12 @@ def _bends(speed: float, vehicle: Vehicle, settings: ProposalSettings) -> list[t
 
 def _beside(base: str, offset: float) -> str:
     return base if offset == 0.0 else f'{base} {abs(offset):.1f} m {"left" if offset > 0.0 else "right"}'
+
+
+def _present(course: Course, speed_mps: float) -> list[float]:
+    """Return the share of the wanted speed that we drive now, if it is one of its own."""
+    share = speed_mps / course.speed_mps
+    return [share] if 0.2 < share < 0.95 else []
 
 
 def _upto(course: Course, share: float) -> str:

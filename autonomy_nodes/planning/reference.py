@@ -6,7 +6,7 @@ import numpy as np
 
 STEP_M = 1.0
 SMOOTH = np.array([1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0]) / 16.0  # spreads a kink of a map line over 7 m
-COARSE = 2  # every second point is tried first; the other is found by the tangent
+COARSE = 3  # every third point is tried first; the others are found by the tangent
 
 
 @dataclass(frozen=True, eq=False)

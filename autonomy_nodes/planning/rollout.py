@@ -24,13 +24,15 @@ HEADWAY_S = 1.2
 class Wishes:
     """What N proposals ask for, each along one of P paths.
 
-    path: (N,). speeds_mps: (N, T) wanted over time. braking_mps2: (N,) how hard they may brake.
+    path: (N,). speeds_mps: (N, T) wanted over time. paces_mps2: (N, T) how these change, known before.
+    braking_mps2: (N,) how hard they may brake.
     caps: (N, M) squared highest speed along their path. lead_u: (N, T) where on the path the road user is to whom they
     keep distance, inf for none; lead_mps: (N, T) its speed.
     """
 
     path: np.ndarray
     speeds_mps: np.ndarray
+    paces_mps2: np.ndarray
     braking_mps2: np.ndarray
     caps: np.ndarray
     lead_u: np.ndarray
@@ -70,49 +72,57 @@ class Drives:
 def roll_out(start: Start, paths: Paths, wishes: Wishes, vehicle: Vehicle) -> Drives:
     """Simulate all proposals at once."""
     count, width = len(wishes.path), paths.points.shape[1]
-    table = np.stack(
-        [paths.points[..., 0], paths.points[..., 1], paths.headings, 1.0 / paths.scale_m, paths.curvatures], axis=-1
-    ).reshape(-1, 5)
-    rows, own = wishes.path * width, np.arange(count) * width
-    caps, bends = wishes.caps.reshape(-1), paths.curvatures.reshape(-1)
-    full = np.full(count, 1.0)
+    lines = np.stack([paths.points[..., 0], paths.points[..., 1], paths.headings, paths.curvatures], axis=-1)
+    table, rows = lines.reshape(-1, 4), wishes.path * width
+    scale, bends = 1.0 / paths.scale_m.reshape(-1), paths.curvatures.reshape(-1)
+    caps, own = wishes.caps.reshape(-1), np.arange(count) * width
+    ones = np.full(count, 1.0)
     facing = paths.headings[wishes.path, 0] + wrapped(start.pose[2] - paths.headings[wishes.path, 0])
     motion = Motion(
-        full * start.pose[0], full * start.pose[1], facing, full * start.speed_mps, full * start.wheel_rad,
-        full * start.joint_rad,
+        ones * start.pose[0], ones * start.pose[1], facing, ones * start.speed_mps, ones * start.wheel_rad,
+        ones * start.joint_rad,
     )  # fmt: skip
-    acceleration, u, farthest = full * start.acceleration_mps2, np.zeros(count), np.zeros(count)
-    states = [_state(motion, acceleration)]
+    states = np.empty((7, STEPS + 1, count))
+    acceleration, u, farthest = ones * start.acceleration_mps2, np.zeros(count), np.zeros(count)
+    states[:, 0] = _state(motion, acceleration)
     for step in range(STEPS):
-        here = _between(table, rows, u, width)
-        look = u + motion.speed_mps * LOOK_S * here[:, 3]
-        ahead = _between(bends, rows, look, width)
-        brake_m = np.maximum(BRAKE_LOOK_S * motion.speed_mps, 0.5)
-        cap = np.sqrt(np.maximum(_between(caps, own, look, width), 0.0))
-        needed = (_between(caps, own, u + brake_m * here[:, 3], width) - motion.speed_mps**2) / (2.0 * brake_m)
+        speed = motion.speed_mps
+        low = np.minimum(u.astype(np.int64), width - 2)
+        here = table[rows + low]
+        here = here + np.minimum(u - low, 1.0)[:, None] * (table[rows + low + 1] - here)
+        points_m = scale[rows + low]  # points a metre
         cos, sin = np.cos(here[:, 2]), np.sin(here[:, 2])
         left = (motion.y_m - here[:, 1]) * cos - (motion.x_m - here[:, 0]) * sin
         turned = motion.heading_rad - here[:, 2]
-        reach = np.maximum(0.9 * motion.speed_mps, 3.0)
-        bend = tracking_curvature(ahead, left, turned, reach)
+        look = u + speed * LOOK_S * points_m
+        bend = tracking_curvature(_between(bends, rows, look, width), left, turned, np.maximum(0.9 * speed, 3.0))
         wheel = steered(motion.wheel_rad, np.arctan(vehicle.wheelbase_m * bend), vehicle, STEP_S)
-        gap = (wishes.lead_u[:, step] - u) / here[:, 3] - vehicle.front_m
-        wanted = np.minimum(wishes.speeds_mps[:, step], cap)
-        ask = np.minimum(SPEED_GAIN * (wanted - motion.speed_mps), needed)
-        ask = np.where(wanted < 0.05, np.minimum(ask, -0.6), ask)  # a stop ends
-        ask = np.minimum(ask, _behind(motion.speed_mps, gap, wishes.lead_mps[:, step], vehicle))
-        acceleration = _driven(acceleration, ask, motion.speed_mps, wishes.braking_mps2, vehicle)
-        after = moved(motion, wheel, acceleration, vehicle, STEP_S)
-        gone = 0.5 * (motion.speed_mps + after.speed_mps) * STEP_S * np.cos(turned)
-        u = np.maximum(u + gone * here[:, 3] / np.maximum(1.0 - here[:, 4] * left, 0.3), 0.0)
-        acceleration = (after.speed_mps - motion.speed_mps) / STEP_S
+        ask = _asked(wishes, step, u, look, points_m, speed, (caps, own, width))
+        gap = (wishes.lead_u[:, step] - u) / points_m - vehicle.front_m
+        ask = np.minimum(ask, _behind(speed, gap, wishes.lead_mps[:, step], vehicle))
+        after = moved(motion, wheel, _driven(acceleration, ask, speed, wishes.braking_mps2, vehicle), vehicle, STEP_S)
+        gone = 0.5 * (speed + after.speed_mps) * STEP_S * np.cos(turned)
+        u = np.maximum(u + gone * points_m / np.maximum(1.0 - here[:, 3] * left, 0.3), 0.0)
+        acceleration = (after.speed_mps - speed) / STEP_S
         farthest = np.maximum(farthest, np.abs(left))
         motion = after
-        states.append(_state(motion, acceleration))
-    columns = np.stack(states, axis=1)  # (7, T, N)
-    x, y, heading, speed, acceleration, wheel, joint = columns.transpose(0, 2, 1)
+        states[:, step + 1] = _state(motion, acceleration)
+    x, y, heading, speed, acceleration, wheel, joint = states.transpose(0, 2, 1)
     heading = start.pose[2] + (heading - heading[:, :1])
     return Drives(np.stack([x, y, heading], axis=-1), speed, acceleration, wheel, joint, farthest)
+
+
+def _asked(
+    wishes: Wishes, step: int, u: np.ndarray, look: np.ndarray, points_m: np.ndarray, speed: np.ndarray,
+    capped: tuple[np.ndarray, np.ndarray, int],
+) -> np.ndarray:
+    """Return the acceleration asked for: towards the wanted speed, and such that a falling cap is kept."""
+    brake_m = np.maximum(BRAKE_LOOK_S * speed, 0.5)
+    needed = (_between(capped[0], capped[1], u + brake_m * points_m, capped[2]) - speed**2) / (2.0 * brake_m)
+    cap = np.sqrt(np.maximum(_between(capped[0], capped[1], look, capped[2]), 0.0))
+    wanted = np.minimum(wishes.speeds_mps[:, step], cap)
+    ask = np.minimum(SPEED_GAIN * (wanted - speed) + wishes.paces_mps2[:, step], needed)
+    return np.where(wanted < 0.05, np.minimum(ask, -0.6), ask)  # a stop ends
 
 
 def _behind(speed: np.ndarray, gap: np.ndarray, lead: np.ndarray, vehicle: Vehicle) -> np.ndarray:
@@ -135,17 +145,16 @@ def _driven(
     return np.maximum(acceleration + reach * (ask - acceleration), slowest)
 
 
-def _between(table: np.ndarray, rows: np.ndarray, u: np.ndarray, width: int) -> np.ndarray:
-    """Return (N, ...) rows of a table, linear between two points of each path; the last one beyond its end."""
+def _between(column: np.ndarray, rows: np.ndarray, u: np.ndarray, width: int) -> np.ndarray:
+    """Return (N,) values of a column, linear between two points of each path; the last one beyond its end."""
     low = np.minimum(u.astype(np.int64), width - 2)
-    part = np.minimum(u - low, 1.0)
-    first = table[rows + low]
-    return first + (part if table.ndim == 1 else part[:, None]) * (table[rows + low + 1] - first)
+    first = column[rows + low]
+    return first + np.minimum(u - low, 1.0) * (column[rows + low + 1] - first)
 
 
-def _state(motion: Motion, acceleration: np.ndarray) -> np.ndarray:
-    """Return (7, N): x y heading speed acceleration wheel joint."""
-    return np.stack(
-        [motion.x_m, motion.y_m, motion.heading_rad, motion.speed_mps, acceleration, motion.wheel_rad,
-         motion.articulation_rad]
+def _state(motion: Motion, acceleration: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return seven (N,): x y heading speed acceleration wheel joint."""
+    return (
+        motion.x_m, motion.y_m, motion.heading_rad, motion.speed_mps, acceleration, motion.wheel_rad,
+        motion.articulation_rad,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """What makes a drive good: marks from 0 (worst) to 1 (best), weighed by the field of `Weights` with the same name."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S, TIMES_S
 from autonomy_nodes.planning.traffic import boxes_overlap
 
+JERK_MPS3 = 2.0  # root mean square
+LEAST_M = 6.0  # where no drive makes more than this, progress is not blown up
 TTC_S = (0.95, 1.6, 2.3, 3.0)  # contact within the first earns nothing, none within the last all
 REACTION_S, RSS_ACCELERATION, LEAD_BRAKING = 0.5, 2.0, 8.0  # of the RSS gap (Shalev-Shwartz et al. 2017)
 
@@ -37,13 +39,18 @@ class Weights:
 
 
 def progress_m(seen: View) -> np.ndarray:
-    """Return (N,) metres made good: along the course, at most to its end; over open ground towards the goal."""
+    """Return (N,) metres made good: along the course, at most to its end; over open ground towards the goal.
+
+    Half of it is what is made by the end of the drive, half twice the mean on the way: of two drives that come to the
+    same place the one is better that is there first.
+    """
     if seen.course.reference.kind == 'goal':
         goal, _, _ = seen.course.reference.at(np.array(seen.course.end_m))
-        gap = np.linalg.norm(seen.drives.poses[:, [0, -1], :2] - goal, axis=-1)
-        return np.maximum(gap[:, 0] - gap[:, 1], 0.0)
-    end = max(seen.course.end_m, seen.course.station_m)
-    return np.maximum(np.minimum(seen.stations_m[:, -1], end) - seen.course.station_m, 0.0)
+        gap = np.linalg.norm(seen.drives.poses[..., :2] - goal, axis=-1)
+        made = gap[:, :1] - gap
+    else:
+        made = np.minimum(seen.stations_m, max(seen.course.end_m, seen.course.station_m)) - seen.course.station_m
+    return np.maximum(0.5 * made[:, -1] + made.mean(axis=1), 0.0)
 
 
 def time_to_collision(seen: View) -> np.ndarray:
@@ -98,24 +105,24 @@ def headway(seen: View) -> np.ndarray:
 
 
 def comfort(seen: View) -> np.ndarray:
-    """Return (N,): 1 less the mean share of their bounds that braking, acceleration, sideways force and jerk take."""
+    """Return (N,): all within half of the bounds of braking, acceleration, sideways force and jerk, nothing at twice."""
     drives, limits = seen.drives, seen.vehicle.limits
     sideways = drives.speeds_mps**2 * np.tan(drives.wheels_rad) / seen.vehicle.wheelbase_m
     jerk = np.diff(drives.accelerations_mps2, axis=1) / STEP_S
-    parts = [
-        np.clip(-drives.accelerations_mps2[:, 1:].min(axis=1) / (2.0 * limits.comfort_braking_mps2), 0.0, 1.0),
-        np.clip(drives.accelerations_mps2[:, 1:].max(axis=1) / (2.0 * limits.acceleration_mps2), 0.0, 1.0),
-        np.clip(np.abs(sideways).max(axis=1) / (1.5 * limits.lateral_mps2), 0.0, 1.0),
-        np.clip(np.sqrt((jerk**2).mean(axis=1)) / 4.0, 0.0, 1.0),
+    shares = [
+        -drives.accelerations_mps2[:, 1:].min(axis=1) / limits.comfort_braking_mps2,
+        drives.accelerations_mps2[:, 1:].max(axis=1) / (2.0 * limits.acceleration_mps2),
+        np.abs(sideways).max(axis=1) / limits.lateral_mps2,
+        np.sqrt((jerk**2).mean(axis=1)) / JERK_MPS3,
     ]
-    return 1.0 - np.mean(parts, axis=0)
+    return 1.0 - np.mean([np.clip((share - 0.5) / 1.5, 0.0, 1.0) for share in shares], axis=0)
 
 
 def lane_keeping(seen: View) -> np.ndarray:
-    """Return (N,): all within half a metre of the reference, nothing from 3 m on; mean over the drive."""
+    """Return (N,): all within a quarter of a metre of the reference, nothing from 1.5 m on; mean over the drive."""
     if seen.course.reference.kind == 'goal':
         return np.ones(len(seen.drives))
-    return (1.0 - np.clip((np.abs(seen.offsets_m) - 0.25) / 2.75, 0.0, 1.0)).mean(axis=1)
+    return (1.0 - np.clip((np.abs(seen.offsets_m) - 0.25) / 1.25, 0.0, 1.0)).mean(axis=1)
 
 
 def terrain(seen: View) -> np.ndarray:
@@ -153,12 +160,16 @@ def courtesy(seen: View) -> np.ndarray:
 
 
 def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
-    """Return (N,): how near the drive stays to what is left of the last plan in the next 3 s; 2 m off earn nothing."""
+    """Return (N,): how near the path stays to that of the last plan in the next 2 s; 1 m beside it earns nothing."""
     if last is None:
         return np.ones(len(seen.drives))
-    steps = np.arange(0, round(3.0 / STEP_S) + 1, 3)
-    gap = np.linalg.norm(seen.drives.poses[:, steps, :2] - last.poses[steps, :2], axis=-1)
-    return 1.0 - np.clip(np.sqrt((gap**2).mean(axis=1)) / 2.0, 0.0, 1.0)
+    steps = np.arange(0, round(2.0 / STEP_S) + 1, 2)
+    poses = seen.drives.poses[:, steps, :2]
+    nearest = np.linalg.norm(poses[:, :, None] - last.poses[::2, :2], axis=-1).argmin(axis=2)
+    there = last.poses[::2][nearest]
+    gap = poses - there[..., :2]
+    beside = np.abs(gap[..., 1] * np.cos(there[..., 3]) - gap[..., 0] * np.sin(there[..., 3]))
+    return 1.0 - np.clip(np.sqrt((beside**2).mean(axis=1)), 0.0, 1.0)
 
 
 TERMS: dict[str, Callable[[View], np.ndarray]] = {
@@ -188,10 +199,10 @@ def mark(seen: View, last: Trajectory | None, worst_share: float) -> dict[str, n
 
 
 def totals(marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights) -> np.ndarray:
-    """Return (N,) weighted means; progress is measured by the most that a clean drive makes, below 1 m all earn all."""
-    weight = asdict(weights)
-    most = float(marks['progress'][clean].max(initial=0.0))
-    shares = marks | {'progress': np.clip(marks['progress'] / most, 0.0, 1.0) if most > 1.0 else np.ones(len(clean))}
+    """Return (N,) weighted means; progress is measured by the most that a clean drive makes."""
+    weight = vars(weights)
+    most = max(float(marks['progress'][clean].max(initial=0.0)), LEAST_M)
+    shares = marks | {'progress': np.clip(marks['progress'] / most, 0.0, 1.0)}
     return sum(weight[name] * shares[name] for name in weight) / sum(weight.values())
 
 

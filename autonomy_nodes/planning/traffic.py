@@ -20,7 +20,7 @@ class TrafficSettings:
 
     mode_probability: a mode below is not looked at. existence: nor an object below. within_s: contact with what moves
     is no veto if it comes later; what stands is sure to stay for the whole horizon. lateral_m, ahead_m: room that our
-    body keeps at its sides and in front. yielded_s: who walks or cycles owns the way of this next time, so that we do
+    body keeps at its sides and in front; lateral_s: more at the sides, for each metre per second. yielded_s: who walks or cycles owns the way of this next time, so that we do
     not pass close before them.
     """
 
@@ -28,6 +28,7 @@ class TrafficSettings:
     existence: float = 0.2
     within_s: float = 4.0
     lateral_m: float = 0.2
+    lateral_s: float = 0.03
     ahead_m: float = 0.5
     yielded_s: float = 1.0
 
@@ -163,7 +164,8 @@ def contacts(
         if not len(active):
             continue
         there = traffic.claims[active, mode]
-        found = _overlaps(poses, body, margins[active], there, traffic.claim_half_m[active], last[active])
+        faster = settings.lateral_s * np.abs(speeds_mps)
+        found = _overlaps(poses, faster, body, margins[active], there, traffic.claim_half_m[active], last[active])
         n, o, t = _firsts(*found)
         own = _own_fault(
             poses[n, t], speeds_mps[n, t], body, in_lane[n, t], there[o, t], traffic.claim_half_m[active[o]],
@@ -181,21 +183,23 @@ def _margins(start: np.ndarray, body: Body, traffic: Traffic, settings: TrafficS
     if not len(traffic):
         return full
     always = np.full(len(full), np.inf)
-    _, near, _ = _overlaps(start, body, full, traffic.claims[:, 0, :1], traffic.claim_half_m, always)
+    _, near, _ = _overlaps(start, np.zeros((1, 1)), body, full, traffic.claims[:, 0, :1], traffic.claim_half_m, always)
     full[near] = 0.0
     return full
 
 
 def _overlaps(
-    poses: np.ndarray, body: Body, margins: np.ndarray, there: np.ndarray, half: np.ndarray, until_s: np.ndarray
+    poses: np.ndarray, faster: np.ndarray, body: Body, margins: np.ndarray, there: np.ndarray, half: np.ndarray,
+    until_s: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return indices n, o, t at which our body (N, T, 3), grown by margins (O, 2), and boxes (O, T, 3) overlap.
 
-    until_s: (O,) later overlaps are left out.
+    faster: (N, T) room at the sides for speed. until_s: (O,) later overlaps are left out.
     """
     own_half = np.array(body.half_m)
     middle = _ahead(poses, body.middle_m).astype(np.float32)
-    radius = np.hypot(*own_half) + np.hypot(*margins.max(axis=0, initial=0.0)) + np.hypot(half[:, 0], half[:, 1])
+    room = np.hypot(*margins.max(axis=0, initial=0.0)) + faster.max()
+    radius = np.hypot(*own_half) + room + np.hypot(half[:, 0], half[:, 1])
     other = there[..., :2].astype(np.float32)
     dx = middle[:, None, :, 0] - other[None, ..., 0]
     dy = middle[:, None, :, 1] - other[None, ..., 1]
@@ -203,7 +207,8 @@ def _overlaps(
     near &= TIMES_S[: poses.shape[1]] <= until_s[:, None]
     n, o, t = np.nonzero(near)
     mine = _ahead(poses[n, t], 0.5 * margins[o, 0] + body.middle_m)
-    grown = own_half + np.stack([0.5 * margins[o, 0], margins[o, 1]], axis=-1)
+    aside = np.where(margins[o, 1] > 0.0, margins[o, 1] + faster[n, t], 0.0)
+    grown = own_half + np.stack([0.5 * margins[o, 0], aside], axis=-1)
     hit = boxes_overlap(np.column_stack([mine, poses[n, t, 2]]), grown, there[o, t], half[o])
     return n[hit], o[hit], t[hit]
 

@@ -1,13 +1,13 @@
 """Why it was chosen: the one cause whose absence would have changed the choice, found by leaving it out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from autonomy_nodes.planning.gates import Vetoes, View
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.speeds import must_stop
-from autonomy_nodes.planning.terms import Weights, totals
+from autonomy_nodes.planning.terms import LEAST_M, Weights, totals
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ def _stop_in_words(seen: View) -> str:
 def _deciding_term(
     chosen: int, second: int, marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights
 ) -> tuple[str, float]:
-    weight = asdict(weights)
+    weight = vars(weights)
     total, gains = sum(weight.values()), {}
-    most = max(float(marks['progress'][clean].max(initial=0.0)), 1.0)
+    most = max(float(marks['progress'][clean].max(initial=0.0)), LEAST_M)
     for name, values in marks.items():
         scale = most if name == 'progress' else 1.0
         gains[name] = weight[name] * float(values[chosen] - values[second]) / scale / total
