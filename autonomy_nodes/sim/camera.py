@@ -95,14 +95,16 @@ def shaded(aims: np.ndarray, hits: Hits, lit: np.ndarray, places: np.ndarray, we
     direct = np.maximum(hits.normals @ sun, 0.0) * lit * clear
     sky = (0.45 + 0.25 * weather.cloudiness) * (0.6 + 0.4 * hits.normals[:, 2])
     light = direct[:, None] * (1.05, 0.98, 0.88) * 0.85 + sky[:, None] * (0.92, 0.97, 1.08)
-    colour *= light
+    colour *= light.astype(np.float32)
     glass = hits.materials == Material.GLASS
     mirrored = (
         aims[glass] - 2.0 * np.einsum('ij,ij->i', aims[glass], hits.normals[glass])[:, None] * hits.normals[glass]
     )
     colour[glass] = 0.6 * colour[glass] + 0.4 * _sky(mirrored, weather)
-    haze = np.exp(-np.where(np.isfinite(hits.ranges_m), hits.ranges_m, 1e9) / _visibility(weather))[:, None]
-    return np.clip(colour * haze + _sky(aims, weather) * (1.0 - haze), 0.0, 1.0)
+    haze = np.exp(-hits.ranges_m / np.float32(_visibility(weather)))[:, None]  # 0 for the sky
+    far = np.flatnonzero(haze[:, 0] < 0.98)  # elsewhere the sky shines through nowhere
+    colour[far] = colour[far] * haze[far] + _sky(aims[far], weather) * (1.0 - haze[far])
+    return np.clip(colour, 0.0, 1.0)
 
 
 def picture(
@@ -110,7 +112,8 @@ def picture(
 ) -> View:
     """Return the view of (H * W, 3) colours, with the noise of the sensor."""
     rng = np.random.default_rng(seed)
-    noisy = colours ** (1.0 / 1.6) + settings.noise * rng.normal(size=(len(colours), 1))  # brighter shadows, as gamma
+    noise = settings.noise * rng.standard_normal((len(colours), 1), np.float32)
+    noisy = colours ** np.float32(1.0 / 1.6) + noise  # brighter shadows, as gamma
     shape = (settings.height, settings.width)
     pixels = np.clip(np.round(noisy * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3)
     maps = (values.reshape(shape) for values in (hits.ranges_m, hits.semantics, hits.bodies))
@@ -133,9 +136,9 @@ def _sky(aims: np.ndarray, weather: Weather) -> np.ndarray:
 
 def _speckle(places: np.ndarray, materials: np.ndarray) -> np.ndarray:
     """Return (N,) values of -1 to 1 that belong to a place: grain of the ground, in two sizes."""
-    found = np.zeros(len(places))
+    found = np.zeros(len(places), np.float32)
     for size, weight in ((0.12, 0.6), (1.7, 0.4)):
-        cell = np.floor(np.where(np.isfinite(places), places, 0.0) / size).astype(np.int64)
+        cell = np.floor(places / size).astype(np.int64)
         mixed = (cell[:, 0] * 73856093) ^ (cell[:, 1] * 19349663) ^ (cell[:, 2] * 83492791)
         mixed = (mixed ^ (mixed >> 13)) * 1274126177
         found += weight * (((mixed >> 7) & 1023) / 511.5 - 1.0)

@@ -88,12 +88,13 @@ def sweep(
     """Return the points that a sweep would report, in the sensor's frame. aims: (N, 3) the rays in map, as cast."""
     rng = np.random.default_rng(seed)
     count = len(hits.ranges_m)
-    noise, luck, lost = rng.normal(size=count), rng.random(count), rng.random(count)
+    noise = rng.standard_normal(count, np.float32)
+    luck, lost = rng.random(count, np.float32), rng.random(count, np.float32)
     facing = np.abs(np.einsum('ij,ij->i', hits.normals, aims))
     returned = REFLECTIVITIES[hits.materials] * (0.25 + 0.75 * facing)
     # light falls with the square of range: half are lost where what returns equals that of a tenth at half_lost_m
     strength = returned / 0.1 * (settings.half_lost_m / np.maximum(hits.ranges_m, 1.0)) ** 2
-    seen = luck < 1.0 - 0.5**strength
+    seen = luck < 1.0 - np.exp2(-strength)
     kept = seen & (lost >= settings.dropout) & np.isfinite(hits.ranges_m)
     ranges = hits.ranges_m + settings.range_noise_m * noise
     kept &= (ranges >= settings.nearest_m) & (ranges <= settings.farthest_m)

@@ -26,7 +26,7 @@ class Body:
     """A mover at one moment.
 
     number: given back in `Hits.body`. map_from_body: (4, 4) at time 0 of the rays; its origin moves with velocity_mps
-    (3,) and turns about z with turn_rps.
+    (3,) and turns about z with turn_rps. only: indices of the rays that can meet it at all, where that is known.
     """
 
     number: int
@@ -36,6 +36,7 @@ class Body:
     semantic: Semantic = Semantic.ACTOR
     velocity_mps: np.ndarray = field(default_factory=lambda: np.zeros(3))
     turn_rps: float = 0.0
+    only: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +115,23 @@ class Rays:
         hits.normals[:] /= np.where(facing, -length, length)[:, None]
         return hits
 
+    def blocked(
+        self, origins: np.ndarray, directions: np.ndarray, bodies: Sequence[Body], limit_m: float
+    ) -> np.ndarray:
+        """Return (N,) whether rays from (N, 3) in map along unit (N, 3) meet anything within `limit_m`."""
+        flight = _flight(origins - self._origin, directions, None)
+        limits = np.full(len(directions), limit_m, np.float32)
+        found = self._scene.run(flight.origins, flight.aims, limits, query='OCCLUDED') >= 0
+        for body in bodies:
+            shape, middle = self._shape(body.mesh), body.map_from_body[:3, 3] - self._origin
+            turn = np.ascontiguousarray(body.map_from_body[:3, :3], np.float32)
+            near = _towards(body.map_from_body[:3, :3] @ shape.centre + middle, shape.radius, flight, limits)
+            near = near[~found[near]]
+            start, aim = (flight.origins[near] - middle.astype(np.float32)) @ turn, flight.aims[near] @ turn
+            if len(near):
+                found[near] = shape.scene.run(start, aim, limits[near], query='OCCLUDED') >= 0
+        return found
+
     def _still(self, flight: '_Flight', limit_m: float) -> Hits:
         """Return what the rays meet of what stands still, at most at `limit_m`; normals of any length."""
         count = len(flight.aims)
@@ -133,19 +151,21 @@ class Rays:
         shape, to_map, times = self._shape(body.mesh), body.map_from_body, flight.times_s
         span = 0.0 if times is None else float(np.abs(times).max(initial=0.0))
         reach = shape.radius + span * float(np.linalg.norm(body.velocity_mps) + 1.0)
-        turn, middle = to_map[:3, :3], to_map[:3, 3] - self._origin
-        near = _towards(turn @ shape.centre + middle, reach, flight, hits.ranges_m)
+        turn, middle = np.ascontiguousarray(to_map[:3, :3], np.float32), to_map[:3, 3] - self._origin
+        near = body.only
+        if near is None:
+            near = _towards(to_map[:3, :3] @ shape.centre + middle, reach, flight, hits.ranges_m)
         if not len(near):
             return
-        start, aim = flight.origins[near] - middle, flight.aims[near].astype(float)
+        start, aim = flight.origins[near] - middle.astype(np.float32), flight.aims[near]
         if times is not None:
-            start = start - times[near, None] * body.velocity_mps
+            start -= times[near, None] * body.velocity_mps.astype(np.float32)
             start, aim = (_unturned(vectors, body.turn_rps * times[near]) for vectors in (start, aim))
-        start, aim = (np.ascontiguousarray(vectors @ turn, np.float32) for vectors in (start, aim))
+        start, aim = start @ turn, aim @ turn
         found = shape.scene.run(start, aim, hits.ranges_m[near], output=1)
         hit = found['primID'] >= 0
         where, face = near[hit], found['primID'][hit]
-        normal = found['Ng'][hit] @ turn.T
+        normal = found['Ng'][hit] @ np.ascontiguousarray(turn.T)
         if times is not None:
             normal = _unturned(normal, -body.turn_rps * times[where])
         hits.ranges_m[where], hits.materials[where] = found['tfar'][hit], body.mesh.materials[face]
@@ -172,9 +192,10 @@ class _Flight:
 
 
 def _flight(origins: np.ndarray, directions: np.ndarray, times_s: np.ndarray | None) -> _Flight:
-    spread = float(np.ptp(origins, axis=0).max()) if origins.ndim == 2 and len(origins) else 0.0
     local = np.ascontiguousarray(np.broadcast_to(origins, directions.shape), np.float32)
-    return _Flight(local, np.ascontiguousarray(directions, np.float32), times_s, spread)
+    spread = max(float(np.ptp(axis)) for axis in local.T) if origins.ndim == 2 and len(local) else 0.0
+    times = None if times_s is None else np.asarray(times_s, np.float32)
+    return _Flight(local, np.ascontiguousarray(directions, np.float32), times, spread)
 
 
 def _towards(centre: np.ndarray, reach_m: float, flight: _Flight, ranges: np.ndarray) -> np.ndarray:
@@ -201,6 +222,12 @@ def _unturned(vectors: np.ndarray, angles: np.ndarray) -> np.ndarray:
     cos, sin = np.cos(angles), np.sin(angles)
     x, y = vectors[:, 0], vectors[:, 1]
     return np.stack([cos * x + sin * y, cos * y - sin * x, vectors[:, 2]], axis=-1)
+
+
+def meeting(mesh: Mesh, origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Return the indices of the rays, from (3,) along (N, 3), that meet a mesh, all in its own frame."""
+    origins = np.ascontiguousarray(np.broadcast_to(origin, directions.shape), np.float32)
+    return np.flatnonzero(_scene_of(mesh).run(origins, np.ascontiguousarray(directions, np.float32)) >= 0)
 
 
 def canvas_of(world: World) -> Canvas:

@@ -1,7 +1,7 @@
 """The sensors that look, on their mounts: from where everybody was to a sweep or a picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from autonomy_nodes.common.vehicle import Mount
 from autonomy_nodes.sim import camera, lidar
 from autonomy_nodes.sim.bodies import Cast
 from autonomy_nodes.sim.dynamics import EgoMotion
-from autonomy_nodes.sim.raycast import Body, Rays
+from autonomy_nodes.sim.raycast import Body, Rays, meeting
 from autonomy_nodes.sim.traffic import Stand
 from autonomy_nodes.sim.world import Actor, Weather
 
 _SIGHT_M = 600.0  # of cameras
-_SHADOW_M = 60.0
+_SHADOW_M = 60.0  # how far away what throws a shadow may be
+_SHADES_SEEN_M = 80.0  # shadows farther away are not drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class Lidar:
         self._rays, self._cast, self._mount, self._settings, self._seed = rays, cast, mount, settings, seed
         self._beams = lidar.beams_of(settings)
         self._base_from_sensor = mount.base_from_sensor
+        self._own: np.ndarray | None = None  # beams that meet the vehicle's own body, always the same
         self._count = 0
 
     def sweep(self, moments: Sequence[Moment]) -> PointCloud:
@@ -49,12 +51,16 @@ class Lidar:
         passed_s = (middle.stamp_ns - first.stamp_ns) / SECOND_NS
         if rolling:
             origins, aims = self._turning(moments)
-            times = (self._beams.phases * span_s - passed_s).astype(np.float64)
+            times = (self._beams.phases * span_s - passed_s).astype(np.float32)
         else:
             pose = middle.motion.map_from_base @ self._base_from_sensor
             origins, aims, times = pose[:3, 3], self._beams.directions @ pose[:3, :3].T.astype(np.float32), None
         bodies = self._cast.bodies(middle.movers, middle.motion.xy_m, self._settings.farthest_m)
-        bodies += middle.ego if self._settings.self_hits else ()
+        if self._settings.self_hits:
+            if self._own is None:
+                turn = self._base_from_sensor[:3, :3].T.astype(np.float32)
+                self._own = meeting(middle.ego[0].mesh, self._base_from_sensor[:3, 3], self._beams.directions @ turn)
+            bodies += [replace(middle.ego[0], only=self._own), *middle.ego[1:]]
         hits = self._rays.cast(origins, aims, bodies, self._settings.farthest_m + 1.0, times)
         seed = (*self._seed, self._count)
         return lidar.sweep(first.stamp_ns, self._mount.frame, self._beams, hits, aims, self._settings, seed)
@@ -68,7 +74,8 @@ class Lidar:
         share = (place - low)[:, None, None]
         column_poses = poses[low] * (1.0 - share) + poses[low + 1] * share  # turns within a step are small
         each = self._beams.directions.reshape(columns, -1, 3)
-        aims = np.einsum('cij,cbj->cbi', column_poses[:, :3, :3].astype(np.float32), each).reshape(-1, 3)
+        turns = np.ascontiguousarray(column_poses[:, :3, :3].transpose(0, 2, 1), np.float32)
+        aims = (each @ turns).reshape(-1, 3)
         return np.repeat(column_poses[:, :3, 3], each.shape[1], axis=0), aims
 
 
@@ -97,14 +104,12 @@ class Camera:
         bodies = [*self._cast.bodies(moment.movers, moment.motion.xy_m, _SIGHT_M), *moment.ego]
         seen = bodies if self._settings.sees_itself else bodies[: -len(moment.ego)]
         hits = self._rays.cast(pose[:3, 3], aims, seen, _SIGHT_M)
-        met = np.flatnonzero(np.isfinite(hits.ranges_m))
-        places = np.full((len(aims), 3), np.inf)
-        places[met] = pose[:3, 3] + aims[met] * hits.ranges_m[met, None]
-        lit = np.ones(len(aims))
-        sun = camera.sun_of(weather)
-        towards = np.broadcast_to(sun, (len(met), 3)).astype(np.float32)
-        blocked = self._rays.cast(places[met] + 0.02 * hits.normals[met], towards, bodies, _SHADOW_M).ranges_m
-        lit[met] = ~np.isfinite(blocked)
+        places = pose[:3, 3] + aims * np.where(np.isfinite(hits.ranges_m), hits.ranges_m, 0.0)[:, None]
+        lit, sun = np.ones(len(aims), np.float32), camera.sun_of(weather)
+        asked = np.flatnonzero((hits.ranges_m < _SHADES_SEEN_M) & (hits.normals @ sun > 0.0))
+        towards = np.broadcast_to(sun.astype(np.float32), (len(asked), 3))
+        casting = [*self._cast.bodies(moment.movers, moment.motion.xy_m, _SHADES_SEEN_M), *moment.ego]
+        lit[asked] = ~self._rays.blocked(places[asked] + 0.02 * hits.normals[asked], towards, casting, _SHADOW_M)
         colours = camera.shaded(aims, hits, lit, places, weather)
         seed = (*self._seed, self._count)
         return camera.picture(moment.stamp_ns, self._mount.frame, self._settings, hits, colours, seed)
