@@ -19,7 +19,7 @@ from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.localization.alignment import Alignment, AlignmentConfig
 from autonomy_nodes.localization.integrity import BlindLimits, Blindness, State, words
 from autonomy_nodes.localization.motion import Hint, Motion, MotionConfig, displacement, seconds_between, twist_of
-from autonomy_nodes.localization.odometry import LidarOdometry, OdometryConfig, Registration, Scan, rigid
+from autonomy_nodes.localization.odometry import LidarOdometry, OdometryConfig, Registration, Scan
 from autonomy_nodes.localization.places import Places, Waypoint, pose_in_map
 from autonomy_nodes.localization.uncertainty import grown
 
@@ -96,7 +96,7 @@ class Localizer:
         before, seconds = self._at, seconds_between(self._at.stamp_ns, cloud.stamp_ns)
         hint = self._motion.hint(before.stamp_ns, cloud.stamp_ns)
         reach_s = seconds if hint.measured else min(seconds, self.config.max_predict_s)
-        guess = rigid(before.pose @ displacement(hint.twist, reach_s))
+        guess = before.pose @ displacement(hint.twist, reach_s)
         found = None if scan is None else self._odometry.laid(scan, guess, sure=self._is_sure(hint))
         complaint = complaint or (found.complaint if found else '')
         if complaint and not (self._motion.known or hint.measured):

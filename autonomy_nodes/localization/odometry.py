@@ -23,10 +23,10 @@ class OdometryConfig:
 
     downsample_m: one point a cell of this size is used. voxel_m: size of the map's voxels.
     wide_m: how far off a guess may be at the start and after a failure. min_inliers: share of points that must find a
-    voxel. max_jump_m, max_turn_rad: the largest difference from the guess. weak_ratio: of the strength of a direction
-    and the strongest, below which it is left to the guess, and known no better than weak_sigma_m. insert_m, insert_rad:
-    the way after which a sweep joins the map; standing still changes nothing. kept_sweeps: a voxel that so many of
-    them did not touch is forgotten. sigma_m, sigma_rad: of a step at best.
+    voxel. max_jump_m, max_turn_rad: a larger way from where the search began is not believed. weak_ratio: of the
+    strength of a direction and the strongest, below which it is left to the guess, and known no better than
+    weak_sigma_m. insert_m, insert_rad: the way after which a sweep joins the map; standing still changes nothing.
+    kept_sweeps: a voxel that so many of them did not touch is forgotten. sigma_m, sigma_rad: of a step at best.
     """
 
     max_range_m: float = 80.0

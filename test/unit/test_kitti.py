@@ -97,6 +97,16 @@ def test_the_sensors_sit_where_the_calibration_and_the_published_setup_say(tmp_p
     assert mounts['base_link', 'imu_link'][:3, 3] == pytest.approx([-0.05, 0.32, 0.93])
 
 
+def test_the_rectification_belongs_to_the_way_from_lidar_to_camera(tmp_path):
+    folder = tracking(tmp_path / 'drive')
+    turn = rotation_of(quaternion_of_heading(0.1))
+    text = calibration_text().replace(line('R0_rect', np.eye(3)), line('R0_rect', turn))
+    (folder / 'calib.txt').write_text(text)
+    expected = np.eye(4)
+    expected[:3, :3] = turn
+    assert np.allclose(KittiFolder(folder).calibration(0).camera_from_velo, expected @ CAMERA_FROM_VELO)
+
+
 def test_a_label_becomes_a_box_in_base_link():
     """Bottom at 1.65 below camera 0 is the road; 20 m before the camera, 3 m to its left; yaw -90 deg faces ahead."""
     calibration = KittiCalibration(CAMERA_FROM_VELO, {}, None)

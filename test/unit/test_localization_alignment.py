@@ -146,15 +146,15 @@ def test_the_antenna_is_not_the_axle():
     """The antenna sits 2 m ahead: facing north, base_link is 2 m south of the fix."""
     places = Places(AlignmentConfig(), (49.0, 8.0, 100.0))
     places.hear_person(pose(0, 0, -2, heading=math.pi / 2))
-    places.settle(way(0, 0.0), way(1, 0.0))
+    places.settle(way(0, 0.0, 0.3), way(1, 0.0, 0.3))
     mount = np.eye(4)
     mount[0, 3] = 2.0
     fix = Fix(START + SECOND_NS // 10 + 2 * SECOND_NS, 'gnss', np.array([49.0, 8.0, 100.0]), np.eye(3) * 0.01)
     places.hear_fix(fix, mount)
-    places.settle(way(1, 0.0), way(21, 0.0))
-    fitted = places.fitted(way(21, 0.0)).map_from_odom
+    places.settle(way(1, 0.0, 0.3), way(21, 0.0, 0.3))
+    fitted = places.fitted(way(21, 0.0, 0.3)).map_from_odom
     assert fitted[:3, 3] == pytest.approx([0, -2, 0], abs=1e-6)
-    assert heading_of(quaternion_of(fitted[:3, :3])) == pytest.approx(math.pi / 2)
+    assert heading_of(quaternion_of(fitted[:3, :3])) == pytest.approx(math.pi / 2 - 0.3)
 
 
 @pytest.mark.parametrize(

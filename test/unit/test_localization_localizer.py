@@ -119,6 +119,17 @@ def test_a_sweep_that_lies_elsewhere_is_not_followed():
     assert np.linalg.norm(after.ego.position_m - before.position_m) == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_vehicle_that_was_lost_finds_its_feet_where_it_is():
+    localizer = Localizer(LocalizationConfig())
+    drive(localizer, AHEAD, range(4))
+    elsewhere = displacement(np.array([0, 0, 0, 0, 0, 2.5]), 1.0)
+    elsewhere[:2, 3] = 60.0, 25.0
+    given = [localizer.sweep(cloud(n, seen(elsewhere, n))) for n in range(4, 20)]
+    states = [state(each) for each in given]
+    assert states[:12] == ['DEAD_RECKONING'] * 10 + ['LOST', 'NOMINAL'] and set(states[12:]) == {'NOMINAL'}
+    assert given[-1].ego.speed_mps == pytest.approx(0.0, abs=0.1)
+
+
 def test_standing_on_still_wheels_nothing_moves_at_all():
     localizer = Localizer(LocalizationConfig())
     given = [localizer.sweep(cloud(n, seen(np.eye(4), n)), wheels(n, 0.0)) for n in range(6)]
@@ -161,6 +172,13 @@ def test_the_town_has_no_weak_direction():
     found = odometry.laid(odometry.prepared(seen(np.eye(4), 1)), np.eye(4), sure=True)
     assert (len(found.weak), found.complaint) == (0, '')
     assert found.strength > 0.02
+
+
+def test_a_pose_far_from_where_the_search_began_is_not_believed():
+    odometry = LidarOdometry(OdometryConfig(max_jump_m=1e-6))
+    odometry.begin(odometry.prepared(seen(np.eye(4), 0)), np.eye(4))
+    scan = odometry.prepared(seen(displacement(np.array(AHEAD), 0.05), 1))
+    assert 'pose jumped' in odometry.laid(scan, np.eye(4), sure=True).complaint
 
 
 def test_the_map_forgets_what_lies_far_behind():

@@ -40,6 +40,16 @@ def test_mounts_stand_in_where_tf_is_silent():
     assert np.allclose(Calibration({'top': TOP}).base_from('lidar_top'), TOP.base_from_sensor)
 
 
+def test_what_is_told_later_counts():
+    calibration = Calibration({'top': TOP})
+    calibration.take(told(base_link__kit=pose(x=1.0)))
+    assert calibration.base_from('kit')[0, 3] == 1.0 and calibration.base_from('lidar_top')[0, 3] == 1.0
+    calibration.take(told(base_link__kit=pose(x=2.0), base_link__lidar_top=pose(x=2.0)))
+    assert calibration.base_from('kit')[0, 3] == 2.0
+    with pytest.raises(DataError, match='differs'):
+        calibration.base_from('lidar_top')
+
+
 def test_a_frame_nobody_knows_is_named_with_what_helps_and_found_once_it_is_told():
     calibration = Calibration({'top': TOP})
     with pytest.raises(DataError, match="'lidar_left'.*known frames: lidar_top.*/tf_static.*vehicle.mounts"):

@@ -149,7 +149,8 @@ def test_the_trailer_is_removed_where_its_joint_says_it_is():
     truck = Vehicle(trailer=Trailer(present=True))
     straight_rear, beside = [0.6 - 12.1, 0.0, 3.0], [0.6 - 12.3, 0.0, 3.0]
     left_turn_rear = [0.6 - 12.1 * math.cos(0.5), -12.1 * math.sin(0.5), 3.0]  # a trailer that turned left swings right
-    points = np.array([straight_rear, beside, left_turn_rear], np.float32)
+    farther = [0.6 - 12.3 * math.cos(0.5), -12.3 * math.sin(0.5), 3.0]
+    points = np.array([straight_rear, beside, left_turn_rear, farther], np.float32)
     assert self_hits(points, truck, ()).tolist() == [0]
     assert self_hits(points, truck, (0.5,)).tolist() == [2]
     assert self_hits(points, Vehicle(), ()).tolist() == []

@@ -120,6 +120,24 @@ def test_tf_static_is_heard_and_an_unplaced_imu_is_named_but_stops_nothing():
     assert any("IMU not used: no transform from 'imu_link'" in status.text for status in notes.statuses)
 
 
+def test_samples_of_an_imu_are_turned_to_base_link():
+    """The unit lies on its side: what it calls x points up."""
+    side = Vehicle(mounts={**MOUNTED.mounts, 'imu': Mount('imu_link', rpy_rad=(0.0, -np.pi / 2, 0.0))})
+    stage, heard = Localization(), []
+    samples = [Imu(START + n * TENTH, 'imu_link', np.array([0.15, 0, 0]), np.array([9.81, 0, 0])) for n in range(3)]
+    events = [Event(topics.IMU.name, sample.stamp_ns, write_imu(sample)) for sample in samples]
+    configs = {'lidar': LidarConfig(vehicle=side), 'localization': LocalizationConfig(vehicle=side)}
+    with closing(Lockstep([Lidar(), stage], configs, Notes())) as player:
+        sweep = stage.localizer.sweep
+        stage.localizer.sweep = lambda cloud, wheels, imu: heard.extend(imu) or sweep(cloud, wheels, imu)
+        player.start(START - TENTH)
+        player.play(sorted([*events, *sweeps(3)], key=lambda event: event.stamp_ns))
+    assert len(heard) == 3
+    assert {sample.frame for sample in heard} == {'base_link'}
+    assert heard[0].angular_rps == pytest.approx([0, 0, 0.15], abs=1e-9)
+    assert heard[0].acceleration_mps2 == pytest.approx([0, 0, 9.81], abs=1e-9)
+
+
 def test_the_mounts_are_published_where_that_is_asked_for():
     notes = front([], until_ns=START, publish_calibration=True)
     told = read_transforms(notes.of(topics.TF_STATIC)[0])

@@ -1,4 +1,5 @@
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from autonomy_nodes.common.timing import Flow, StampBuffer, Timeline
 from autonomy_nodes.common.types import SECOND_NS, DataError
+from autonomy_nodes.sensors.sync import Companions
 
 START = 1_000 * SECOND_NS
 PERIOD = SECOND_NS // 10
@@ -113,6 +115,18 @@ def test_interpolation_blends_by_time_and_refuses_gaps_and_the_outside():
     assert buffer.interpolated(START + PERIOD // 4, blend, gap_s=0.05) is None
     assert buffer.interpolated(START - 1, blend, gap_s=0.2) is None
     assert buffer.interpolated(START + PERIOD + 1, blend, gap_s=0.2) is None
+
+
+def test_a_companion_that_is_offered_again_is_no_duplicate():
+    companions = Companions(('left',))
+    sweep = SimpleNamespace(stamp_ns=START)
+    for _ in range(3):
+        companions.add('left', sweep)
+    companions.add('left', None)
+    assert companions.match(START + PERIOD // 2, within_s=0.06) == {'left': sweep}
+    assert companions.match(START + PERIOD, within_s=0.06) == {'left': None}
+    assert companions.age_s('left', START + PERIOD) == pytest.approx(0.1)
+    assert companions.buffers['left'].counts == Counter()
 
 
 def test_a_buffer_of_no_size_is_refused():
