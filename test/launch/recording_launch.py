@@ -50,11 +50,12 @@ class DeclareLaunchArgument:
 
 
 class LaunchConfiguration:
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, name, *, default=None):
+        self.name, self.default = name, default
 
     def perform(self, context):
-        return context.configurations[self.name]
+        assert self.name in context.configurations or self.default is not None, f'{self.name} was not declared before'
+        return context.configurations.get(self.name, self.default)
 
 
 class SetEnvironmentVariable:
@@ -66,11 +67,11 @@ class SetEnvironmentVariable:
 
 
 class OpaqueFunction:
-    def __init__(self, *, function):
-        self.function = function
+    def __init__(self, *, function, args=(), kwargs=None):
+        self.function, self.args, self.kwargs = function, args, kwargs or {}
 
     def visit(self, context):
-        for action in self.function(context) or ():
+        for action in self.function(context, *self.args, **self.kwargs) or ():
             action.visit(context)
 
 

@@ -118,11 +118,28 @@ def test_replay_plays_the_bag_on_its_own_clock_and_ends_with_it(launched):
     assert context.configurations['use_sim_time'] == 'true'
 
 
-def test_sim_drives_the_control_node_on_its_own_clock(launched):
-    context = launched('sim')
-    started = set(chain(*(node.more['arguments'] for node in ours(context))))
-    assert {'sim', 'control'} <= started
+def test_sim_drives_the_control_node_on_its_own_clock_with_its_own_map(launched):
+    context = launched('sim', scenario='road-3', duration='20')
+    started = {name: settings_of(node)[name] for node in ours(context) for name in node.more['arguments']}
+    assert {'sim', 'control'} <= started.keys()
     assert context.configurations['use_sim_time'] == 'true'
+    assert (started['sim'].family, started['sim'].seed, started['sim'].simulation.duration_s) == ('road', 3, 20.0)
+    assert Path(started['map'].map_path).exists()
+    assert started['safety'].engaged_at_start
+
+
+def test_sim_lets_a_map_be_given(launched, tmp_path):
+    context = launched('sim', map_path=str(tmp_path / 'town.osm'))
+    maps = [settings_of(node)['map'] for node in ours(context) if 'map' in node.more['arguments']]
+    assert [each.map_path for each in maps] == [str(tmp_path / 'town.osm')]
+
+
+def test_an_overlay_overrides_the_settings_file(launched, tmp_path):
+    overlay = tmp_path / 'overlay.yaml'
+    overlay.write_text('safety:\n  ros__parameters:\n    engaged_at_start: true\n')
+    nodes = ours(launched('stack', overlay=str(overlay)))
+    found = [settings_of(node)['safety'] for node in nodes if 'safety' in node.more['arguments']]
+    assert [each.engaged_at_start for each in found] == [True]
 
 
 def test_replay_needs_a_bag(monkeypatch):
