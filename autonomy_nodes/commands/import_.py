@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from autonomy_nodes.messages.importing import FORMATS
+from autonomy_nodes.messages.kitti import import_kitti
+
+FORMATS = {'kitti': import_kitti}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

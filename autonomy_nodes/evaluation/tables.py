@@ -9,12 +9,12 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from autonomy_nodes.common.settings import SHARED
+from autonomy_nodes.common.settings import SHARED, configured
 from autonomy_nodes.messages.topics import TABLE, Topic
 from autonomy_nodes.nodes import processes
 
 ROLES = {'triggers': 'triggers', 'joined': 'joined by', 'prev': 'newest for', 'each': 'each for', 'since': 'all for'}
-_ITEM = re.compile(r'(?:^|(?<=[.;:]\s)|(?<=\n))\s*((?:\w+, )*\w+): ')  # `name: ` or `one_m, other_m: ` in a docstring
+_ITEM = re.compile(r'(?:^|(?<=[.;:]\s)|(?<=\n))\s*((?:\w+,\s)*\w+):\s')  # `name: ` or `one_m, other_m: ` in a docstring
 
 
 def write_page(text: str, out: Path | None) -> None:
@@ -60,7 +60,7 @@ def parameters_page() -> str:
     ]
     shared: dict[str, type] = {}
     for node, kind in kinds.items():
-        rows = [row for row in settings_rows(kind) if not row[0].startswith(f'`{SHARED}.')]
+        rows = [row for row in settings_rows(kind, made=configured(kind, {})) if not row[0].startswith(f'`{SHARED}.')]
         if inner := get_type_hints(kind).get(SHARED):
             shared[SHARED] = inner
         lines += ['', f'## {node}', '', *(_settings(rows) if rows else ['No settings of its own.'])]
@@ -69,17 +69,21 @@ def parameters_page() -> str:
     return '\n'.join(lines) + '\n'
 
 
-def settings_rows(kind: type, prefix: str = '') -> list[tuple[str, str, str, str]]:
-    """Return (name, type, default, what it means) of each setting of a dataclass, with those inside it."""
+def settings_rows(kind: type, prefix: str = '', made: Any = None) -> list[tuple[str, str, str, str]]:
+    """Return (name, type, default, what it means) of each setting of a dataclass, with those inside it.
+
+    made: one with every setting at its default, as nodes get it; without it the fields tell.
+    """
     kinds, about, rows = get_type_hints(kind), _about(kind), []
     for field in fields(kind):
         inner, name = kinds[field.name], prefix + field.name
         if is_dataclass(inner):
-            rows += settings_rows(inner, f'{name}.')  # type: ignore[arg-type]
+            rows += settings_rows(inner, f'{name}.', getattr(made, field.name, None))  # type: ignore[arg-type]
         elif get_origin(inner) is dict and is_dataclass(get_args(inner)[1]):
             rows += settings_rows(get_args(inner)[1], f'{name}.NAME.')
         else:
-            rows.append((f'`{name}`', _type_name(inner), _default(field), about.get(field.name, '')))
+            default = _default(field) if made is None else f'`{getattr(made, field.name)!r}`'
+            rows.append((f'`{name}`', _type_name(inner), default, about.get(field.name, '')))
     return rows
 
 
@@ -114,14 +118,18 @@ def _about(kind: type) -> dict[str, str]:
     names = {field.name for field in fields(kind)}
     text = inspect.cleandoc(kind.__doc__ or '')
     found: dict[str, str] = {}
-    items = [item for item in _ITEM.finditer(text) if names.issuperset(item[1].split(', '))]
+    items = [item for item in _ITEM.finditer(text) if names.issuperset(_names(item))]
     for item, end in zip(items, [later.start() for later in items[1:]] + [len(text)]):
         meaning = ' '.join(text[item.end() : end].split('\n\n')[0].split()).rstrip('.;')
-        found |= dict.fromkeys(item[1].split(', '), meaning)
+        found |= dict.fromkeys(_names(item), meaning)
     for name, comment in _comments(kind):
         if name in names:
             found[name] = '; '.join(part for part in (found.get(name, ''), comment) if part)
     return found
+
+
+def _names(item: re.Match[str]) -> list[str]:
+    return re.split(r',\s', item[1])
 
 
 def _comments(kind: type) -> Iterator[tuple[str, str]]:

@@ -30,9 +30,9 @@ class Inner:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample of settings. name: what it is called.
-
-    low_m, high_m: ends of the range. Both count.
+    """A sample of settings. name: what it is called. sizes:
+    of what there is. low_m,
+    high_m: ends of the range. Both count.
     """
 
     name: str
@@ -114,6 +114,11 @@ def test_docs_tell_the_settings_as_they_are():
     assert told == parameters_page(), 'run: autonomy parameters --out docs/parameters.md'
 
 
+def test_a_default_is_the_one_that_nodes_get():
+    made = Sample('x', inner=Inner(reach_m=7.0))
+    assert [row[2] for row in settings_rows(Sample, made=made)][:4] == ["`'x'`", '`1.0`', '`2.0`', '`7.0`']
+
+
 def test_a_setting_is_told_with_type_default_and_what_docstring_and_comment_say():
     assert settings_rows(Sample) == [
         ('`name`', 'str', 'must be set', 'what it is called'),
@@ -121,5 +126,5 @@ def test_a_setting_is_told_with_type_default_and_what_docstring_and_comment_say(
         ('`high_m`', 'float', '`2.0`', 'ends of the range. Both count'),
         ('`inner.reach_m`', 'float', '`3.0`', 'how far it sees; beyond that nothing is known'),
         ('`named.NAME.reach_m`', 'float', '`3.0`', 'how far it sees; beyond that nothing is known'),
-        ('`sizes`', 'tuple[float, ...]', '`(1.0, 2.0)`', ''),
+        ('`sizes`', 'tuple[float, ...]', '`(1.0, 2.0)`', 'of what there is'),
     ]

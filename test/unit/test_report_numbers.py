@@ -21,7 +21,7 @@ from autonomy_nodes.evaluation.report_numbers import (
     summarise,
 )
 from autonomy_nodes.evaluation.runlog import Run, RunLog, log_line, read_log, read_run, read_timing, write_run
-from autonomy_nodes.messages.topics import CLOUD, OBJECTS, ODOMETRY, PLANNED, PREDICTIONS, TERRAIN, TRACKS
+from autonomy_nodes.messages.topics import CLOUD, MAP_PRIOR, OBJECTS, ODOMETRY, PLANNED, PREDICTIONS, TERRAIN, TRACKS
 
 SECOND = 1_000_000_000
 TEXT = st.text(max_size=20)
@@ -126,7 +126,7 @@ def sweep(at):
     return [
         status('lidar', at, {'sensing/lidar/top/pointcloud_raw': at}),
         status('localization', at, {CLOUD.name: at}),
-        status('perception', at, {CLOUD.name: at, ODOMETRY.name: at}),
+        status('perception', at, {CLOUD.name: at, ODOMETRY.name: at, MAP_PRIOR.name: at - 1}),
         status('tracking', at, {OBJECTS.name: at}),
         status('prediction', at, {TRACKS.name: at}),
         status('map', at, {ODOMETRY.name: at}),

@@ -156,12 +156,13 @@ def test_the_corners_of_a_box_start_at_its_left_front():
 
 def test_boxes_move_to_the_stamp_of_the_picture_and_those_out_of_view_are_left_out():
     still, later_ns = objects_at(0, 0.0), 100_000_000
+    still = replace(still, velocities_mps=np.tile([0.0, 10.0], (len(still), 1)))  # to the left
     camera_from_base = np.linalg.inv(OPTICAL)
     shown = {at: boxes_in(Picture(at, 320, 192, 0.5, b''), MODEL, camera_from_base, {0: still}) for at in (0, later_ns)}
     first = {at: next(box for box in boxes if box['name'] == '11111111') for at, boxes in shown.items()}
-    # at first the front left lower corner is 32.3 - 1.6 m ahead, 0.95 m left, 1.5 m below; then 0.75 m farther
-    for at, ahead_m in ((0, 30.7), (later_ns, 31.45)):
-        expected = [0.5 * (320 - 300 * 0.95 / ahead_m), 0.5 * (192 + 300 * 1.5 / ahead_m)]
+    # at first the front left lower corner is 32.3 - 1.6 m ahead, 0.95 m left, 1.5 m below; then 1 m farther left
+    for at, left_m in ((0, 0.95), (later_ns, 1.95)):
+        expected = [0.5 * (320 - 300 * left_m / 30.7), 0.5 * (192 + 300 * 1.5 / 30.7)]
         assert first[at]['corners'][:2] == pytest.approx(expected, abs=0.51)
     behind = replace(still, positions_m=still.positions_m - [200.0, 0.0, 0.0])
     assert boxes_in(Picture(0, 320, 192, 0.5, b''), MODEL, camera_from_base, {0: behind}) == []
