@@ -6,7 +6,8 @@ from numba import njit
 from autonomy_nodes.perception.ground import BELOW, GROUND, OBSTACLE, OVERHEAD
 from autonomy_nodes.perception.polar import turn_of
 
-GROUND_COUNT, GROUND_SUM, GROUND_SQUARES, OBSTACLE_COUNT, OBSTACLE_TOP, OVERHEAD_LOW, NEAREST = range(7)
+GROUND_COUNT, GROUND_SUM, GROUND_SQUARES, BELOW_COUNT, BELOW_SUM, BELOW_SQUARES = range(6)
+OBSTACLE_COUNT, OBSTACLE_TOP, OVERHEAD_LOW = range(6, 9)
 AZIMUTHS, RANGES, RANGE_STEP_M = 720, 128, 1.0
 _FAR = 1e9
 
@@ -34,27 +35,27 @@ def gathered(
     cells: int,
     low: float,
 ) -> np.ndarray:
-    """Return (cells, cells, 7) float32 sums of the points in each cell.
+    """Return (cells, cells, 9) float32 sums of the points in each cell.
 
     points: (N, 3) along odom about base_link. shift: (2,) from the grid's corner to base_link.
-    low: what is lower above ground than this is no obstacle. Ground sums are of z about base_link.
+    low: what is lower above ground than this is no obstacle. Sums of ground and of what is below: of z about base_link.
     """
-    sums = np.zeros((cells, cells, 7), np.float32)
+    sums = np.zeros((cells, cells, 9), np.float32)
     sums[:, :, OVERHEAD_LOW] = np.inf
     for n in range(len(points)):
         kind = kinds[n]
-        if kind > BELOW:
+        if kind > BELOW:  # outside
             continue
         i = int(np.floor((points[n, 0] + shift[0]) / resolution))
         j = int(np.floor((points[n, 1] + shift[1]) / resolution))
         if i < 0 or j < 0 or i >= cells or j >= cells:
             continue
         cell = sums[i, j]
-        if kind == GROUND:
-            z = points[n, 2]
-            cell[GROUND_COUNT] += 1
-            cell[GROUND_SUM] += z
-            cell[GROUND_SQUARES] += z * z
+        if kind in (GROUND, BELOW):
+            first, z = GROUND_COUNT if kind == GROUND else BELOW_COUNT, points[n, 2]
+            cell[first] += 1
+            cell[first + 1] += z
+            cell[first + 2] += z * z
         elif kind == OBSTACLE and heights[n] > low:
             cell[OBSTACLE_COUNT] += 1
             cell[OBSTACLE_TOP] = max(cell[OBSTACLE_TOP], heights[n])

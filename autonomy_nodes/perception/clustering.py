@@ -11,6 +11,7 @@ from autonomy_nodes.perception.components import connected
 from autonomy_nodes.perception.ground import OBSTACLE, OVERHEAD, Ground
 from autonomy_nodes.perception.shapes import completed
 
+_LAYER_M = 0.25
 _CLUTTER_M = 15.0  # within which a thing of some size gives many points
 
 
@@ -27,8 +28,8 @@ class ClusterConfig:
     range_m: float = 90.0
     cell_m: float = 0.2
     low_m: float = 0.3
-    gap_m: float = 0.25
-    gap_growth: float = 0.008
+    gap_m: float = 0.3
+    gap_growth: float = 0.01
     split_m: float = 7.0
     tall_m: float = 2.6
     longest_m: float = 20.0
@@ -121,13 +122,19 @@ def _occupied(
         cell_of[count] = cell
         tops[cell] = max(tops[cell], heights[n])
         count += 1
-    for n in range(len(xyz)):  # what goes on upward from an obstacle belongs to it; a crown above a car does not
+    layers = np.zeros(found, np.int64)  # a bit a layer in which something is overhead
+    for n in range(len(xyz)):
         if kinds[n] == OVERHEAD:
             i, j = int(np.floor((xyz[n, 0] + range_m) / cell_m)), int(np.floor((xyz[n, 1] + range_m) / cell_m))
             if 0 <= i < size and 0 <= j < size and place[i, j] >= 0:
-                cell = place[i, j]
-                if tops[cell] < heights[n] < tops[cell] + 0.7:
-                    tops[cell] = heights[n]
+                layers[place[i, j]] |= 1 << min(int(heights[n] / _LAYER_M), 62)
+    for cell in range(found):  # what goes on upward from an obstacle belongs to it; a crown above a car does not
+        layer = int(tops[cell] / _LAYER_M)
+        last = layer + 2
+        while layer <= min(last, 62):
+            if layers[cell] >> layer & 1:
+                tops[cell], last = max(tops[cell], (layer + 0.5) * _LAYER_M), layer + 2
+            layer += 1
     return points[:count], cells[:found], cell_of[:count], tops[:found]
 
 

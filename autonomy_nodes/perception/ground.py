@@ -225,7 +225,9 @@ def _lowest(plane: np.ndarray, points: np.ndarray, gate: float) -> float:
         above = _above(plane, points[i])
         layer += low <= above < low + 0.25
         higher += low + 0.25 <= above < low + 1.5
-    if abs(low) > 0.3 and layer < higher:  # far from the prediction: a wall's foot, not ground
+    if (low > 0.1 or low < -0.3) and layer < higher:  # off the prediction: the lowest that is seen of a wall
+        return np.nan
+    if abs(low) > 0.3 and layer < 3:
         return np.nan
     return low
 

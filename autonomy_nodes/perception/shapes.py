@@ -26,12 +26,11 @@ def completed(stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndar
     """
     headings, sides, low, high = _lengthwise(fits)
     length, width = sides.T
-    probabilities = _classes(length, width, tops, counts)
-    vehicle = probabilities[:, Label.CAR] > 0.4
-    # a side that ends a car stands across the line of sight; then the length is hidden behind it
     middle = (low + high) / 2.0
-    sight = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-6)  # along, across the heading
-    end_view = vehicle & (length < 2.4) & (abs(sight[:, 1]) > abs(sight[:, 0]))
+    across = abs(middle[:, 1]) > abs(middle[:, 0])  # the longer side stands across the line of sight
+    probabilities = _classes(length, width, tops, narrow=(counts > 60) & ~(across & (width < 0.35)))
+    vehicle = probabilities[:, Label.CAR] > 0.4
+    end_view = vehicle & (length < 2.4) & across  # the length is hidden behind it
     headings, low, high = _turned(headings, low, high, end_view)
     wanted = np.where(vehicle[:, None], [_CAR_LENGTH_M, _CAR_WIDTH_M], 0.0)
     sides = np.maximum(high - low, 0.1)
@@ -76,8 +75,11 @@ def _turned(
     return headings + which * (np.pi / 2.0), np.where(pick, turned_low, low), np.where(pick, turned_high, high)
 
 
-def _classes(length: np.ndarray, width: np.ndarray, height: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return (K, 12) probabilities by size. A car of which many points are seen shows more than one narrow end."""
+def _classes(length: np.ndarray, width: np.ndarray, height: np.ndarray, narrow: np.ndarray) -> np.ndarray:
+    """Return (K, 12) probabilities by size.
+
+    narrow: (K,) seen so well that a car would show its width, or an end of it as flat as a plate.
+    """
     scores = np.zeros((len(length), len(Label)))
     scores[:, Label.UNKNOWN] = 1.0
     for label, (*windows, weight) in _WINDOWS.items():
@@ -85,7 +87,7 @@ def _classes(length: np.ndarray, width: np.ndarray, height: np.ndarray, counts: 
         for size, (least, most) in zip((length, width, height), windows):
             outside = np.maximum(np.maximum(least - size, size - most), 0.0)
             scores[:, label] *= np.exp(-((outside / _SOFT_M) ** 2))
-    scores[(length < 2.4) & (width < 1.0) & (counts > 60), Label.CAR] *= 0.1
+    scores[narrow & (length < 2.4) & (width < 1.0), Label.CAR] *= 0.1
     return scores / scores.sum(axis=1, keepdims=True)
 
 

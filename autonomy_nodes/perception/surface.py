@@ -86,33 +86,45 @@ def _plane(sums: np.ndarray, i: int, j: int, half: int, plane: np.ndarray) -> bo
 
 
 @njit(cache=True)
-def steps_of(elevation: np.ndarray) -> np.ndarray:
-    """Return (X, Y) the largest jump [m] to a neighbour, beyond what the slope beside it explains; NaN where unknown.
+def _height(elevation: np.ndarray, i: int, j: int) -> float:
+    """Return the height of a cell; NaN outside."""
+    inside = 0 <= i < elevation.shape[0] and 0 <= j < elevation.shape[1]
+    return elevation[i, j] if inside else np.nan
 
-    A jump is judged against the differences just before and after it along the same line, whichever is nearer: an even
-    slope has none, a kerb between two flats has its whole height.
+
+@njit(cache=True)
+def _excess(jump: float, before: float, after: float) -> float:
+    """Return how much of a jump the rise just before or after it, whichever is nearer, does not explain."""
+    one, two = abs(jump - before), abs(jump - after)
+    if np.isnan(one) or np.isnan(two):
+        return two if np.isnan(one) else one
+    return min(one, two)
+
+
+@njit(cache=True)
+def steps_of(elevation: np.ndarray) -> np.ndarray:
+    """Return (X, Y) the largest jump [m] at a cell beyond what the slope beside it explains; NaN where unknown.
+
+    A jump from cell to cell, or over a cell that holds an edge, is judged against the rise just before and after it:
+    an even slope has none, a kerb between two flats has its whole height, wherever in a cell it lies.
     """
     step = np.full(elevation.shape, np.nan, np.float32)
-    rows, columns = elevation.shape
-    for i in range(rows):
-        for j in range(columns):
+    for i in range(elevation.shape[0]):
+        for j in range(elevation.shape[1]):
             here = elevation[i, j]
             if not np.isfinite(here):
                 continue
             largest = 0.0
-            for di, dj in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                a, b = i + di, j + dj
-                if a < 0 or b < 0 or a >= rows or b >= columns or not np.isfinite(elevation[a, b]):
-                    continue
-                jump = elevation[a, b] - here
-                excess, known = abs(jump), False
-                a, b = i - di, j - dj
-                if 0 <= a < rows and 0 <= b < columns and np.isfinite(elevation[a, b]):
-                    excess, known = abs(jump - (here - elevation[a, b])), True
-                a, b = i + 2 * di, j + 2 * dj
-                if 0 <= a < rows and 0 <= b < columns and np.isfinite(elevation[a, b]):
-                    after = abs(jump - (elevation[a, b] - elevation[i + di, j + dj]))
-                    excess = min(excess, after) if known else after
-                largest = max(largest, excess)
+            for di, dj in ((1, 0), (0, 1)):
+                left, right = _height(elevation, i - di, j - dj), _height(elevation, i + di, j + dj)
+                before = left - _height(elevation, i - 2 * di, j - 2 * dj)
+                after = _height(elevation, i + 2 * di, j + 2 * dj) - right
+                for excess in (
+                    _excess(right - here, here - left, after),
+                    _excess(here - left, before, right - here),
+                    _excess(right - left, 2.0 * before, 2.0 * after),
+                ):
+                    if excess > largest:  # false for NaN
+                        largest = excess
             step[i, j] = largest
     return step

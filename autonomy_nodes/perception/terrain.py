@@ -16,8 +16,8 @@ from autonomy_nodes.perception import cells as columns
 from autonomy_nodes.perception.cells import gathered, seen_through, turned
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.surface import shape_of, steps_of
+from autonomy_nodes.perception.traversability import judged
 
-UNKNOWN, FLAT, ROUGH, BLOCKED, HOLE = range(5)  # the classes of a cell
 _ELEVATION, _VARIANCE, _EVIDENCE, _TOP, _CEILING, _SCATTER, _SEEN, _HELD = range(8)  # what is kept of a cell
 _NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0, 0.0], np.float32)
 _ONCE_FREE = -0.4  # what was seen free fades to a guess, not to unknown: the vehicle does not see what is close to it
@@ -146,8 +146,9 @@ class Terrain:
         if not self._far:
             layers |= {'slope': slope, 'step': steps_of(elevation), 'ceiling': state[..., _CEILING].copy()}
             layers['roughness'] = np.maximum(roughness, state[..., _SCATTER])
-            limits = np.array([config.steepest_rad, config.highest_step_m, config.roughest_m, config.hole_m])
-            layers['traversability'], layers['class'] = _judged(
+            fall = np.tan(config.steepest_rad) * config.resolution_m
+            limits = np.array([config.steepest_rad, config.highest_step_m, config.roughest_m, config.hole_m, fall])
+            layers['traversability'], layers['class'] = judged(
                 elevation, slope, layers['step'], layers['roughness'], layers['occupancy'], filled, limits
             )
         origin = self._corner * config.resolution_m
@@ -184,7 +185,9 @@ def _renew(
             if cell[_EVIDENCE] > 0.0 or cell[_EVIDENCE] < _ONCE_FREE:
                 cell[_EVIDENCE] *= fading
             if sum_[columns.GROUND_COUNT] > 0:
-                _see_ground(cell, sum_, place[2], limits[0])
+                _see_ground(cell, sum_[:3], place[2], limits[0])
+            elif sum_[columns.BELOW_COUNT] > 3 and cell[_SEEN] == 0.0:  # the bottom beside an edge; else a reflection
+                _see_ground(cell, sum_[3:6], place[2], limits[0])
             hits = sum_[columns.OBSTACLE_COUNT]
             if hits > 0:
                 cell[_EVIDENCE] = min(cell[_EVIDENCE] + (1.2 if hits > 1 else 0.5), 3.5)
@@ -206,11 +209,10 @@ def _renew(
 
 
 @njit(cache=True)
-def _see_ground(cell: np.ndarray, sum_: np.ndarray, height: float, sigma: float) -> None:
+def _see_ground(cell: np.ndarray, sums: np.ndarray, height: float, sigma: float) -> None:
     """Filter the elevation of one cell; a surface that changed by more than errors explain starts anew."""
-    count = sum_[columns.GROUND_COUNT]
-    mean = sum_[columns.GROUND_SUM] / count
-    spread2 = max(0.0, sum_[columns.GROUND_SQUARES] / count - mean * mean)
+    count, mean = sums[0], sums[1] / sums[0]
+    spread2 = max(0.0, sums[2] / count - mean * mean)
     measured, variance = mean + height, (sigma**2 + spread2) / min(count, 4.0) + 0.25 * sigma**2
     cell[_SCATTER] = np.sqrt(spread2) if cell[_SEEN] == 0.0 else 0.7 * cell[_SCATTER] + 0.3 * np.sqrt(spread2)
     off = measured - cell[_ELEVATION]
@@ -247,44 +249,3 @@ def _stand(state: np.ndarray, body: np.ndarray, rotation: np.ndarray, place: np.
                     if cell[_SEEN] == 0.0:
                         cell[_ELEVATION] = wheels + total / max(count, 1.0)
                         cell[_VARIANCE], cell[_SEEN] = 0.01, 1.0
-
-
-@njit(cache=True)
-def _judged(
-    elevation: np.ndarray,
-    slope: np.ndarray,
-    step: np.ndarray,
-    roughness: np.ndarray,
-    occupancy: np.ndarray,
-    filled: np.ndarray,
-    limits: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return traversability (0 never to 1 easy, NaN unknown) and class; limits: slope, step, roughness, hole."""
-    easy = np.full(elevation.shape, np.nan, np.float32)
-    kind = np.zeros(elevation.shape, np.float32)
-    for i in range(elevation.shape[0]):
-        for j in range(elevation.shape[1]):
-            if occupancy[i, j] > 0.5:
-                easy[i, j], kind[i, j] = 0.0, BLOCKED
-                continue
-            if not np.isfinite(elevation[i, j]):
-                continue
-            worst = max(0.0, step[i, j] / limits[1])
-            if np.isfinite(slope[i, j]):
-                worst = max(worst, slope[i, j] / limits[0], roughness[i, j] / limits[2])
-            best = 0.5 if filled[i, j] else 1.0
-            easy[i, j] = min(max((1.0 - worst) / 0.75, 0.0), best)  # up to a quarter of each limit is easy
-            kind[i, j] = FLAT if worst < 0.5 else ROUGH
-            if step[i, j] > limits[1] and _sunken(elevation, i, j, limits[3]):
-                easy[i, j], kind[i, j] = 0.0, HOLE
-    return easy, kind
-
-
-@njit(cache=True)
-def _sunken(elevation: np.ndarray, i: int, j: int, depth: float) -> bool:
-    """Return whether a neighbour lies `depth` or more above this cell: the lower side of a drop."""
-    for a in range(max(i - 1, 0), min(i + 2, elevation.shape[0])):
-        for b in range(max(j - 1, 0), min(j + 2, elevation.shape[1])):
-            if elevation[a, b] - elevation[i, j] >= depth:
-                return True
-    return False

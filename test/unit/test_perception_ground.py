@@ -1,0 +1,121 @@
+"""The ground split: slopes, kerbs, ditches and reflections from below, with many beams and with few."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from perception_scenes import Box, ditch_hits, ground_hits, scan
+
+from autonomy_nodes.perception.ground import BELOW, GROUND, OBSTACLE, OUTSIDE, OVERHEAD, GroundConfig, GroundSplitter
+
+SPLITTER = GroundSplitter(GroundConfig(), vehicle_height_m=1.6)  # so that 2.1 m above ground is overhead
+
+
+def split(cloud):
+    return SPLITTER.split(cloud.xyz)
+
+
+def test_a_plain_is_ground_and_a_box_on_it_is_not():
+    cloud = scan([Box(12.0, 0.0)])
+    ground = split(cloud)
+    on_box = (abs(cloud.xyz[:, 0] - 9.8) < 0.1) & (abs(cloud.xyz[:, 1]) < 0.85) & (cloud.xyz[:, 2] > 0.15)
+    assert on_box.sum() > 100 and (ground.kinds[on_box] == OBSTACLE).all()
+    np.testing.assert_allclose(ground.heights_m[on_box], cloud.xyz[on_box, 2], atol=0.1)
+    flat = cloud.xyz[:, 2] < 0.05
+    assert (ground.kinds[flat] == GROUND).mean() > 0.995
+
+
+@pytest.mark.parametrize('slope', [-0.2, 0.15, 0.25])
+def test_a_slope_is_ground(slope):
+    cloud = scan(ground=partial(ground_hits, slope=slope))
+    assert (split(cloud).kinds == GROUND).mean() > 0.99
+
+
+def test_the_bottom_of_a_ditch_is_ground_and_its_far_side_follows():
+    cloud = scan(ground=partial(ditch_hits, start=9.0, end=14.0, depth=0.8))
+    ground = split(cloud)
+    x, z = cloud.xyz[:, 0], cloud.xyz[:, 2]
+    bottom = (x > 11.0) & (x < 13.8) & (z < -0.7) & (abs(cloud.xyz[:, 1]) < 4.0)
+    beyond = (x > 16.0) & (x < 30.0) & (abs(cloud.xyz[:, 1]) < 5.0)
+    assert bottom.sum() > 50 and (ground.kinds[bottom] == GROUND).mean() > 0.9
+    assert beyond.sum() > 100 and (ground.kinds[beyond] == GROUND).mean() > 0.95
+
+
+def test_a_kerb_leads_to_ground_that_is_higher():
+    def street(directions, origin):
+        road, walk = ground_hits(directions, origin), ground_hits(directions, origin - [0.0, 0.0, 0.15])
+        y = origin[1] + walk * directions[:, 1]
+        return np.where(y > 4.0, walk, road)
+
+    cloud = scan(ground=street)
+    walk = (cloud.xyz[:, 1] > 4.5) & (cloud.xyz[:, 1] < 15.0)
+    assert walk.sum() > 1000 and (split(cloud).kinds[walk] == GROUND).mean() > 0.97
+
+
+def test_what_is_higher_than_the_vehicle_is_overhead():
+    cloud = scan([Box(12.0, 0.0, length=3.0, width=20.0, low=2.4, high=3.0)], highest_deg=15.0)
+    bridge = cloud.xyz[:, 2] > 2.0
+    assert bridge.sum() > 100 and (split(cloud).kinds[bridge] == OVERHEAD).all()
+
+
+def test_reflections_from_below_are_not_ground_and_do_not_pull_it_down():
+    cloud = scan()
+    mirrored = cloud.xyz[::97] - np.array([0.0, 0.0, 1.5], np.float32)
+    ground = SPLITTER.split(np.concatenate([cloud.xyz, mirrored]))
+    near = np.hypot(*mirrored[:, :2].T) < 40.0  # farther out there are cells that hold nothing else
+    assert (ground.kinds[len(cloud) :][near] == BELOW).mean() > 0.95
+    assert (ground.kinds[: len(cloud)] == GROUND).mean() > 0.99
+
+
+def test_sixteen_beams_suffice():
+    cloud = scan([Box(12.0, 2.0)], beams=16, lowest_deg=-15.0, highest_deg=15.0)
+    ground = split(cloud)
+    flat, box = cloud.xyz[:, 2] < 0.05, cloud.xyz[:, 2] > 0.2
+    assert (ground.kinds[flat] == GROUND).mean() > 0.99 and (ground.kinds[box] == OBSTACLE).mean() > 0.95
+
+
+def test_a_wall_without_ground_before_it_is_no_ground():
+    cloud = scan([Box(15.0, 0.0, length=0.3, width=60.0, high=6.0)])
+    above = cloud.xyz[:, 2] > 0.3
+    assert (split(cloud).kinds[above] != GROUND).all()
+
+
+@pytest.mark.parametrize('count', [0, 1, 3])
+def test_next_to_nothing_is_split_too(count):
+    xyz = np.array([[5.0, 0.0, 0.0], [9.0, 1.0, 1.0], [1e4, 0.0, 0.0]], np.float32)[:count]
+    assert list(SPLITTER.split(xyz).kinds) == [GROUND, OBSTACLE, OUTSIDE][:count]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(0, 300), st.sampled_from([0.1, 10.0, 1000.0]))
+def test_any_cloud_gives_a_kind_and_a_height_for_each_point(seed, count, scale):
+    xyz = (np.random.default_rng(seed).normal(size=(count, 3)) * scale).astype(np.float32)
+    ground = SPLITTER.split(xyz)
+    inside = ground.kinds != OUTSIDE
+    assert len(ground.kinds) == count and np.isfinite(ground.heights_m[inside]).all()
+    assert (ground.kinds <= OUTSIDE).all()
+
+
+@pytest.mark.parametrize('name, value', [('range_m', 0.0), ('cell_growth', 1.0), ('headroom_m', -0.1)])
+def test_nonsense_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f'ground.{name}={value}'):
+        GroundConfig(**{name: value})
+
+
+def test_the_labelled_sweep_is_split_as_well_as_patchwork_does():
+    root = os.environ.get('AUTONOMY_DATA')
+    if not root or not (folder := Path(root) / 'sensors' / 'semantickitti').is_dir():
+        pytest.skip('needs sensors/semantickitti in AUTONOMY_DATA')
+    sweep = np.load(folder / '00_000000.npz')
+    labels = np.load(folder / '00_000000_label.npz')['raw']
+    xyz = np.cumsum(sweep['dxyz'], axis=1).T * (float(sweep['q_mm']) / 1000.0) + [0.0, 0.0, 1.73]
+    found = SPLITTER.split(np.ascontiguousarray(xyz, np.float32)).kinds == GROUND
+    true = np.isin(labels, [40, 44, 48, 49, 60, 72])
+    known = labels > 1
+    right = (found & true & known).sum()
+    f1 = 2.0 * right / ((found & known).sum() + (true & known).sum())
+    assert f1 > 0.96  # pypatchworkpp 0.9662, vegetation counted as not ground
