@@ -16,6 +16,7 @@ from autonomy_nodes.mapping.chunks import (
     SightConfig,
     chunks_of,
     common_shift,
+    compatible,
     in_sight,
     matched,
     samples_of,
@@ -35,8 +36,9 @@ class ChangesConfig:
     """Settings of change detection.
 
     match_probability: of the best lane, below which a frame is not judged. gone_s: a traversal ends when the element
-    was not in sight for so long. frames: judged ones before anything is said. most_new, most_lines: kept at most. reports: frames that must show a class
+    was not in sight for so long. frames: judged ones before anything is said. reports: frames that must show a class
     before its absence counts, for a detector may not know it. chain: share of the evidence of neighbouring chunks.
+    same_...: segments this near to one another are one new thing. most_new, most_lines: kept at most.
     """
 
     sight: SightConfig = field(default_factory=SightConfig)
@@ -109,9 +111,8 @@ class ChangeWatch:
             return 'the lane is not sure'
         if abs(match.heading_errors_rad[0]) > self.config.heading_rad:
             return 'the vehicle is not along its lane'
-        for class_ in np.unique(seen.classes).tolist():
-            if class_ in self._reports:
-                self._reports[class_] += 1
+        for class_ in self._reports:
+            self._reports[class_] += bool((compatible(class_, seen.classes) & (seen.classes != Line.UNKNOWN)).any())
         classes = tuple(class_ for class_, count in self._reports.items() if count >= self.config.reports)
         sight, map_from_base = self.config.sight, matrix_of(pose.position_m, pose.orientation)
         chunks = chunks_of(pieces, classes, sight.near_m)

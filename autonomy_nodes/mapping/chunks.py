@@ -133,7 +133,7 @@ def matched(chunks: Chunks, places: np.ndarray, classes: np.ndarray, config: Sig
     return hit.sum(axis=1) >= np.maximum(needed * np.isfinite(chunks.points[:, :, 0]).sum(axis=1), 1.0)
 
 
-def compatible(mapped: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def compatible(mapped: np.ndarray | int, seen: np.ndarray) -> np.ndarray:
     """Return whether a line of the map can look like this: dashes like solid, any paint like unknown."""
     paint = np.isin(mapped, PAINT)
     return (mapped == seen) | (paint & np.isin(seen, PAINT)) | ((mapped != Line.BOUNDARY) & (seen == Line.UNKNOWN))

@@ -45,31 +45,25 @@ class LaneGraph:
     def route(self, start: int, goal: int, lane_change_m: float = 30.0, ahead: bool = True) -> tuple[int, ...]:
         """Return lanelets from `start` to `goal`, both included; () where there is no way.
 
-        lane_change_m: how many metres of detour one lane change is worth. ahead: whether the goal lies ahead when
-        both are one lane; if not, the way leads round to it.
+        lane_change_m: how many metres of detour one lane change is worth. ahead: whether the goal lies ahead, should
+        it be in this lane or beside it; if not, the way has to lead round to it.
         """
-        if start == goal and ahead:
-            return (start,)
         target = self.ends[goal]
-        best: dict[int, float] = {}
-        heap: list[tuple[float, float, int, tuple[int, ...]]] = []
-
-        def open_next(id_: int, cost: float, path: tuple[int, ...]) -> None:
-            steps = [(lane, cost + self.lengths_m[lane]) for lane in self.successors[id_]]
-            steps += [(lane, cost + lane_change_m) for lane in self.beside(id_)]
-            for lane, total in steps:
-                if total < best.get(lane, np.inf):
-                    best[lane] = total
-                    guess = max(float(np.hypot(*(self.ends[lane] - target))) - lane_change_m, 0.0)
-                    heapq.heappush(heap, (total + guess, total, lane, (*path, lane)))
-
-        open_next(start, 0.0, (start,))
+        best: dict[tuple[int, bool], float] = {(start, ahead): 0.0}  # by lane, and whether the goal counts there
+        heap: list[tuple[float, float, int, bool, tuple[int, ...]]] = [(0.0, 0.0, start, ahead, (start,))]
         while heap:
-            _, cost, id_, path = heapq.heappop(heap)
-            if id_ == goal:
+            _, cost, id_, counts, path = heapq.heappop(heap)
+            if id_ == goal and counts:
                 return path
-            if cost <= best[id_]:
-                open_next(id_, cost, path)
+            if cost > best[id_, counts]:
+                continue
+            steps = [(lane, True, cost + self.lengths_m[lane]) for lane in self.successors[id_]]
+            steps += [(lane, counts, cost + lane_change_m) for lane in self.beside(id_)]
+            for lane, now, total in steps:
+                if total < best.get((lane, now), np.inf):
+                    best[lane, now] = total
+                    guess = max(float(np.hypot(*(self.ends[lane] - target))) - lane_change_m, 0.0)
+                    heapq.heappush(heap, (total + guess, total, lane, now, (*path, lane)))
         return ()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.geometry import inverse, wrapped
-from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Line
+from autonomy_nodes.common.lanes import PIECE_POINTS, LaneMatch, LanePieces, Line
 from autonomy_nodes.mapping.pieces import CONFIDENCE, Pieces
 
 
@@ -74,7 +74,7 @@ class Lookup:
         points = pieces.points[rows].reshape(-1, 3)
         if self.is_flat:  # a map without heights lies on the ground wherever that is
             points[:, 2] += map_from_base[2, 3]
-        points = (points @ base_from_map[:3, :3].T + base_from_map[:3, 3]).reshape(len(rows), -1, 3)  # (N, 20, 3)
+        points = (points @ base_from_map[:3, :3].T + base_from_map[:3, 3]).reshape(-1, PIECE_POINTS, 3)  # (N, 20, 3)
         x, y, z = np.moveaxis(points, 2, 0)
         inside = (x >= -config.behind_m) & (x <= config.ahead_m) & (np.abs(y) <= config.aside_m)
         inside &= np.abs(z + height_m) <= config.height_gap_m + config.steepest * np.hypot(x, y)

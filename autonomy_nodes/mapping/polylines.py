@@ -30,13 +30,6 @@ def middle(left: np.ndarray, right: np.ndarray, step_m: float) -> np.ndarray:
     return resampled((sides[0] + sides[1]) / 2.0, step_m)
 
 
-def headings(points: np.ndarray) -> np.ndarray:
-    """Return (N,) direction of the segment that begins at each of (N, 3) points, the last repeated."""
-    steps = np.diff(points[:, :2], axis=0)
-    angles = np.arctan2(steps[:, 1], steps[:, 0])
-    return np.append(angles, angles[-1])
-
-
 def oriented(left: np.ndarray, right: np.ndarray) -> tuple[bool, bool]:
     """Return whether each side must be turned round so that both run one way, with `left` on the left of travel.
 
@@ -58,6 +51,6 @@ def nearest(points: np.ndarray, xy: np.ndarray) -> tuple[float, float, float]:
     away = xy - (starts + share[:, None] * steps)
     best = int(np.argmin((away**2).sum(axis=1)))
     step, along = steps[best], arc_lengths(points)
-    side = np.sign(step[0] * away[best, 1] - step[1] * away[best, 0])
+    side = -1.0 if step[0] * away[best, 1] < step[1] * away[best, 0] else 1.0
     distance = float(side * np.hypot(*away[best]))
     return float(along[best] + share[best] * np.sqrt(squares[best])), distance, float(np.arctan2(step[1], step[0]))

@@ -9,7 +9,7 @@ from autonomy_nodes.mapping.model import Lanelet, RoadMap
 from autonomy_nodes.mapping.polylines import arc_lengths
 
 LIGHTS = {'traffic_light'}
-PAST_END_M = 5.0  # a stop line drawn so far beyond the end of its lane belongs to the end
+BEYOND_M = 5.0  # a stop line drawn so far before or beyond its lane belongs to that end of it
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def stops_of(road_map: RoadMap) -> dict[int, tuple[Stop, ...]]:
 
 
 def _ruled(lane: Lanelet, road_map: RoadMap) -> list[Stop]:
-    """Return the stops that rules of this lane name; without a line that crosses it, its end."""
+    """Return the stops that rules of this lane name; a light without a line stops at the border of the crossing."""
     stops = []
     length = float(arc_lengths(lane.centerline)[-1])
     for rule in (road_map.rules[id_] for id_ in lane.rules if id_ in road_map.rules):
@@ -52,16 +52,17 @@ def _ruled(lane: Lanelet, road_map: RoadMap) -> list[Stop]:
         refs = [ref for ref in rule.refs('ref_line') if ref in road_map.lines and len(road_map.lines[ref].points) > 1]
         crossings = [(crossing_of(lane.centerline, road_map.lines[ref].points), ref) for ref in refs]
         hits = [Stop(crossing, ref, light) for crossing, ref in crossings if crossing is not None]
-        if light and not hits:
-            hits = [Stop(length, 0, light)]
+        if light and not refs:
+            hits = [Stop(0.0 if lane.turn_direction else length, 0, light)]
         stops += hits
     return stops
 
 
 def crossing_of(path: np.ndarray, line: np.ndarray) -> float | None:
-    """Return how far along (N, 3) `path`, made longer by `PAST_END_M` at its end, (M, 3) `line` crosses it, or None."""
-    tail = path[-1, :2] - path[-2, :2]
-    longer = np.vstack([path[:, :2], path[-1, :2] + PAST_END_M * tail / max(float(np.hypot(*tail)), 1e-9)])
+    """Return how far along (N, 3) `path`, made longer by `BEYOND_M` at its ends, (M, 3) `line` crosses it, or None."""
+    ends = np.array([path[0, :2] - path[1, :2], path[-1, :2] - path[-2, :2]])
+    ends *= BEYOND_M / np.maximum(np.hypot(*ends.T), 1e-9)[:, None]
+    longer = np.vstack([path[0, :2] + ends[0], path[:, :2], path[-1, :2] + ends[1]])
     starts, steps = longer[:-1, None], np.diff(longer, axis=0)[:, None]  # (N, 1, 2)
     others, sides = line[None, :-1, :2], np.diff(line[:, :2], axis=0)[None]  # (1, M - 1, 2)
     between = others - starts
@@ -73,9 +74,9 @@ def crossing_of(path: np.ndarray, line: np.ndarray) -> float | None:
     if not hit.any():
         return None
     row, column = np.argwhere(hit)[0]
-    lengths = np.append(arc_lengths(path), arc_lengths(path)[-1] + PAST_END_M)
+    lengths = arc_lengths(longer) - BEYOND_M
     s_m = lengths[row] + along[row, column] * (lengths[row + 1] - lengths[row])
-    return float(min(s_m, lengths[-2]))
+    return float(np.clip(s_m, 0.0, lengths[-2]))
 
 
 def ahead(

@@ -21,6 +21,7 @@ PACES = ('keep', 'brake', 'faster')
 LASTING = (False, True, False)  # who brakes does so until it stands
 SLOW_MPS = 3.0  # below this a vehicle does not turn faster
 MOST_SQUARES = 9.0  # nobody is ruled out by one bad second
+LINE_NEAR_S = 6.0
 LANE_SLACK = 2.0  # lanes are drawn, drivers cut corners
 
 
@@ -81,6 +82,9 @@ def hypotheses(
         for place, (name, lasting) in enumerate(zip(PACES, LASTING)):
             stops = lanes.stops_m if name == 'brake' else np.full(len(lanes), np.inf)
             wanted = speeds_over(owners.speeds_mps, paces[place, lanes.owners], times_s, lasting)
+            if name == 'brake':  # for the line where one is near, else at once
+                near = stops - lanes.starts_m < LINE_NEAR_S * owners.speeds_mps
+                wanted = np.where(near[:, None], owners.speeds_mps[:, None], wanted)
             travelled = lane_distances(lanes, wanted, times_s, stops)
             paths[lanes.owners, slots, place] = along_lanes(lanes, owners, travelled, times_s)
             held = config.red_light_factor if red and name == 'brake' else 1.0

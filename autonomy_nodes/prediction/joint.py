@@ -50,6 +50,9 @@ def weighed(probabilities: np.ndarray, touching: np.ndarray, moving: np.ndarray)
 
     probabilities: (N, K) of the paths of each alone. moving: (N,) who counts for the probability of a mode.
     """
+    if not len(probabilities):
+        modes = probabilities.shape[1]
+        return np.full(modes, 1.0 / modes), probabilities
     each = np.minimum(touching.sum(axis=2).T, MOST_OVERLAPS)  # (N, K)
     marginal = probabilities * np.exp(-OVERLAP_COST * each)
     marginal /= marginal.sum(axis=1, keepdims=True)
