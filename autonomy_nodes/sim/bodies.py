@@ -10,6 +10,7 @@ from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.sim import shapes
 from autonomy_nodes.sim.dynamics import Dynamics, EgoMotion, standing
+from autonomy_nodes.sim.ground import HeightField
 from autonomy_nodes.sim.materials import Semantic
 from autonomy_nodes.sim.mesh import Mesh
 from autonomy_nodes.sim.raycast import Body
@@ -27,6 +28,13 @@ class Cast:
 
     def __init__(self, world: World) -> None:
         self._ground = world.ground
+        self._poses: dict[int, tuple[Stand, np.ndarray]] = {}  # of each actor, as it was asked for last
+
+    def pose(self, actor: Actor, stand: Stand) -> np.ndarray:
+        """Return the (4, 4) pose in map of an actor's body, its middle on the ground."""
+        if actor.id not in self._poses or self._poses[actor.id][0] is not stand:  # who parks keeps his stand
+            self._poses[actor.id] = stand, pose_of(self._ground, actor, stand)
+        return self._poses[actor.id][1]
 
     def bodies(self, movers: Sequence[tuple[Actor, Stand]], centre: np.ndarray, within_m: float) -> list[Body]:
         """Return the bodies of those present whose middle is near (2,) `centre`."""
@@ -34,14 +42,14 @@ class Cast:
         for actor, stand in movers:
             if stand.gone or math.dist((stand.x_m, stand.y_m), centre) > within_m + actor.dimensions_m[0]:
                 continue
-            pose = pose_of(self._ground, actor, stand)
+            pose = self.pose(actor, stand)
             mesh = shapes.body(actor.shape, actor.dimensions_m, actor.style)
             velocity = pose[:3, 0] * stand.speed_mps
             found.append(Body(actor.id, mesh, pose, actor.tint, Semantic.ACTOR, velocity, stand.turn_rps))
         return found
 
 
-def pose_of(ground, actor: Actor, stand: Stand) -> np.ndarray:  # noqa: ANN001
+def pose_of(ground: HeightField, actor: Actor, stand: Stand) -> np.ndarray:
     """Return the (4, 4) pose in map of an actor's body, its middle on the ground."""
     length, width, _ = actor.dimensions_m
     place = np.array([stand.x_m, stand.y_m])
@@ -79,11 +87,11 @@ def ego_meshes(vehicle: Vehicle) -> tuple[Mesh, ...]:
     return ego_mesh(vehicle), shapes.body('trailer', size).shifted(x=body.middle_m)
 
 
-def truth_of(stamp_ns: int, traffic: Traffic, world: World) -> Objects:
+def truth_of(stamp_ns: int, traffic: Traffic, cast: Cast) -> Objects:
     """Return everybody as tracked objects in map."""
-    present = [(actor, traffic.stands[actor.id]) for actor in world.actors if traffic.present(actor.id)]
+    present = [(actor, traffic.stands[actor.id]) for actor in traffic.actors if traffic.present(actor.id)]
     count = len(present)
-    poses = [pose_of(world.ground, actor, stand) for actor, stand in present]
+    poses = [cast.pose(actor, stand) for actor, stand in present]
     size = np.array([actor.dimensions_m for actor, _ in present]).reshape(count, 3)
     middles = np.array(
         [pose[:3, 3] + pose[:3, 2] * actor.dimensions_m[2] / 2 for pose, (actor, _) in zip(poses, present)]

@@ -144,22 +144,19 @@ def standing(
 
     axles_m: how far ahead of `xy` the rear and the front axle are.
     """
-    along = np.array([math.cos(heading), math.sin(heading)])
-    left = np.array([-along[1], along[0]])
-    reach = np.array([-_TYRE_M, 0.0, _TYRE_M])
-    places = [
-        xy + (axle + reach)[:, None] * along + side * half_track_m * left for axle in axles_m for side in (-1.0, 1.0)
-    ]
-    rear_right, rear_left, front_right, front_left = ground.height(np.stack(places)).mean(axis=1)
+    cos, sin = math.cos(heading), math.sin(heading)
+    along = np.add.outer(axles_m, _TYRE_M * np.array([-1.0, 0.0, 1.0]))[:, None]  # (axle, side, place)
+    left = np.array([-half_track_m, half_track_m])[:, None]
+    places = np.stack([xy[0] + along * cos - left * sin, xy[1] + along * sin + left * cos], axis=-1)
+    (rear_right, rear_left), (front_right, front_left) = ground.height(places).mean(axis=2).tolist()
     rear, front = 0.5 * (rear_right + rear_left), 0.5 * (front_right + front_left)
     rise = (front - rear) / (axles_m[1] - axles_m[0])
     bank = (rear_left + front_left - rear_right - front_right) / (4.0 * half_track_m)
-    x = np.array([*along, rise])
-    y = np.array([*left, bank])
-    x /= np.linalg.norm(x)
-    y -= x * (x @ y)
-    y /= np.linalg.norm(y)
+    x = np.array([cos, sin, rise]) / math.sqrt(1.0 + rise * rise)
+    z = np.array([bank * sin - rise * cos, -bank * cos - rise * sin, 1.0])  # across both slopes
+    z /= math.sqrt(float(z @ z))
     pose = np.eye(4)
-    pose[:3, :3] = np.stack([x, y, np.cross(x, y)], axis=-1)
-    pose[:3, 3] = [*xy, rear - axles_m[0] * rise]
+    pose[:3, 0], pose[:3, 2] = x, z
+    pose[:3, 1] = z[1] * x[2] - z[2] * x[1], z[2] * x[0] - z[0] * x[2], z[0] * x[1] - z[1] * x[0]
+    pose[:3, 3] = xy[0], xy[1], rear - axles_m[0] * rise
     return pose

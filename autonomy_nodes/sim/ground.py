@@ -40,10 +40,11 @@ class HeightField:
 
     def height(self, xy: np.ndarray) -> np.ndarray:
         """Return (...) z of the ground at (..., 2) places; beyond the grid that of its nearest place."""
-        place = np.clip((np.asarray(xy, float) - self.origin_m) / self.resolution_m, 0.0, None)
+        place = np.maximum((np.asarray(xy, float) - self.origin_m) / self.resolution_m, 0.0)
         cell = np.minimum(place.astype(np.int64), np.array(self.heights_m.shape) - 2)
         i, j = cell[..., 0], cell[..., 1]
-        u, v = np.moveaxis(np.clip(place - cell, 0.0, 1.0), -1, 0)
+        share = np.clip(place - cell, 0.0, 1.0)
+        u, v = share[..., 0], share[..., 1]
         z00, z10 = self.heights_m[i, j], self.heights_m[i + 1, j]
         z01, z11 = self.heights_m[i, j + 1], self.heights_m[i + 1, j + 1]
         # the cell's diagonal runs from its lowest to its highest corner, as in `mesh`

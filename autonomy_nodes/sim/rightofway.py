@@ -31,6 +31,7 @@ class Rules:
     def __init__(self, lanes: LaneMap | None) -> None:
         self._lanes = lanes
         self._centres: dict[int, np.ndarray] = {}
+        self._lengths: dict[int, float] = {}
 
     def stops(
         self, lanes: Sequence[int], front_m: float, speed_mps: float, time_s: float, others: Sequence[Seen]
@@ -67,7 +68,10 @@ class Rules:
         return float(np.linalg.norm(self._centre(lane_id)[-1] - middle))
 
     def _length(self, lane_id: int) -> float:
-        return float(np.linalg.norm(np.diff(self._centre(lane_id), axis=0), axis=1).sum())
+        if lane_id not in self._lengths:
+            steps = np.diff(self._centre(lane_id), axis=0)
+            self._lengths[lane_id] = float(np.linalg.norm(steps, axis=1).sum())
+        return self._lengths[lane_id]
 
     def _taken(self, lanes: Sequence[int], others: Sequence[Seen]) -> bool:
         """Return whether somebody is on one of these lanes, or will soon be."""

@@ -177,7 +177,7 @@ class Simulation:
             imu,
             self._wheels.sample(now, self.motion) if self._due(settings.wheels.rate_hz) else None,
             gnss,
-            truth_of(now, self.traffic, self.world) if told else None,
+            truth_of(now, self.traffic, self._cast) if told else None,
             self.motion.ego(now) if told else None,
         )
 
