@@ -53,7 +53,7 @@ def painted(
         size = int(2.0 * config.range_m / config.cell_m)
         raster, cells, heights = _bright(xyz, ratios, config.range_m, config.cell_m, size, config.contrast)
         places = (cells + 0.5) * config.cell_m - config.range_m
-        reach = (0.3 + 0.03 * np.hypot(*places.T)) / config.cell_m
+        reach = (0.3 + 0.05 * np.hypot(*places.T)) / config.cell_m
         labels = connected(cells, size, reach, np.zeros(len(cells), np.int64))
         sizes = np.array([config.range_m, config.cell_m, config.shortest_m, config.widest_m, config.side_m])
         pieces = _pieces(places, heights, labels, raster, sizes)

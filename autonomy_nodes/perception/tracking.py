@@ -21,6 +21,7 @@ class TrackingConfig:
 
     externals: names of other detectors (radar, V2X). A track is published from `confirmed` existence and two sightings
     on, and forgotten below `lost`. visible: chance to find what is in view; hidden: what is behind something else.
+    farthest_m: how far from its expected place a track may be found again, in a sweep.
     still_sigmas: a speed that is not this many of its sigmas is taken for none, and so is that of a thing that has not
     gone still_m from where it was first seen: an edge of what is half hidden wanders, but not far.
     """
@@ -29,7 +30,7 @@ class TrackingConfig:
     external_age_s: float = 0.3
     acceleration_mps2: float = 3.0
     turn_rps2: float = 0.8
-    farthest_m: float = 4.0
+    farthest_m: float = 6.0
     confirmed: float = 0.6
     lost: float = 0.1
     visible: float = 0.6
@@ -71,7 +72,7 @@ class Tracker:
         matched = self._take(_in_odom(objects, ego.odom_from_base), ego_xy)
         for other in externals:
             if abs(stamp_ns - other.stamp_ns) <= config.external_age_s * SECOND_NS:
-                matched |= self._take(_carried(other, ego), ego_xy, matched)
+                matched = self._take(_carried(other, ego), ego_xy, matched)
         self._lose(matched, _in_odom(objects, ego.odom_from_base), ego_xy)
         return self._told(stamp_ns)
 

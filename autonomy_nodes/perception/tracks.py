@@ -13,7 +13,7 @@ _MOVING_MPS = 2.0  # from this speed on a vehicle points where it goes
 _NEVER = 0.02  # least probability of a class in one sweep, so that no sweep rules one out for good
 
 _SPEED_SIGMAS_MPS = np.full(len(Label), 3.0)  # of what is seen for the first time, by class
-_SPEED_SIGMAS_MPS[[Label.CAR, Label.TRUCK, Label.BUS, Label.TRAILER, Label.MOTORCYCLE]] = 10.0
+_SPEED_SIGMAS_MPS[[Label.CAR, Label.TRUCK, Label.BUS, Label.TRAILER, Label.MOTORCYCLE]] = 15.0
 _SPEED_SIGMAS_MPS[[Label.BICYCLE, Label.UNKNOWN]] = 5.0, 2.0
 
 

@@ -24,7 +24,7 @@ def off_axis(heading, true):
     return abs((heading - true + np.pi / 2.0) % np.pi - np.pi / 2.0)
 
 
-@pytest.mark.parametrize('heading', [0.0, 0.5, 1.2, 2.0])
+@pytest.mark.parametrize('heading', [0.0, 0.8, 1.2, 2.0])
 def test_a_car_seen_from_a_corner_is_found_whole(heading):
     objects = found([Box(14.0, 5.0, heading=heading)], azimuths=1800).objects
     row = nearest(objects, 14.0, 5.0)
