@@ -7,15 +7,18 @@ import numpy as np
 from autonomy_nodes.common.geometry import moved, wrapped
 from autonomy_nodes.common.lanes import LanePieces, Line
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.planning.reference import Reference, reference_through
+from autonomy_nodes.planning.ground import Ground
+from autonomy_nodes.planning.reference import Reference, reference_through, smoothed
 from autonomy_nodes.planning.road import NO_ROAD, Road, road_along
 from autonomy_nodes.planning.situation import Situation
 from autonomy_nodes.planning.start import CRAWL_MPS, JointModel
 from autonomy_nodes.planning.surroundings import speed_for_sight
+from autonomy_nodes.planning.way import Way
 
 AHEAD_M = 150.0  # no reference is needed further than the vehicle can go within the horizon
 BEHIND_M = 20.0
 BLEND_M = 24.0  # length over which a route changes lanes
+WAY_ROOM_M = 0.5  # kept beside the body by a way round obstacles
 JOIN_M = 3.0  # lanes that follow one another meet within this
 
 
@@ -45,6 +48,7 @@ class Course:
 
     station_m, offset_m, heading_error: of the vehicle. speed_mps: the highest speed wanted here.
     end_m: the station where base_link must stand, inf where there is none; end: what is there.
+    way: (1 + K, 2) over open ground: from where we are by corners to the goal; else empty.
     reached: whether the vehicle stands at its end. words: what the operator should know.
     """
 
@@ -56,6 +60,7 @@ class Course:
     road: Road = NO_ROAD
     end_m: float = np.inf
     end: str = ''
+    way: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     reached: bool = False
     words: tuple[str, ...] = field(default=())
 
@@ -65,9 +70,11 @@ class Course:
         return self.reference.kind in ('route', 'lane')
 
 
-def choose_course(situation: Situation, joint: JointModel, vehicle: Vehicle, settings: CourseSettings) -> Course:
+def choose_course(
+    situation: Situation, ground: Ground, way: Way, joint: JointModel, vehicle: Vehicle, settings: CourseSettings
+) -> Course:
     """Return the course for this step, no faster than the sensors see and the trailer's angle is known."""
-    course = _course(situation, vehicle, settings)
+    course = _lane_course(situation, vehicle, settings) or _free_course(situation, ground, way, vehicle, settings)
     words, speed = [], min(course.speed_mps, speed_for_sight(situation.visibility_m, vehicle))
     if vehicle.trailer.present and not joint.told:
         words.append('no articulation angle: it is modelled from odometry')
@@ -77,17 +84,18 @@ def choose_course(situation: Situation, joint: JointModel, vehicle: Vehicle, set
     return replace(course, speed_mps=max(speed, 0.5), words=tuple(words))
 
 
-def _course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course:
+def _lane_course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course | None:
+    """Return the course along the route or the lane that we are in, None where there is neither."""
     found = _lane_points(situation, settings)
     if found is None:
-        return _free_course(situation, vehicle, settings)
+        return None
     kind, ids, points, complete = found
     ego = situation.ego
     reference = reference_through(kind, moved(points, ego.odom_from_base)[:, :2])
     station, offset, heading = _placed(reference, situation)
     wrong_way = abs(float(wrapped(ego.heading_rad - heading))) > np.pi / 2.0
     if abs(offset) > settings.lane_reach_m or wrong_way:
-        return _free_course(situation, vehicle, settings)
+        return None
     end_m, end = (reference.length_m, 'end of the route') if complete else (np.inf, '')
     if situation.goal is not None:
         at, beside, _ = reference.project(np.asarray(situation.goal.position_m[:2], float))
@@ -102,23 +110,30 @@ def _course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) ->
     )  # fmt: skip
 
 
-def _free_course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course:
-    """Return the course where no lane leads: a curve to the goal, or straight on."""
+def _free_course(
+    situation: Situation, ground: Ground, way: Way, vehicle: Vehicle, settings: CourseSettings
+) -> Course:
+    """Return the course where no lane leads: a curve to the goal, round what stands in its way, or straight on."""
     ego, goal = situation.ego, situation.goal
     place, heading = ego.position_m[:2], ego.heading_rad
     forward = np.array([np.cos(heading), np.sin(heading)])
     speed = min(vehicle.limits.speed_mps, settings.off_road_speed_mps)
-    if goal is None or np.linalg.norm(goal.position_m[:2] - place) < 2.5:
+    there = None if goal is None else np.asarray(goal.position_m[:2], float)
+    corners = np.zeros((0, 2))
+    if there is None or np.linalg.norm(there - place) < 2.5:
         reference = reference_through('ahead', place + np.linspace(-5.0, AHEAD_M, 40)[:, None] * forward)
     else:
-        reference = reference_through('goal', _curve(place, forward, np.asarray(goal.position_m[:2], float)))
+        corners = way.around(place, there, ground, vehicle.width_m / 2.0 + WAY_ROOM_M, situation.stamp_ns)
+        first = _curve(place, forward, corners[0])
+        reference = reference_through('goal', _rounded(np.concatenate([first, corners[1:]])))
     station, offset, along = _placed(reference, situation)
     end_m, end = np.inf, ''
-    if goal is not None:
-        end_m, end = float(reference.project(np.asarray(goal.position_m[:2], float))[0]), 'goal'
+    if there is not None:
+        end_m, end = float(reference.project(there[None])[0][0]), 'goal'
     error = float(wrapped(heading - along))
+    way_on = np.concatenate([place[None], corners])
     return _arrived(
-        Course(reference, station, offset, error, speed, NO_ROAD, end_m, end), situation, settings
+        Course(reference, station, offset, error, speed, NO_ROAD, end_m, end, way_on), situation, settings
     )  # fmt: skip
 
 
@@ -139,6 +154,14 @@ def _curve(place: np.ndarray, forward: np.ndarray, goal: np.ndarray) -> np.ndarr
     there = gap / np.linalg.norm(gap) * reach
     h00, h10, h11 = 1.0 - 3.0 * t**2 + 2.0 * t**3, t - 2.0 * t**2 + t**3, t**3 - t**2
     return h00 * place + (1.0 - h00) * goal + h10 * reach * forward + h11 * there
+
+
+def _rounded(points: np.ndarray) -> np.ndarray:
+    """Return a way with a point each metre and its corners rounded, so that they can be driven at a fair speed."""
+    gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    at = np.linspace(0.0, gone[-1], max(int(gone[-1]), 2) + 1)
+    even = np.column_stack([np.interp(at, gone, points[:, axis]) for axis in range(2)])
+    return smoothed(smoothed(smoothed(even)))
 
 
 def _placed(reference: Reference, situation: Situation) -> tuple[float, float, float]:

@@ -19,6 +19,7 @@ from autonomy_nodes.planning.start import JointModel, start_of
 from autonomy_nodes.planning.surroundings import TerrainMemory, surroundings_of
 from autonomy_nodes.planning.terms import Weights, mark, totals
 from autonomy_nodes.planning.traffic import TrafficSettings
+from autonomy_nodes.planning.way import Way
 from autonomy_nodes.planning.words import Reason, best, explain
 
 SHOWN = 16
@@ -47,7 +48,7 @@ class Planner:
 
     def __init__(self, config: PlannerConfig) -> None:
         self.config = config
-        self._joint = JointModel(config.vehicle)
+        self._joint, self._way = JointModel(config.vehicle), Way()
         self._terrain = TerrainMemory(config.ground.max_age_s)
         self._last: Trajectory | None = None
         self._name = ''
@@ -58,7 +59,7 @@ class Planner:
         last = shifted_last(self._last, situation.stamp_ns, config.proposals)
         start = start_of(situation, last, self._joint, vehicle)
         around = surroundings_of(situation, start, self._terrain, vehicle, config.ground, config.traffic)
-        course = choose_course(situation, self._joint, vehicle, config.course)
+        course = choose_course(situation, around.ground, self._way, self._joint, vehicle, config.course)
 
         paths, given = propose_paths(course, start, situation.proposals, last, self._name, vehicle, config.proposals)
         caps = caps_along(paths, course, around.ground, config.ground.margin_m, start.speed_mps, vehicle)

@@ -9,6 +9,7 @@ from autonomy_nodes.common.types import Trajectory
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S, TIMES_S
 from autonomy_nodes.planning.traffic import boxes_overlap
+from autonomy_nodes.planning.way import distance_to_go
 
 JERK_MPS3 = 2.0  # root mean square
 LEAST_M = 6.0  # where no drive makes more than this, progress is not blown up
@@ -39,15 +40,14 @@ class Weights:
 
 
 def progress_m(seen: View) -> np.ndarray:
-    """Return (N,) metres made good: along the course, at most to its end; over open ground towards the goal.
+    """Return (N,) metres made good: along the course, at most to its end; over open ground on the way to the goal.
 
     Half of it is what is made by the end of the drive, half twice the mean on the way: of two drives that come to the
     same place the one is better that is there first.
     """
-    if seen.course.reference.kind == 'goal':
-        goal, _, _ = seen.course.reference.at(np.array(seen.course.end_m))
-        gap = np.linalg.norm(seen.drives.poses[..., :2] - goal, axis=-1)
-        made = gap[:, :1] - gap
+    if len(seen.course.way) > 1:
+        left = distance_to_go(seen.drives.poses[..., :2], seen.course.way)
+        made = left[:, :1] - left
     else:
         made = np.minimum(seen.stations_m, max(seen.course.end_m, seen.course.station_m)) - seen.course.station_m
     return np.maximum(0.5 * made[:, -1] + made.mean(axis=1), 0.0)
@@ -105,7 +105,7 @@ def headway(seen: View) -> np.ndarray:
 
 
 def comfort(seen: View) -> np.ndarray:
-    """Return (N,): all within half of the bounds of braking, acceleration, sideways force and jerk, nothing at twice."""
+    """Return (N,): all within half the bounds of braking, acceleration, sideways force and jerk, nothing at twice."""
     drives, limits = seen.drives, seen.vehicle.limits
     sideways = drives.speeds_mps**2 * np.tan(drives.wheels_rad) / seen.vehicle.wheelbase_m
     jerk = np.diff(drives.accelerations_mps2, axis=1) / STEP_S

@@ -20,8 +20,8 @@ class TrafficSettings:
 
     mode_probability: a mode below is not looked at. existence: nor an object below. within_s: contact with what moves
     is no veto if it comes later; what stands is sure to stay for the whole horizon. lateral_m, ahead_m: room that our
-    body keeps at its sides and in front; lateral_s: more at the sides, for each metre per second. yielded_s: who walks or cycles owns the way of this next time, so that we do
-    not pass close before them.
+    body keeps at its sides and in front; lateral_s: more at the sides, for each metre per second. yielded_s: who walks
+    or cycles owns the way of this next time, so that we do not pass close before them.
     """
 
     mode_probability: float = 0.05

@@ -1,0 +1,163 @@
+"""A way over open ground to a goal that is not in a straight line: round all obstacles that were seen.
+
+It only guides. What was never seen counts as passable here, or no way would be found into the open; whether the vehicle
+may really go there is for the gates to say.
+"""
+
+import numpy as np
+
+from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.planning.ground import OUTSIDE, Ground, clearance_of
+
+CELL_M = 1.6
+AROUND_M = 30.0  # room for detours beside the straight line
+FARTHEST_M = 100.0  # a goal further away is approached step by step
+UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 2.0, 1e3
+RENEWED_S = 1.0
+
+
+class Way:
+    """The last way found, kept for a second so that it does not waver, and as it is the dearest part of a step."""
+
+    def __init__(self) -> None:
+        self._corners = np.zeros((0, 2))
+        self._goal = np.zeros(2)
+        self._stamp_ns = 0
+
+    def around(
+        self, place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: float, stamp_ns: int
+    ) -> np.ndarray:
+        """Return (K, 2) the corners of a way from `place`, the goal last: it alone where the straight line is free.
+
+        radius_m: of a disc that must pass.
+        """
+        age_s = (stamp_ns - self._stamp_ns) / SECOND_NS
+        if not len(self._corners) or (self._goal != goal).any() or not 0.0 <= age_s < RENEWED_S:
+            self._corners = _corners(place, goal, ground, radius_m)
+            self._goal, self._stamp_ns = goal.copy(), stamp_ns
+        ahead = passed(place[None], np.concatenate([place[None], self._corners]))[0]
+        return self._corners[ahead:]
+
+
+def passed(places: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Return (...) how many corners of a way (1 + K, 2), which begins with its start, lie behind (..., 2) places.
+
+    A corner is passed where a place has crossed the line that halves its angle; the last one, the goal, never is.
+    """
+    steps = np.diff(way, axis=0)
+    forward = steps / np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-9)
+    across = forward[1:] + forward[:-1]  # (K - 1, 2)
+    beyond = ((places[..., None, :] - way[1:-1]) * across).sum(axis=-1) > 0.0
+    return np.minimum.accumulate(beyond, axis=-1).sum(axis=-1)
+
+
+def distance_to_go(places: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Return (...) metres from (..., 2) places to the end of a way (1 + K, 2): to the next corner, and on along it."""
+    next_ = 1 + passed(places, way)
+    rest = np.linalg.norm(np.diff(way, axis=0), axis=1)
+    after = np.append(np.cumsum(rest[::-1])[::-1], 0.0)  # from each point of the way to its end
+    return np.linalg.norm(places - way[next_], axis=-1) + after[next_]
+
+
+def _corners(place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: float) -> np.ndarray:
+    """Return the corners of a way, the goal last."""
+    room = _Room(ground)
+    gap = goal - place
+    target = place + gap * min(FARTHEST_M / max(float(np.linalg.norm(gap)), 1e-6), 1.0)
+    if room.is_free(place, target, radius_m):
+        return goal[None]
+    low = np.floor((np.minimum(place, target) - AROUND_M) / CELL_M) * CELL_M  # cells stay where they are as we move
+    size = np.ceil((np.maximum(place, target) + AROUND_M - low) / CELL_M).astype(int)
+    x, y = (low[axis] + (np.arange(size[axis]) + 0.5) * CELL_M for axis in range(2))
+    clear = room.clearance(np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1))
+    cost = np.where(clear == OUTSIDE, UNSEEN_COST, np.where(clear < 1.8 * radius_m, TIGHT_COST, 1.0))
+    cost = np.where((clear < radius_m) & (clear != OUTSIDE), BLOCKED_COST, cost)
+    start, end = (tuple(((point - low) / CELL_M).astype(int).tolist()) for point in (place, target))
+    cells = _descent(costs_to(end, cost), start)
+    points = np.concatenate([place[None], low + (cells[1:-1] + 0.5) * CELL_M, target[None]])
+    return np.concatenate([_pulled(points, room, radius_m)[1:-1], goal[None]])
+
+
+class _Room:
+    """Distance to obstacles that were seen; unseen cells are none."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._sheets = [
+            (sheet, clearance_of(sheet.blocked & ~sheet.unknown, sheet.grid.resolution_m, ground.settings.reach_m))
+            for sheet in ground.sheets
+        ]
+
+    def clearance(self, xy: np.ndarray) -> np.ndarray:
+        """Return (...) metres to the nearest obstacle, OUTSIDE where no grid tells."""
+        found = np.full(xy.shape[:-1], OUTSIDE)
+        for sheet, clear in reversed(self._sheets):
+            index, inside = sheet.grid.cells(xy)
+            found = np.where(inside, clear[index[..., 0], index[..., 1]], found)
+        return found
+
+    def is_free(self, start: np.ndarray, end: np.ndarray, radius_m: float) -> bool:
+        """Return whether a disc passes on the straight line; what it touches at the start does not count."""
+        steps = max(int(np.linalg.norm(end - start) / 0.5), 2)
+        line = start + np.linspace(0.0, 1.0, steps)[:, None] * (end - start)
+        clear = self.clearance(line)
+        off = np.linalg.norm(line - start, axis=1) > 1.5
+        return not bool(((clear < radius_m) & (clear != OUTSIDE) & off).any())
+
+
+def costs_to(end: tuple[int, ...], cost: np.ndarray) -> np.ndarray:
+    """Return (X, Y) least costs from each cell to the cell `end`, over eight neighbours.
+
+    Rows are swept up and down until nothing changes (fast sweeping, Zhao 2005); within a row by running minima.
+    """
+    found = np.full(cost.shape, np.inf)
+    found[end] = 0.0
+    for _ in range(20):
+        before = found.copy()
+        for rows in (slice(None), slice(None, None, -1)):
+            _sweep(found[rows], cost[rows])
+        if (found == before).all():
+            break
+    return found
+
+
+def _sweep(found: np.ndarray, cost: np.ndarray) -> None:
+    """Carry costs from each row to the next one, in place."""
+    for row in range(len(found)):
+        here, price = found[row], cost[row]
+        if row:
+            above = found[row - 1]
+            np.minimum(here, above + price, out=here)
+            np.minimum(here[1:], above[:-1] + 1.414 * price[1:], out=here[1:])
+            np.minimum(here[:-1], above[1:] + 1.414 * price[:-1], out=here[:-1])
+        if np.isfinite(here).any():
+            gone = np.cumsum(price)
+            np.minimum(here, gone + np.minimum.accumulate(here - gone), out=here)
+            back = np.cumsum(price[::-1])
+            np.minimum(here, (back + np.minimum.accumulate(here[::-1] - back))[::-1], out=here)
+
+
+def _descent(costs: np.ndarray, start: tuple[int, ...]) -> np.ndarray:
+    """Return (K, 2) cells from `start` downhill to the lowest."""
+    wide = np.pad(costs, 1, constant_values=np.inf)
+    cells, (i, j) = [start], start
+    for _ in range(costs.size):
+        around = wide[i : i + 3, j : j + 3]
+        step = int(np.argmin(around))
+        if step == 4:
+            break
+        i, j = i + step // 3 - 1, j + step % 3 - 1
+        cells.append((i, j))
+    return np.array(cells)
+
+
+def _pulled(points: np.ndarray, room: _Room, radius_m: float) -> np.ndarray:
+    """Return the corners of a way pulled straight where the straight line is free."""
+    kept, here = [0], 0
+    while here < len(points) - 1:
+        far = len(points) - 1
+        while far > here + 1 and not room.is_free(points[here], points[far], 1.15 * radius_m):
+            far = here + (far - here) // 2 if far - here > 8 else far - 1
+        kept.append(far)
+        here = far
+    return points[kept]
+
