@@ -137,6 +137,8 @@ def test_a_cloud_without_one_place_is_refused_but_an_empty_one_is_an_answer():
         ('timestamp', 'u8', [STAMP_NS, STAMP_NS + 7, STAMP_NS + 10**8], [0, 7, 10**8]),
         ('timestamp', 'u8', [STAMP_NS // 1000, STAMP_NS // 1000 + 3, STAMP_NS // 1000 + 10**5], [-5, 2995, 10**8 - 5]),
         ('timestamp', 'f8', [0.0, 5e7, 1e8], [0, 50_000_000, 100_000_000]),  # nanoseconds as floats
+        ('time', 'i4', [0, 500, 900], [0, 500, 900]),  # the type of our own times: nanoseconds
+        ('timestamp', 'f8', [1.7e15, 1.7e15 + 1, 1.7e15 + 3], [-5, 995, 2995]),  # microseconds since 1970, one packet
         ('time', 'f4', [0.0, 50_000.0, 99_999.0], [0, 50_000_000, 99_999_000]),
     ],
 )
