@@ -121,8 +121,8 @@ def test_grey_png_becomes_rgb():
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
 def test_a_compressed_picture_cut_off_anywhere_is_refused(suffix):
     whole = packed(suffix)
-    for length in range(0, len(whole) - 1, 3):
-        with pytest.raises(DataError):
+    for length in range(0, len(whole) - 1, 3):  # not all versions of OpenCV notice
+        with pytest.raises(DataError, match='cut off|neither JPEG nor PNG'):
             read_compressed(compressed(whole[:length]))
 
 
