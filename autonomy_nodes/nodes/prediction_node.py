@@ -13,6 +13,7 @@ from autonomy_nodes.messages.roads import read_route, read_traffic_lights
 from autonomy_nodes.messages.tables import read_lane_pieces, write_ego_proposals, write_scene_modes
 from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
+from autonomy_nodes.prediction.warmup import warm
 
 
 class Prediction(Stage):
@@ -23,6 +24,7 @@ class Prediction(Stage):
 
     def build(self, port: Port, config: PredictorConfig) -> None:
         """Create the predictor and connect it."""
+        warm(config)
         self.port, self.predictor = port, Predictor(config)
         self.lights = port.latest(topics.TRAFFIC_LIGHTS, read_traffic_lights)
         self.route = port.latest(topics.ROUTE, read_route)

@@ -10,9 +10,9 @@ from autonomy_nodes.prediction.baselines import (
     along_lanes,
     constant_turn,
     distances,
-    lane_distances,
     speeds_over,
 )
+from autonomy_nodes.prediction.lane_loops import travelled
 from autonomy_nodes.prediction.lane_paths import ALTERNATIVES, LanePaths
 from autonomy_nodes.prediction.movers import Movers
 
@@ -72,9 +72,8 @@ def hypotheses(
     weights = np.zeros(paths.shape[:3])
     rates = _rates(movers, config)
     for place, (pace, lasting) in enumerate(zip(paces, LASTING)):
-        travelled = distances(speeds_over(movers.speeds_mps, pace, times_s, lasting), times_s)
-        for way, rate in enumerate(rates):
-            paths[:, way, place] = constant_turn(movers, travelled, rate, times_s)
+        gone = distances(speeds_over(movers.speeds_mps, pace, times_s, lasting), times_s)
+        paths[:, : len(FREE), place] = constant_turn(movers, gone, rates, times_s)
     weights[:, : len(FREE)] = _free_odds(movers, rates, config)[..., None] * odds[:, None]
     if lanes is not None:
         slots, owners = len(FREE) + _places(lanes.owners), movers.rows(lanes.owners)
@@ -85,8 +84,8 @@ def hypotheses(
             if name == 'brake':  # for the line where one is near, else at once
                 near = stops - lanes.starts_m < LINE_NEAR_S * owners.speeds_mps
                 wanted = np.where(near[:, None], owners.speeds_mps[:, None], wanted)
-            travelled = lane_distances(lanes, wanted, times_s, stops)
-            paths[lanes.owners, slots, place] = along_lanes(lanes, owners, travelled, times_s)
+            gone = travelled(lanes.along_m, lanes.caps_mps, lanes.starts_m, stops, wanted, times_s)
+            paths[lanes.owners, slots, place] = along_lanes(lanes, owners, gone, times_s)
             held = config.red_light_factor if red and name == 'brake' else 1.0
             likelier = np.where(np.isfinite(lanes.stops_m), held, 1.0)
             weights[lanes.owners, slots, place] = share * likelier * odds[lanes.owners, place]

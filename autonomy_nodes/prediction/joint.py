@@ -1,10 +1,10 @@
 """From futures of each to futures of all: which paths would run through one another."""
 
 import numpy as np
+from numba import njit
 
 from autonomy_nodes.prediction.movers import Movers
 
-CIRCLES = np.array([-1.0, 0.0, 1.0]) / 3.0  # centres along the body, in lengths
 TOLERANCE_M = 0.35
 OVERLAP_COST = 1.5  # what an overlap takes off the logarithm of a mode's probability
 MOST_OVERLAPS = 4
@@ -15,34 +15,37 @@ def overlaps(movers: Movers, paths: np.ndarray) -> np.ndarray:
 
     Bodies are three circles each. Pairs that touch now already, by their boxes, do not count.
     """
+    return _touching(np.ascontiguousarray(paths), movers.sizes_m)
+
+
+@njit(cache=True)
+def _touching(paths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     count, modes, steps, _ = paths.shape
-    touching = np.zeros((modes, count, count), bool)
-    if count < 2:
-        return touching
-    half = movers.sizes_m[:, 0] / 2.0
-    centres = paths[..., :2].transpose(1, 2, 0, 3).astype(np.float32)  # (K, P, N, 2)
-    gaps = centres[:, :, :, None] - centres[:, :, None]
-    near = (gaps**2).sum(axis=-1) < (half[:, None] + half[None]) ** 2
-    near &= np.triu(np.ones((count, count), bool), 1)
-    mode, step, one, other = np.nonzero(near)
-    if not len(mode):
-        return touching
-    radii = movers.sizes_m[:, 1] / 2.0
-    ends = [_circles(paths[who, mode, step], movers.sizes_m[who]) for who in (one, other)]  # (C, 3, 2)
-    apart = np.hypot(*np.moveaxis(ends[0][:, :, None] - ends[1][:, None], 3, 0)).min(axis=(1, 2))
-    hit = apart < radii[one] + radii[other] - TOLERANCE_M
-    now = np.zeros((count, count), bool)
-    now[one[hit & (step == 0)], other[hit & (step == 0)]] = True
-    hit &= ~now[one, other]
-    touching[mode[hit], one[hit], other[hit]] = True
-    return touching | touching.transpose(0, 2, 1)
+    found = np.zeros((modes, count, count), np.bool_)
+    for one in range(count):
+        for other in range(one + 1, count):
+            longest = (sizes[one, 0] + sizes[other, 0]) / 2.0
+            width = (sizes[one, 1] + sizes[other, 1]) / 2.0 - TOLERANCE_M
+            for mode in range(modes):
+                for step in range(steps):
+                    a, b = paths[one, mode, step], paths[other, mode, step]
+                    dx, dy = b[0] - a[0], b[1] - a[1]
+                    if dx * dx + dy * dy < longest * longest and _near(a, b, sizes[one, 0], sizes[other, 0], width):
+                        found[mode, one, other] = found[mode, other, one] = step > 0
+                        break
+    return found
 
 
-def _circles(poses: np.ndarray, sizes_m: np.ndarray) -> np.ndarray:
-    """Return (C, 3, 2) centres of the circles of bodies at (C, 3) poses."""
-    along = CIRCLES[None] * sizes_m[:, :1]
-    forward = np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=1)
-    return poses[:, None, :2] + along[..., None] * forward[:, None]
+@njit(cache=True)
+def _near(a: np.ndarray, b: np.ndarray, length_a: float, length_b: float, width: float) -> bool:
+    """Return whether two of the three circles along each body are nearer than `width`."""
+    for i in range(-1, 2):
+        for j in range(-1, 2):
+            dx = b[0] - a[0] + (j * length_b * np.cos(b[2]) - i * length_a * np.cos(a[2])) / 3.0
+            dy = b[1] - a[1] + (j * length_b * np.sin(b[2]) - i * length_a * np.sin(a[2])) / 3.0
+            if dx * dx + dy * dy < width * width:
+                return True
+    return False
 
 
 def weighed(probabilities: np.ndarray, touching: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,12 @@
 """Lanes ahead of each road user, from the map's pieces: where it is in its lane, and the ways the lane goes on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.lanes import LanePieces, Line
+from autonomy_nodes.prediction.lane_loops import bend_speeds, laid_out, placed, projected, stop_places
 from autonomy_nodes.prediction.movers import Movers
 
 ALTERNATIVES = 3  # ways a road user
@@ -15,10 +16,10 @@ NEAR_M, NEAR_RAD = 4.5, 0.9  # a lane farther off or more askew is not the lane 
 OFFSET_SIGMA_M, TURN_SIGMA_RAD, TURN_SHARE_RAD = 1.2, 0.35, 0.6
 LOOK_AHEAD_S = 1.0  # how far to carry sideways motion on when a lane is chosen
 BEYOND_M = 1000.0  # lanes end where the map's pieces do; from there the way is straight
-LATERAL_MPS2, BRAKING_MPS2 = 2.5, 1.5
 MOST_PIECES = 20
 REACH_STEP_M, MOST_REACHES = 40.0, 4
-SMALLEST_SHARE = 0.01
+MARGIN_MPS = 2.0  # by which a mover may be faster than now
+SMALLEST_SHARE = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,24 +45,17 @@ class LanePaths:
     def __len__(self) -> int:
         return len(self.owners)
 
+    def rows(self, rows: np.ndarray) -> 'LanePaths':
+        """Return the ways of these rows."""
+        return LanePaths(*(getattr(self, field.name)[rows] for field in fields(self)))
+
     def at(self, s_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (Q, P, 2) places and (Q, P) directions at (Q, P) distances along; the last segments go on."""
-        index = (self.along_m[:, None, 1:-1] <= s_m[..., None]).sum(axis=2)  # (Q, P) segment
-        every = np.arange(len(self))[:, None]
-        first, second = self.points[every, index], self.points[every, index + 1]
-        low = self.along_m[every, index]
-        length = np.maximum(self.along_m[every, index + 1] - low, 1e-6)
-        step = (second - first) / length[..., None]
-        return first + (s_m - low)[..., None] * step, np.arctan2(step[..., 1], step[..., 0])
+        """Return (Q, P, 2) places and (Q, P) directions at (Q, P) ascending distances; the last segments go on."""
+        return placed(self.points, self.along_m, s_m)
 
     def offsets_of(self, xy: np.ndarray) -> np.ndarray:
         """Return (Q,) how far left of each way its (Q, 2) point lies."""
-        return _projected(self.points, xy)[1]
-
-    def capped(self, s_m: np.ndarray) -> np.ndarray:
-        """Return (Q,) speeds allowed at (Q,) distances along."""
-        index = (self.along_m[:, 1:-1] <= s_m[:, None]).sum(axis=1)
-        return self.caps_mps[np.arange(len(self)), index]
+        return projected(self.points, xy)[1]
 
 
 class LaneField:
@@ -72,25 +66,22 @@ class LaneField:
         rows = np.nonzero((pieces.classes == Line.CENTERLINE) & (counts > 1))[0]
         self.counts, self.ids = counts[rows], pieces.ids[rows]
         self.points = _in_odom(pieces.points[rows], odom_from_base)  # (R, 20, 2), NaN beyond the ends
+        self._lengths_m = (self.counts - 1).astype(float).tolist()
         self.on_route = np.isin(self.ids, sorted(route)) if route else np.zeros(len(rows), bool)
         every = np.arange(len(rows))
         starts, ends = self.points[:, 0], self.points[every, self.counts - 1]
         self._inward = _directions(starts, self.points[:, 1])
         self._outward = _directions(self.points[every, self.counts - 2], ends)
-        near = np.hypot(*np.moveaxis(ends[:, None] - starts[None], 2, 0)) < GAP_M
-        goes_on = np.cos(self._outward[:, None] - self._inward[None]) > SMALLEST_COSINE
-        np.fill_diagonal(near, False)
-        self._next: list[list[int]] = [[] for _ in every]
-        for row, other in np.argwhere(near & goes_on).tolist():
-            self._next[row].append(other)
+        self._next = _successors(starts, ends, self._inward, self._outward)
         stops = pieces.points[(pieces.classes == Line.STOP_LINE) & (counts > 1)]
-        self._stops = _in_odom(stops, odom_from_base)
+        self._stops = _middles(_in_odom(stops, odom_from_base))  # (S, 3)
         self._ways: dict[tuple[int, int], list[tuple[float, tuple[int, ...]]]] = {}
 
-    def paths(self, movers: Movers, reach_m: np.ndarray) -> LanePaths | None:
-        """Return the ways of each mover on wheels, as far as `reach_m` (N,) at least; None where nobody has any."""
+    def paths(self, movers: Movers, horizon_s: float) -> LanePaths | None:
+        """Return the ways of each mover on wheels, as far as it comes by then; None where nobody has any."""
         if not len(self.ids) or not len(movers):
             return None
+        reach_m = (movers.speeds_mps + MARGIN_MPS) * horizon_s
         reaches = np.minimum(np.ceil(reach_m / REACH_STEP_M), MOST_REACHES).astype(int).tolist()
         found: list[tuple[int, float, tuple[int, ...]]] = []
         for owner, options in self._matched(movers).items():
@@ -104,10 +95,9 @@ class LaneField:
 
     def _matched(self, movers: Movers) -> dict[int, list[tuple[int, float]]]:
         """Return {mover: pieces that may be its place, with their probability}, one piece a lane."""
-        middles = np.nanmean(self.points, axis=1)
-        gaps = np.hypot(*np.moveaxis(movers.xy[:, None] - middles[None], 2, 0))
-        owners, rows = np.nonzero((gaps < NEAR_M + 10.0) & ~movers.on_foot[:, None])
-        s, d, headings, over = _projected(self.points[rows], movers.xy[owners])
+        away = np.abs(movers.xy[:, None] - np.nanmean(self.points, axis=1)).max(axis=2)  # (N, R)
+        owners, rows = np.nonzero((away < NEAR_M + 10.0) & ~movers.on_foot[:, None])
+        s, d, headings, over = projected(self.points[rows], movers.xy[owners])
         askew = np.asarray(wrapped(movers.directions_rad[owners] - headings))
         sideways = d + movers.speeds_mps[owners] * np.sin(askew) * LOOK_AHEAD_S
         squares = (sideways / OFFSET_SIGMA_M) ** 2 + (askew / TURN_SIGMA_RAD) ** 2
@@ -129,15 +119,13 @@ class LaneField:
         open_: list[tuple[float, float, tuple[int, ...]]] = [(1.0, 0.0, (piece,))]
         while open_:
             share, length_m, way = open_.pop()
-            following = [row for row in self._next[way[-1]] if row not in way]
+            following = [(row, part) for row, part in self._next[way[-1]] if row not in way]
             if not following or length_m > reach * REACH_STEP_M or len(way) >= MOST_PIECES:
                 ways.append((share, way))
                 continue
-            turns = np.asarray(wrapped(self._outward[following] - self._outward[way[-1]]))
-            weights = np.exp(-np.abs(turns) / TURN_SHARE_RAD)
-            for row, part in zip(following, (weights / weights.sum()).tolist()):
+            for row, part in following:
                 if share * part > SMALLEST_SHARE:
-                    open_.append((share * part, length_m + float(self.counts[row] - 1), (*way, row)))
+                    open_.append((share * part, length_m + self._lengths_m[row], (*way, row)))
         self._ways[piece, reach] = ways
         return ways
 
@@ -145,35 +133,15 @@ class LaneField:
         self, owners: np.ndarray, shares: np.ndarray, ways: list[tuple[int, ...]], movers: Movers
     ) -> LanePaths:
         """Return the ways as arrays, all of one length: each ends far beyond its last point, straight on."""
-        lines = [np.concatenate([self.points[row, : self.counts[row] - 1] for row in way]) for way in ways]
-        longest = max(map(len, lines)) + 3
-        points = np.empty((len(ways), longest, 2))
-        for place, (way, line) in enumerate(zip(ways, lines)):
-            last = self.points[way[-1], self.counts[way[-1]] - 1]
-            direction = self._outward[way[-1]]
-            points[place, : len(line)], points[place, len(line)] = line, last
-            points[place, len(line) + 1 :] = last + BEYOND_M * np.array([np.cos(direction), np.sin(direction)])
-        steps = np.hypot(*np.moveaxis(np.diff(points, axis=1), 2, 0))
-        along = np.concatenate([np.zeros((len(ways), 1)), np.cumsum(steps, axis=1)], axis=1)
+        rows = np.array([row for way in ways for row in way])
+        firsts = np.concatenate([[0], np.cumsum([len(way) for way in ways])])
+        points, along = laid_out(self.points, self.counts, self._outward, rows, firsts, BEYOND_M)
         first = np.array([way[0] for way in ways])
-        s, d, _, _ = _projected(self.points[first], movers.xy[owners])
+        s, d, _, _ = projected(self.points[first], movers.xy[owners])
         return LanePaths(
-            owners, points, along, _caps(points, along), s, d, shares, self._crossed(points, along, s),
-            np.array([bool(self.on_route[list(way)].all()) for way in ways]),
+            owners, points, along, bend_speeds(points, along), s, d, shares, stop_places(points, along, s, self._stops),
+            np.logical_and.reduceat(self.on_route[rows], firsts[:-1]),
         )  # fmt: skip
-
-    def _crossed(self, points: np.ndarray, along: np.ndarray, starts_m: np.ndarray) -> np.ndarray:
-        """Return (Q,) where the next stop line lies on each way, inf where none does."""
-        found = np.full(len(points), np.inf)
-        for line in self._stops:
-            ends = line[np.isfinite(line[:, 0])][[0, -1]]
-            gaps = np.hypot(*np.moveaxis(points - ends.mean(axis=0), 2, 0))  # (Q, M)
-            nearest = np.argmin(gaps, axis=1)
-            every = np.arange(len(points))
-            s, gap = along[every, nearest], gaps[every, nearest]
-            hit = (gap < np.hypot(*(ends[1] - ends[0])) / 2.0 + 0.5) & (s > starts_m)
-            found = np.where(hit, np.minimum(found, s), found)
-        return found
 
 
 def _in_odom(points: np.ndarray, odom_from_base: np.ndarray) -> np.ndarray:
@@ -182,44 +150,28 @@ def _in_odom(points: np.ndarray, odom_from_base: np.ndarray) -> np.ndarray:
     return flat.reshape(*points.shape[:2], 2)
 
 
+def _middles(lines: np.ndarray) -> np.ndarray:
+    """Return (S, 3) middle and half the width of (S, 20, 2) lines."""
+    ends = [line[np.isfinite(line[:, 0])][[0, -1]] for line in lines]
+    return np.array([[*end.mean(axis=0), np.hypot(*(end[1] - end[0])) / 2.0] for end in ends]).reshape(-1, 3)
+
+
 def _directions(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.arctan2(ends[:, 1] - starts[:, 1], ends[:, 0] - starts[:, 0])
 
 
-def _projected(lines: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return s, d, direction of the place on each of (R, M, 2) lines nearest to its (R, 2) point.
-
-    The fourth value is how far the point lies beyond the end of the line.
-    """
-    starts, steps = lines[:, :-1], np.diff(lines, axis=1)
-    lengths = np.hypot(steps[..., 0], steps[..., 1])
-    units = steps / np.maximum(lengths, 1e-6)[..., None]
-    away = xy[:, None] - starts
-    ahead = (away * units).sum(axis=2)
-    short = np.clip(ahead, 0.0, lengths)
-    gaps = away - short[..., None] * units
-    squares = (gaps**2).sum(axis=2)
-    best = np.argmin(np.where(np.isnan(squares), np.inf, squares), axis=1)
-    every = np.arange(len(lines))
-    unit, away, ahead, short = units[every, best], away[every, best], ahead[every, best], short[every, best]
-    d = unit[:, 0] * away[:, 1] - unit[:, 1] * away[:, 0]
-    before = np.cumsum(np.nan_to_num(lengths), axis=1)[every, best] - lengths[every, best]
-    return before + ahead, d, np.arctan2(unit[:, 1], unit[:, 0]), np.abs(ahead - short)
-
-
-def _caps(points: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """Return (Q, M) speeds for bends: by lateral acceleration where the bend is, before it by gentle braking."""
-    steps = np.diff(points, axis=1)
-    directions = np.arctan2(steps[..., 1], steps[..., 0])
-    lengths = np.diff(along, axis=1)
-    bend = np.zeros(along.shape)
-    spans = np.maximum((lengths[:, 1:] + lengths[:, :-1]) / 2.0, 0.5)
-    bend[:, 1:-1] = np.abs(np.asarray(wrapped(np.diff(directions, axis=1)))) / spans
-    smooth = (bend[:, :-2] + bend[:, 1:-1] + bend[:, 2:]) / 3.0  # drawn corners are no bends of one metre
-    bend[:, 1:-1] = smooth
-    squares = LATERAL_MPS2 / np.maximum(bend, 1e-4)
-    for place in range(along.shape[1] - 2, -1, -1):
-        squares[:, place] = np.minimum(
-            squares[:, place], squares[:, place + 1] + 2.0 * BRAKING_MPS2 * lengths[:, place]
-        )
-    return np.sqrt(squares)
+def _successors(
+    starts: np.ndarray, ends: np.ndarray, inward: np.ndarray, outward: np.ndarray
+) -> list[list[tuple[int, float]]]:
+    """Return what goes on from each piece and how likely; where lanes part, straight on is likelier."""
+    near = (np.abs(ends[:, None] - starts[None]) < GAP_M).all(axis=2)
+    np.fill_diagonal(near, False)
+    rows, others = np.nonzero(near)
+    goes_on = np.cos(outward[rows] - inward[others]) > SMALLEST_COSINE
+    rows, others = rows[goes_on], others[goes_on]
+    weights = np.exp(-np.abs(np.asarray(wrapped(outward[others] - outward[rows]))) / TURN_SHARE_RAD)
+    parts = weights / np.bincount(rows, weights, len(starts))[rows]
+    found: list[list[tuple[int, float]]] = [[] for _ in starts]
+    for row, other, part in zip(rows.tolist(), others.tolist(), parts.tolist()):
+        found[row].append((other, part))
+    return found

@@ -46,6 +46,12 @@ class Movers:
         return Movers(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
+def joined(first: Movers, second: Movers) -> Movers:
+    """Return both, the second's rows after the first's."""
+    both = ((getattr(first, field.name), getattr(second, field.name)) for field in fields(first))
+    return Movers(*(np.concatenate(pair) for pair in both))
+
+
 class History:
     """Remembers where tracks were; time that steps back forgets all."""
 

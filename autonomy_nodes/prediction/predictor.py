@@ -13,9 +13,9 @@ from autonomy_nodes.prediction.baselines import constant_velocity
 from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
 from autonomy_nodes.prediction.joint import overlaps, weighed
-from autonomy_nodes.prediction.lane_paths import LaneField
-from autonomy_nodes.prediction.movers import History, Movers
-from autonomy_nodes.prediction.proposals import ProposalsConfig, proposals
+from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
+from autonomy_nodes.prediction.movers import History, Movers, joined
+from autonomy_nodes.prediction.proposals import ProposalsConfig, mover_of, proposals
 
 STEPS, STEP_S, MODES = 17, 0.5, 6
 TIMES_S = STEP_S * np.arange(STEPS)
@@ -78,9 +78,11 @@ class Predictor:
         movers = self._history.movers(tracks)
         on_route = frozenset(route.lanelet_ids) if route is not None else frozenset()
         lanes = LaneField(pieces, ego.odom_from_base, on_route) if pieces is not None else None
-        ways = lanes.paths(movers, movers.speeds_mps * TIMES_S[-1]) if lanes is not None else None
+        own = mover_of(ego)
+        ways = lanes.paths(joined(movers, own), TIMES_S[-1]) if lanes is not None else None
+        others, ours = (None, None) if ways is None else _parted(ways, len(movers))
         red = lights is not None and Light.RED in lights.states.values()
-        options = hypotheses(movers, ways, TIMES_S, self.config.hypotheses, red)
+        options = hypotheses(movers, others, TIMES_S, self.config.hypotheses, red)
         if terrain is not None:
             options = self._clear(options, terrain)
         paths, alone = self._apart(options, movers)
@@ -90,7 +92,7 @@ class Predictor:
         return Predicted(
             Predictions(tracks, paths, marginal, STEP_S),
             SceneModes(tracks.stamp_ns, scene),
-            proposals(ego, lanes, terrain, goal, TIMES_S, self.config.proposals, self.config.vehicle.limits),
+            proposals(ego, own, ours, terrain, goal, TIMES_S, self.config.proposals, self.config.vehicle.limits),
             guarded,
         )
 
@@ -124,3 +126,9 @@ class Predictor:
         bad = broken(paths, movers.xy, movers.speeds_mps, STEP_S, self.config.guard)
         plain = constant_velocity(movers, movers.speeds_mps[:, None] * TIMES_S)
         return np.where(bad[..., None, None], plain[:, None], paths), int(bad.sum())
+
+
+def _parted(ways: LanePaths, count: int) -> tuple[LanePaths | None, LanePaths]:
+    """Return the ways of the first `count` movers, None where they have none, and those of the one after."""
+    own = ways.owners == count
+    return (ways.rows(~own) if (~own).any() else None), ways.rows(own)

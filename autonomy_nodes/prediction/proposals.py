@@ -9,8 +9,9 @@ from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.objects import EgoProposals
 from autonomy_nodes.common.types import EgoState, Goal
 from autonomy_nodes.common.vehicle import Limits
-from autonomy_nodes.prediction.baselines import along_lanes, constant_turn, distances, lane_distances, stopped
-from autonomy_nodes.prediction.lane_paths import LaneField
+from autonomy_nodes.prediction.baselines import along_lanes, constant_turn, distances, stopped
+from autonomy_nodes.prediction.lane_loops import travelled
+from autonomy_nodes.prediction.lane_paths import LanePaths
 from autonomy_nodes.prediction.movers import Movers
 
 NEAREST_GOAL_M = 1.0
@@ -37,7 +38,8 @@ class ProposalsConfig:
 
 def proposals(
     ego: EgoState,
-    lanes: LaneField | None,
+    mover: Movers,
+    ways: LanePaths | None,
     terrain: Grid | None,
     goal: Goal | None,
     times_s: np.ndarray,
@@ -45,29 +47,28 @@ def proposals(
     limits: Limits,
 ) -> EgoProposals:
     """Return drives of the vehicle: on as it goes, turning as it does, to a stop, along lanes, to a goal in odom."""
-    mover = _mover(ego)
     cruise = _towards(mover.speeds_mps, limits.speed_mps, limits, times_s)  # (1, P)
     keep = np.repeat(mover.speeds_mps[:, None], len(times_s), axis=1)
     stop = _towards(mover.speeds_mps, 0.0, limits, times_s)
-    straight, turn = np.zeros(1), mover.turn_rates_rps
-    drives = [(config.keep, constant_turn(mover, distances(keep, times_s), straight, times_s)[0], keep[0])]
-    drives += [(config.turn, constant_turn(mover, distances(keep, times_s), turn, times_s)[0], keep[0])]
-    drives += [(config.stop, constant_turn(mover, distances(stop, times_s), turn, times_s)[0], stop[0])]
+    rates = np.stack([np.zeros(1), mover.turn_rates_rps])
+    onwards = constant_turn(mover, distances(keep, times_s), rates, times_s)[0]
+    halting = constant_turn(mover, distances(stop, times_s), rates[1:], times_s)[0, 0]
+    drives = [(config.keep, onwards[0], keep[0]), (config.turn, onwards[1], keep[0]), (config.stop, halting, stop[0])]
     if goal is not None and goal.frame == 'odom':
         drives += [(config.to_goal, *_to_goal(mover, np.array(goal.position_m[:2]), times_s, limits))]
-    ways = lanes.paths(mover, cruise.max(axis=1) * times_s[-1]) if lanes is not None else None
-    if ways is not None:
-        owners = mover.rows(ways.owners)
+    if ways is not None and len(ways):
+        owners = mover.rows(np.zeros(len(ways), int))
         shares = ways.shares * np.where(ways.on_route, config.route_factor, 1.0)
         shares = config.lane * shares / shares.sum()
         for wanted, part in ((cruise, 0.6), (keep, 0.4)):
-            travelled = lane_distances(ways, np.repeat(wanted, len(ways), axis=0), times_s, np.full(len(ways), np.inf))
-            speeds = np.gradient(travelled, times_s, axis=1)
-            drives += list(zip(part * shares, along_lanes(ways, owners, travelled, times_s), speeds))
+            along = np.repeat(wanted, len(ways), axis=0)
+            gone = travelled(ways.along_m, ways.caps_mps, ways.starts_m, np.full(len(ways), np.inf), along, times_s)
+            speeds = np.gradient(gone, times_s, axis=1)
+            drives += list(zip(part * shares, along_lanes(ways, owners, gone, times_s), speeds))
     return _gathered(ego, drives, terrain, float(times_s[1]), config)
 
 
-def _mover(ego: EgoState) -> Movers:
+def mover_of(ego: EgoState) -> Movers:
     """Return our vehicle as one mover; going backwards it has none of the drives of a road and is taken to stand."""
     speed = max(ego.speed_mps, 0.0)
     rate = float(ego.twist[5]) if speed > 0.0 else 0.0
@@ -104,14 +105,14 @@ def _to_goal(mover: Movers, goal: np.ndarray, times_s: np.ndarray, limits: Limit
     length = gap if abs(bearing) < 1e-6 else gap * bearing / np.sin(bearing)
     fastest = np.sqrt(limits.lateral_mps2 / max(abs(bend), 1e-6))
     speeds = _towards(mover.speeds_mps, min(limits.speed_mps, fastest), limits, times_s)[0]
-    travelled = np.zeros(len(times_s))
+    gone = np.zeros(len(times_s))
     for step, length_s in enumerate(np.diff(times_s)):
-        left = max(length - travelled[step], 0.0)
+        left = max(length - gone[step], 0.0)
         speeds[step + 1] = min(speeds[step + 1], np.sqrt(2.0 * limits.comfort_braking_mps2 * left))
-        travelled[step + 1] = min(travelled[step] + (speeds[step] + speeds[step + 1]) / 2.0 * length_s, length)
-    headings = mover.directions_rad[0] + bend * travelled
-    chords = travelled * np.sinc(bend * travelled / 2.0 / np.pi)  # of a circle, or of a line where bend is 0
-    middle = mover.directions_rad[0] + bend * travelled / 2.0
+        gone[step + 1] = min(gone[step] + (speeds[step] + speeds[step + 1]) / 2.0 * length_s, length)
+    headings = mover.directions_rad[0] + bend * gone
+    chords = gone * np.sinc(bend * gone / 2.0 / np.pi)  # of a circle, or of a line where bend is 0
+    middle = mover.directions_rad[0] + bend * gone / 2.0
     xy = mover.xy[0] + chords[:, None] * np.column_stack([np.cos(middle), np.sin(middle)])
     return np.column_stack([xy, headings]), speeds
 

@@ -67,7 +67,7 @@ def test_constant_velocity_goes_straight_on():
 def test_a_turn_fades_and_ends_at_rate_times_fading_time():
     movers = movers_of((0.0, 0.0, 0.0, 10.0, 0.2))
     times = np.linspace(0.0, 60.0, 601)
-    path = constant_turn(movers, 10.0 * times[None], np.array([0.2]), times)
+    path = constant_turn(movers, 10.0 * times[None], np.array([[0.2]]), times)[0]
     assert path[0, -1, 2] == pytest.approx(0.2 * TURN_FADES_S, abs=1e-6)
     assert path[0, 10, 2] == pytest.approx(0.2 * TURN_FADES_S * (1.0 - np.exp(-1.0 / TURN_FADES_S)))
     assert path[0, 10, 1] == pytest.approx(10.0 * 0.2 / 2.0, rel=0.15)  # v w t^2 / 2 after a second, a little less
@@ -160,10 +160,10 @@ def test_where_a_lane_forks_both_ways_are_among_the_modes():
 def test_lanes_beyond_the_reach_of_an_object_do_not_catch_it():
     road_map, _ = straight(length_m=100.0)
     field = LaneField(pieces_of(road_map), np.eye(4))
-    assert field.paths(movers_of((30.0, 40.0, 0.0, 5.0)), np.array([40.0])) is None
-    assert field.paths(movers_of((30.0, 1.75, np.pi, 5.0)), np.array([40.0])) is None  # against the lane
-    assert field.paths(movers_of((30.0, 1.75, 0.0, 1.0), label=Label.PEDESTRIAN), np.array([40.0])) is None
-    ways = field.paths(movers_of((30.0, 2.0, 0.0, 5.0)), np.array([40.0]))
+    assert field.paths(movers_of((30.0, 40.0, 0.0, 5.0)), 8.0) is None
+    assert field.paths(movers_of((30.0, 1.75, np.pi, 5.0)), 8.0) is None  # against the lane
+    assert field.paths(movers_of((30.0, 1.75, 0.0, 1.0), label=Label.PEDESTRIAN), 8.0) is None
+    ways = field.paths(movers_of((30.0, 2.0, 0.0, 5.0)), 8.0)
     assert ways.offsets_m[0] == pytest.approx(0.25, abs=1e-3)
 
 

@@ -12,7 +12,9 @@ from autonomy_nodes.messages.motion import write_ego
 from autonomy_nodes.messages.objects import read_predictions, write_tracked
 from autonomy_nodes.messages.tables import read_ego_proposals, read_scene_modes, write_lane_pieces
 from autonomy_nodes.nodes.prediction_node import Prediction
+from autonomy_nodes.prediction import joint, lane_loops
 from autonomy_nodes.prediction.predictor import MODES, STEPS, PredictorConfig
+from autonomy_nodes.prediction.warmup import warm
 
 STAMP = 100_000_000
 GIVEN = (topics.SCENE_MODES.name, topics.EGO_PROPOSALS.name, topics.PREDICTIONS.name)
@@ -70,3 +72,14 @@ def test_map_pieces_of_the_stamp_add_drives_along_lanes():
     with_map = played((topics.LOCAL_VECTORS, write_lane_pieces(pieces)), own(), seen())
     counts = [len(read_ego_proposals(sink.messages[1][1]).drives) for sink in (played(own(), seen()), with_map)]
     assert counts[0] < counts[1]
+
+
+def test_a_node_that_was_built_compiles_nothing_more():
+    warm(PredictorConfig())
+    loops = [loop for module in (joint, lane_loops) for loop in vars(module).values() if hasattr(loop, 'signatures')]
+    before = [len(loop.signatures) for loop in loops]
+    assert sum(count > 0 for count in before) >= 7
+    guide = MapGuide(straight(length_m=100.0, stop_at_m=80.0)[0], GuideConfig())
+    pieces = guide.step(ego_at(0.0, 1.75, stamp_ns=STAMP), pose_at(0.0, 1.75, stamp_ns=STAMP)).pieces
+    played((topics.LOCAL_VECTORS, write_lane_pieces(pieces)), own(), seen())
+    assert [len(loop.signatures) for loop in loops] == before
