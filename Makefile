@@ -8,7 +8,7 @@ VENV := .venv-$(DISTRO)
 endif
 BIN := $(VENV)/bin
 OUT ?= out/drive
-PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=600
 LOOPBACK := ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 WITH := sim
 
@@ -28,7 +28,7 @@ help:  ## say what there is
 	@echo 'DISTRO=kilted make ... does the same with ROS 2 Kilted in .venv-kilted; where a ROS 2 is sourced, that is used.'
 
 run: setup  ## drive a scenario of the simulator with all processes live; ends with a report
-	$(AS_DISTRO) $(BIN)/autonomy drive --out $(OUT) $(ARGS)
+	$(AS_DISTRO) $(BIN)/autonomy drive --out $(OUT) --force $(ARGS)
 
 setup:  ## make .venv with the `autonomy` command; at once if nothing has changed
 	@$(PYTHON) bootstrap/environment.py $(WITH)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from autonomy_nodes.commands.options import add_setup, commit, command_line, launch_arguments, overriding, show
+from autonomy_nodes.commands.options import add_setup, command_line, commit, launch_arguments, overriding, show
 from autonomy_nodes.evaluation.drive import Drive, Scenario, drive_in_lockstep, drive_live
 from autonomy_nodes.evaluation.runlog import Run
 

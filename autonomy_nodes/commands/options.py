@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,14 +45,15 @@ def launch_arguments(options: argparse.Namespace, **defaults: str) -> dict[str, 
 
 def ready(out: Path, force: bool) -> None:
     """Make sure that `out` is a new folder, or one that an earlier run left and may go."""
-    left = ('outputs.mcap', 'outputs.sha256', 'log.jsonl', 'timing.jsonl', 'run.json', 'report.json', 'report.html', 'settings.yaml')
+    left = (
+        'outputs.mcap', 'outputs.mcap.part', 'outputs.sha256', 'log.jsonl', 'timing.jsonl', 'run.json', 'report.json',
+        'report.html', 'settings.yaml', 'map.osm', 'logs',
+    )  # fmt: skip
     there = [out / name for name in left if (out / name).exists()]
     if there and not force:
         raise SettingsError(f'{out} holds an earlier run; give another --out, or --force to overwrite it')
     for path in there:
-        for file in sorted(path.glob('*')) if path.is_dir() else []:
-            file.unlink()
-        path.rmdir() if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     out.mkdir(parents=True, exist_ok=True)
 
 

@@ -209,7 +209,7 @@ EGO_PROPOSALS = Topic(
 )
 PLANNED = Topic(
     'planning/planner/trajectory', 'autoware_planning_msgs/msg/Trajectory', 'odom', 'stream', 10.0, 'planning',
-    'the candidate that scored best', triggers=('safety',),
+    'the candidate that scored best', triggers=('safety',), prev=('sim', 'player'),
 )
 CONTINGENCY = Topic(
     'planning/planner/contingency', 'autoware_planning_msgs/msg/Trajectory', 'odom', 'stream', 10.0, 'planning',

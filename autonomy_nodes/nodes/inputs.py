@@ -49,12 +49,17 @@ class Pending:
     value: Any
     step: Callable[..., None]
     partners: Sequence[Partner]
-    deadline_ns: int
+    since_ns: int
     read_ms: float
 
     def missing(self) -> list[Partner]:
         """Return the partners that are awaited and not there."""
         return [p for p in self.partners if p.awaited and self.value.stamp_ns not in p.values]
+
+    def left_ns(self, missing: Sequence[Partner], now_ns: int) -> int:
+        """Return how long one of them may still be waited for, 0 or less where for none."""
+        waits = (self.since_ns + round(p.join.patience_s * SECOND_NS) - now_ns for p in missing)
+        return min((left for left in waits if left > 0), default=0)
 
 
 class Inputs:
@@ -115,11 +120,8 @@ class Inputs:
             start = time.perf_counter()
             value = read(data)
             self._note_time(topic, value.stamp_ns)
-            wait_ns = round(max((p.join.wait_s for p in partners if p.awaited), default=0.0) * SECOND_NS)
-            deadline_ns = self.waited_ns() + wait_ns
-            self._pending.append(
-                Pending(topic, value, step, partners, deadline_ns, (time.perf_counter() - start) * 1e3)
-            )
+            read_ms = (time.perf_counter() - start) * 1e3
+            self._pending.append(Pending(topic, value, step, partners, self.waited_ns(), read_ms))
             if len(self._pending) > WAITING:
                 self.drop(self._pending.popleft().topic, 'the step before it still waits')
             self.settle()
@@ -135,8 +137,8 @@ class Inputs:
         while self._pending:
             first = self._pending[0]
             missing = first.missing()
-            left_ns = first.deadline_ns - self.waited_ns()
-            if missing and left_ns > 0:
+            left_ns = first.left_ns(missing, self.waited_ns())
+            if left_ns > 0:
                 self.wake(left_ns)
                 return
             self._pending.popleft()

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 @dataclass
 class Pace:
-    """Time that waits. `rate`: recorded seconds a second; `lag_s`: how far a trajectory may lag behind its sweep.
+    """Time that waits. `rate`: recorded seconds a second; `lag_s`: how far a plan may lag behind the sweeps.
 
     Only `hold_s` of waiting in one piece is allowed, then time goes on: a stack that died must not stop it for ever.
     """
 
     rate: float = 1.0
-    lag_s: float = 0.3
+    lag_s: float = 0.25
     hold_s: float = 2.0
     held_s: float = 0.0
 

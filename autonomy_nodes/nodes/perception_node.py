@@ -19,8 +19,6 @@ from autonomy_nodes.perception.perceiver import Perceived, Perceiver, Perception
 from autonomy_nodes.perception.warmup import warm
 from autonomy_nodes.sensors.calibration import Calibration
 
-ODOMETRY_WAIT_S = 0.08  # localization works on the same sweep meanwhile
-
 
 class Perception(Stage):
     """What needs no odometry is done while localization still works on the sweep."""
@@ -42,7 +40,7 @@ class Perception(Stage):
         self.prior = port.latest(topics.MAP_PRIOR, read_grid)
         self.pictures = {name: port.latest(topics.IMAGE_RECT.named(name), read_image) for name in config.cameras}
         port.each(topics.TF_STATIC, read_transforms, self.calibration.take)
-        odometry = Join(topics.ODOMETRY, read_ego, wait_s=ODOMETRY_WAIT_S, must=True)
+        odometry = Join(topics.ODOMETRY, read_ego, must=True)  # localization works on the same sweep meanwhile
         port.trigger(topics.CLOUD, self.segment, self.perceive, join=(odometry,))
 
     def segment(self, data: bytes) -> Segmented:

@@ -28,9 +28,8 @@ from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.situation import Plan, Situation
 
-ODOMETRY_WAIT_S = 0.05
 JOINS = (
-    Join(topics.ODOMETRY, read_ego, wait_s=ODOMETRY_WAIT_S, must=True),
+    Join(topics.ODOMETRY, read_ego, must=True),
     Join(topics.SCENE_MODES, read_scene_modes),
     Join(topics.EGO_PROPOSALS, read_ego_proposals),
     Join(topics.TERRAIN, read_grid),

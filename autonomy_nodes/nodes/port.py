@@ -9,6 +9,7 @@ from autonomy_nodes.messages.topics import Topic
 
 Value = TypeVar('Value')
 JOIN_WAIT_S = 0.02
+MUST_WAIT_S = 0.3  # nothing can be done without it, so nothing is lost by waiting
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,12 @@ class Join:
     topic: Topic
     read: Callable[[bytes], Any]
     wait_s: float = JOIN_WAIT_S
-    must: bool = False  # without it the trigger is dropped
+    must: bool = False  # without it the trigger is dropped, after MUST_WAIT_S
+
+    @property
+    def patience_s(self) -> float:
+        """How long the partner is waited for."""
+        return MUST_WAIT_S if self.must else self.wait_s
 
 
 class Publisher(Protocol):

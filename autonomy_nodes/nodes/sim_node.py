@@ -73,6 +73,7 @@ class Sim(Stage):
         self.wait_s = config.start_after_s
         self.control = port.latest(topics.CONTROL, driving.read_command)
         self.trajectory = port.latest(topics.TRAJECTORY, read_trajectory)
+        self.planned = port.latest(topics.PLANNED, read_trajectory)
         self.odometry = port.latest(topics.ODOMETRY, motion.read_ego)
         self._open(port)
         port.activated(self.start)
@@ -96,11 +97,11 @@ class Sim(Stage):
     def tick(self, wall_ns: int) -> int:
         """Let time pass, and send what is due."""
         simulation, step_s = self.simulation, self.config.simulation.step_s
-        trajectory = self.trajectory()
+        planned = self.planned()
         if self.wait_s > 0.0:
             self.wait_s -= step_s
         else:
-            heard_ns = None if trajectory is None else trajectory.stamp_ns
+            heard_ns = None if planned is None else planned.stamp_ns
             self.until_ns += self.pace.advance(step_s, self.sweep_ns, heard_ns)
         simulation.command = self._command()
         readings = simulation.advance(self.until_ns)

@@ -131,9 +131,10 @@ def test_a_partner_that_fell_silent_is_waited_for_five_times_and_said_to_be_miss
 
 def test_without_a_partner_that_must_come_the_message_is_dropped_and_counted():
     seen = []
-    notes = play([joining(seen, must=True)], [beat(A, 5)], until_ms=30)
-    assert seen == [] and notes.statuses[-1].text == 'dropped a: no b with its stamp'
-    assert notes.statuses[-1].dropped == {'a': 1, 'b': 0}
+    notes = play([joining(seen, must=True)], [beat(A, 5)], until_ms=310)
+    told = [status for status in notes.statuses if status.text == 'dropped a: no b with its stamp']
+    assert seen == [] and [status.stamp_ns // MS for status in told] == [305]
+    assert told[0].dropped == {'a': 1, 'b': 0}
 
 
 def test_steps_that_wait_run_in_the_order_of_their_triggers():
@@ -247,3 +248,15 @@ def test_a_giver_that_finishes_ends_time():
 
     play([Script('s', build)], [], until_ms=1000)
     assert seen == [100, 200, 300]
+
+
+def test_each_partner_is_waited_for_as_long_as_it_is_worth():
+    seen = []
+
+    def build(port):
+        join = (Join(B, read_heartbeat, 0.02), Join(C, read_heartbeat, must=True))
+        port.trigger(A, read_heartbeat, lambda a, b, c: seen.append((b is None, port.now_ns() // MS)), join=join)
+
+    events = [beat(B, 1), beat(A, 5), beat(C, 5, received_ms=10), beat(A, 100), beat(C, 100, received_ms=180)]
+    play([Script('s', build)], events, until_ms=300)
+    assert seen == [(True, 25), (True, 180)]
