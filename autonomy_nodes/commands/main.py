@@ -5,6 +5,7 @@ work and returns the exit code. Input that cannot be used ends with the reason o
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -40,7 +41,12 @@ def main(given: Sequence[str] | None = None) -> int:
         below = verbs.add_parser(verb, description=about[0].upper() + about[1:] + '.')
         if verb == asked:  # the others are not imported: `autonomy topics` needs no simulator
             import_module(f'{HERE}.{module}').arguments(below)
-    options = parser.parse_args(given)
+    launch = [word for word in given if re.match(r'\w+:=', word)]  # argparse wants them beside other words: we do not
+    options = parser.parse_args([word for word in given if word not in launch])
+    if launch and not hasattr(options, 'launch'):
+        parser.error(f'{options.verb} takes no launch arguments: {" ".join(launch)}')
+    if launch:
+        options.launch = launch
     try:
         return import_module(f'{HERE}.{VERBS[options.verb][0]}').run(options) or 0
     except (DataError, SettingsError, OSError) as error:  # anything else is a bug and shows its traceback

@@ -81,6 +81,20 @@ def test_a_bug_shows_itself(monkeypatch):
         main(['topics'])
 
 
+def test_launch_arguments_may_stand_anywhere(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr('autonomy_nodes.commands.replay.run', lambda options: seen.append(options))
+    words = ['map_path:=town.osm', 'bag', '--out', str(tmp_path), 'vehicle:=truck']
+    assert main(['replay', *words]) == 0
+    assert seen[0].launch == ['map_path:=town.osm', 'vehicle:=truck'] and seen[0].bag == Path('bag')
+
+
+def test_launch_arguments_are_refused_where_nothing_is_launched(capsys):
+    with pytest.raises(SystemExit):
+        main(['topics', 'vehicle:=truck'])
+    assert 'topics takes no launch arguments: vehicle:=truck' in capsys.readouterr().err
+
+
 def test_an_unknown_verb_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(['fly'])
