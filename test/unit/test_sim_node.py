@@ -30,8 +30,12 @@ from autonomy_nodes.sim.camera import CameraSettings
 from autonomy_nodes.sim.lidar import LidarSettings
 from autonomy_nodes.sim.scenes import FAMILIES
 from autonomy_nodes.sim.simulation import SimulationSettings
+from autonomy_nodes.sim.world import Task
 
 ODOM_FROM_MAP = matrix_of(np.array([7.0, -3.0, 1.0]), np.array([0.0, 0.0, np.sin(0.4), np.cos(0.4)]))
+START, HEADING = np.array([-20.0, -15.0]), 0.7
+ALONG = np.array([np.cos(HEADING), np.sin(HEADING)])
+GOAL = START + 50.0 * ALONG
 LIDAR = topics.LIDAR_RAW.named('top')
 
 
@@ -52,7 +56,7 @@ class Oracle(Stage):
     def build(self, port, config):
         self.config, self.truths, self.sweeps = config, {}, 0
         self.odometry_out, self.trajectory_out = port.publisher(topics.ODOMETRY), port.publisher(topics.TRAJECTORY)
-        self.control_out = port.publisher(topics.CONTROL)
+        self.control_out, self.planned_out = port.publisher(topics.CONTROL), port.publisher(topics.PLANNED)
         port.each(topics.TRUTH_EGO, lambda data: read_ego(data, frame='map'), self.know)
         port.trigger(LIDAR, read_cloud, self.plan)
 
@@ -70,18 +74,21 @@ class Oracle(Stage):
             self.control_out.publish(write_command(Command(cloud.stamp_ns + 100_000_000, 3.0, 0.5, 0.1)))
             return
         self.odometry_out.publish(write_ego(ego))
-        self.trajectory_out.publish(write_trajectory(self.straight(ego)))
+        trajectory = write_trajectory(self.straight(ego))
+        self.planned_out.publish(trajectory)
+        self.trajectory_out.publish(trajectory)
 
     def straight(self, ego):
-        """Back onto the line that is the map's x axis, here in odom."""
+        """Back onto the line of the route, here in odom."""
         times = np.arange(0.0, 5.1, 0.2)
         speeds = np.minimum(self.config.speed_mps, max(ego.speed_mps, 0.0) + 1.0 * times)
         gone = np.concatenate([[0.0], np.cumsum(0.5 * (speeds[1:] + speeds[:-1]) * 0.2)])
-        x = (np.linalg.inv(ODOM_FROM_MAP) @ [*ego.position_m, 1.0])[0] + gone
-        line = np.column_stack([x, np.zeros(len(x)), np.zeros(len(x)), np.ones(len(x))]) @ ODOM_FROM_MAP.T
-        heading = heading_of(quaternion_of(ODOM_FROM_MAP[:3, :3]))
-        poses = np.column_stack([line[:, :3], np.full(len(x), heading)])
-        still = np.zeros(len(x))
+        here = (np.linalg.inv(ODOM_FROM_MAP) @ [*ego.position_m, 1.0])[:2]
+        s = (here - START) @ ALONG + gone
+        line = np.column_stack([START + s[:, None] * ALONG, np.zeros(len(s)), np.ones(len(s))]) @ ODOM_FROM_MAP.T
+        heading = heading_of(quaternion_of(ODOM_FROM_MAP[:3, :3])) + HEADING
+        poses = np.column_stack([line[:, :3], np.full(len(s), heading)])
+        still = np.zeros(len(s))
         return Trajectory(ego.stamp_ns, times, poses, speeds, np.gradient(speeds, times), still, still)
 
 
@@ -104,7 +111,9 @@ class Sink:
 
 @pytest.fixture(autouse=True)
 def plain_family(monkeypatch):
-    monkeypatch.setitem(FAMILIES, 'plain', lambda seed: world())
+    task = Task((*START.tolist(), HEADING), (*GOAL.tolist(), HEADING))
+    a_world = world(task=task, route=START + np.linspace(0.0, 50.0, 51)[:, None] * ALONG)
+    monkeypatch.setitem(FAMILIES, 'plain', lambda seed: a_world)
 
 
 def drive(seconds, oracle=OracleConfig(), **settings):  # noqa: B008
@@ -141,7 +150,7 @@ def test_mounts_goal_and_pictures_are_told():
     mounts = sink.read(topics.TF_STATIC, read_transforms)[0].matrices
     assert mounts['base_link', 'lidar_top'] == pytest.approx(CAR.mounts['top'].base_from_sensor)
     goals = sink.read(topics.GOAL, read_goal)
-    assert [(goal.frame, goal.position_m) for goal in goals] == [('map', (50.0, 0.0, 0.0))] * 2
+    assert [(goal.frame, goal.position_m) for goal in goals] == [('map', (*GOAL.tolist(), 0.0))] * 2
     image = sink.read(topics.IMAGE_COMPRESSED.named('front'), read_compressed)[0]
     info = sink.read(topics.CAMERA_INFO.named('front'), read_camera_info)[0]
     assert image.pixels.shape == (20, 32, 3)
@@ -151,7 +160,8 @@ def test_mounts_goal_and_pictures_are_told():
 def test_it_follows_the_trajectory_in_the_odom_of_the_stack_to_the_goal_and_ends():
     sink, simulation, player = drive(20.0, cameras=())
     assert simulation.verdict.outcome == 'goal reached'
-    assert abs(simulation.motion.xy_m[1]) < 0.1
+    away = simulation.motion.xy_m - START
+    assert abs(away[1] * ALONG[0] - away[0] * ALONG[1]) < 0.1
     assert player.finished
     last = sink.statuses[-1]
     assert (last.values['outcome'], last.values['goal_reached'], last.values['collisions']) == (
@@ -172,7 +182,7 @@ def test_without_anything_to_follow_it_stands():
 def test_once_the_stack_is_silent_it_brakes():
     _, simulation, _ = drive(9.0, OracleConfig(mute_after=40), cameras=())
     assert simulation.motion.speed_mps == 0.0
-    assert simulation.motion.xy_m[0] > 5.0
+    assert np.linalg.norm(simulation.motion.xy_m - START) > 5.0
     assert simulation.running
 
 

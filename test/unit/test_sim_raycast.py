@@ -79,12 +79,11 @@ def test_a_mover_is_met_where_it_is_when_the_ray_is_sent():
 
 
 def test_a_mover_that_turns_is_met_turned():
-    body = Body(3, box(4.0, 1.0, 2.0, Material.BODY), at(x=20.0), turn_rps=np.pi / 2)
-    hits = Rays(world()).cast(
-        np.array([0.0, 0.0, 1.0]), np.repeat(ray(1, 0, 0), 2, axis=0), [body], times_s=np.array([0.0, 1.0])
-    )
-    assert hits.ranges_m == pytest.approx([18.0, 19.5], rel=1e-5)
-    assert hits.normals == pytest.approx(np.tile([-1.0, 0.0, 0.0], (2, 1)), abs=1e-5)
+    wall = Body(3, box(10.0, 0.2, 2.0, Material.BODY), at(x=20.0, yaw=np.pi / 2), turn_rps=-0.5)
+    times = np.array([0.0, 1.0])
+    hits = Rays(world()).cast(np.array([0.0, 2.0, 1.0]), np.repeat(ray(1, 0, 0), 2, axis=0), [wall], times_s=times)
+    assert hits.ranges_m == pytest.approx([19.9, 20.0 + 2.0 * np.tan(0.5) - 0.1 / np.cos(0.5)], rel=1e-5)
+    assert hits.normals[1] == pytest.approx([-np.cos(0.5), np.sin(0.5), 0.0], abs=1e-5)
 
 
 def test_paint_and_areas_are_what_a_beam_meets_on_the_ground():
