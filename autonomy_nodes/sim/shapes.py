@@ -72,7 +72,8 @@ def _shell(stations: tuple, dimensions: Dimensions, clearance_m: float) -> Mesh:
     materials = np.full((len(x) - 1, 8), Material.BODY)
     tall = (roof - belt)[:-1] + (roof - belt)[1:] > 0.25 * height  # panes between belt and roof
     materials[tall[:, None] & np.isin(np.arange(8), [2, 4])] = Material.GLASS
-    steep = np.abs(np.diff(roof)) > 0.12 * height  # windscreen and rear window
+    steep = np.abs(np.diff(roof)) > 0.12 * height
+    steep &= np.maximum(roof[:-1], roof[1:]) > 0.7 * height  # windscreen and rear window, not the nose
     materials[steep, 3] = Material.GLASS
     materials[:, 7] = Material.DARK
     return loft(sections, materials.astype(np.uint8))
