@@ -23,7 +23,7 @@ def ego(x=0.0, y=0.0, heading=0.0, speed=0.0, rate=0.0, stamp_ns=STAMP_NS, z=0.0
     return EgoState(stamp_ns, np.array([x, y, z]), quaternion_of_heading(heading), twist)
 
 
-def ground(stamp_ns=STAMP_NS, centre=(25.6, 0.0), cells=256, resolution_m=0.4, height=0.0):
+def ground(stamp_ns=STAMP_NS, centre=(0.0, 0.0), cells=600, resolution_m=0.4, height=0.0):
     """Flat, easy ground, known everywhere."""
     origin = np.array(centre) - cells * resolution_m / 2.0
     values = {'elevation': height, 'traversability': 1.0, 'class': 1.0, 'ceiling': np.inf, 'observed': 1.0}
@@ -151,13 +151,12 @@ def lights(id_, light, stamp_ns=STAMP_NS):
 def situation(state=None, predictions=None, **more):
     """Return a situation on flat, known ground with nobody around, but for what is given."""
     state = ego() if state is None else state
-    centre = state.position_m[:2] + 25.6 * np.array([math.cos(state.heading_rad), math.sin(state.heading_rad)])
-    more.setdefault('terrain', ground(state.stamp_ns, centre))
+    more.setdefault('terrain', ground(state.stamp_ns, state.position_m[:2]))
     return Situation(state, users(stamp_ns=state.stamp_ns) if predictions is None else predictions, **more)
 
 
 class Drive:
-    """A vehicle that follows plans in a small world: 0.1 s a plan, 0.05 s a command, with lags of steering and drive."""
+    """A vehicle that follows plans in a small world: 0.1 s a plan, 0.05 s a command; steering and drive lag."""
 
     def __init__(self, planner, vehicle, state, joint=0.0):
         self.planner, self.vehicle = planner, vehicle

@@ -14,6 +14,7 @@ from autonomy_nodes.planning.traffic import Contacts, Traffic, TrafficSettings, 
 
 GRAVITY = 9.81
 OVER_LINE_M = 0.1  # a body may stand this far over a line
+BEFORE_STOP_M = 0.2  # the front stays so far before a line to stop at
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def over_stop_line(seen: View) -> np.ndarray:
     start = seen.course.station_m + seen.vehicle.front_m
     over = np.zeros(fronts.shape, bool)
     for station, _, _ in stops:
-        over |= fronts > max(station, start) + OVER_LINE_M
+        over |= fronts > max(station - BEFORE_STOP_M, start + OVER_LINE_M)
     return over
 
 

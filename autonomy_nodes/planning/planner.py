@@ -17,10 +17,10 @@ from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
 from autonomy_nodes.planning.surroundings import TerrainMemory, surroundings_of
-from autonomy_nodes.planning.terms import Weights, mark, totals
+from autonomy_nodes.planning.terms import Weights, mark
 from autonomy_nodes.planning.traffic import TrafficSettings
 from autonomy_nodes.planning.way import Way
-from autonomy_nodes.planning.words import Reason, best, explain
+from autonomy_nodes.planning.words import Reason, explain
 
 SHOWN = 16
 
@@ -69,13 +69,13 @@ class Planner:
 
         seen = view(drives, course, around.ground, around.traffic, vehicle)
         vetoes = judge(seen, config.ground.margin_m, config.gates, config.traffic)
-        marks = mark(seen, last, config.worst_mode)
-        scores = totals(marks, vetoes.clean(), config.weights) * vetoes.clean()
+        marks = mark(seen, last, config.weights, config.worst_mode)
+        scores = marks.totals(vetoes.clean()) * vetoes.clean()
 
-        chosen = best(marks, vetoes.clean(), config.weights)
+        chosen = marks.best(vetoes.clean())
         if chosen is None or course.reached:
             chosen = least_bad_stop(proposals, vetoes)
-        reason = explain(chosen, proposals.names, seen, vetoes, marks, config.weights)
+        reason = explain(chosen, proposals.names, seen, vetoes, marks)
         stop = choose_stop(chosen, proposals, vetoes)
 
         trajectory, contingency = (trajectory_of(drives, n, ego, around.ground, vehicle) for n in (chosen, stop))
@@ -83,7 +83,7 @@ class Planner:
         if proposals.kinds[chosen] != KINDS.index('last'):
             self._name = proposals.names[chosen]
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
-        table = table_of_marks(drives, proposals, vetoes, marks, scores, ego)
+        table = table_of_marks(drives, proposals, vetoes, marks.terms(), scores, ego)
         words = (*around.words, *course.words)
         shown = best_candidates(drives, scores, chosen, SHOWN, ego)
         return Plan(trajectory, contingency, decision, table, *shown, words)

@@ -54,10 +54,10 @@ def progress_m(seen: View) -> np.ndarray:
 
 
 def time_to_collision(seen: View) -> np.ndarray:
-    """Return (N, K): nothing if all going on as they do would touch within 0.95 s, all from 3 s on."""
+    """Return (N, O, K): nothing if both going on as they do would touch within 0.95 s, all from 3 s on."""
     steps = np.arange(0, round(2.4 / STEP_S) + 1, 3)
     drives, traffic = seen.drives, seen.traffic
-    marks = np.ones((len(drives), traffic.poses.shape[1]))
+    marks = np.ones((len(drives), *traffic.poses.shape[:2]))
     if not len(traffic):
         return marks
     body, poses = seen.bodies[0]
@@ -74,17 +74,16 @@ def time_to_collision(seen: View) -> np.ndarray:
         n, o, k, t = n[front & moves], o[front & moves], k[front & moves], t[front & moves]
         half = np.broadcast_to(np.array(body.half_m), (len(n), 2))
         hit = boxes_overlap(mine[n, t], half, traffic.poses[o, k, later[t]], traffic.half_m[o])
-        marks[n[hit], k[hit]] = order / (len(TTC_S))
+        marks[n[hit], o[hit], k[hit]] = order / len(TTC_S)
     return marks
 
 
 def headway(seen: View) -> np.ndarray:
-    """Return (N, K): the smallest share of the RSS gap to whoever is in front in the first 4 s."""
+    """Return (N, O, K): the smallest share of the RSS gap to who is in front in the first 4 s."""
     steps = np.arange(0, round(4.0 / STEP_S) + 1, 4)
     traffic, vehicle = seen.traffic, seen.vehicle
-    marks = np.ones((len(seen.drives), traffic.poses.shape[1]))
     if not len(traffic):
-        return marks
+        return np.ones((len(seen.drives), *traffic.poses.shape[:2]))
     there = traffic.poses[:, :, steps]  # (O, K, S, 3)
     stations, offsets, headings = seen.course.reference.project(there[..., :2])
     turn = there[..., 2] - headings
@@ -101,7 +100,7 @@ def headway(seen: View) -> np.ndarray:
     wanted = speed * REACTION_S + 0.5 * RSS_ACCELERATION * REACTION_S**2
     wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2) - lead**2 / (2.0 * LEAD_BRAKING)
     share = np.where(leads & (speed > 0.5), np.clip(gap / np.maximum(wanted, 0.5), 0.0, 1.0), 1.0)
-    return share.min(axis=(1, 3))
+    return share.min(axis=3)
 
 
 def comfort(seen: View) -> np.ndarray:
@@ -142,12 +141,11 @@ def speed_limit(seen: View) -> np.ndarray:
 
 
 def courtesy(seen: View) -> np.ndarray:
-    """Return (N, K): how little those behind must brake for us when we come before them in the next 4 s."""
+    """Return (N, O, K): how little who is behind must brake for us when we come before him in the next 3 s."""
     step = round(3.0 / STEP_S)
     traffic = seen.traffic
-    marks = np.ones((len(seen.drives), traffic.poses.shape[1]))
     if not len(traffic):
-        return marks
+        return np.ones((len(seen.drives), *traffic.poses.shape[:2]))
     stations, offsets, _ = seen.course.reference.project(traffic.poses[:, :, step, :2])  # (O, K)
     start, beside, _ = seen.course.reference.project(traffic.poses[:, :, 0, :2])
     rear = (seen.stations_m[:, step] - seen.vehicle.rear_m)[:, None, None]
@@ -156,7 +154,7 @@ def courtesy(seen: View) -> np.ndarray:
     closing = np.maximum(traffic.speeds_mps[:, :, step] - seen.drives.speeds_mps[:, step][:, None, None], 0.0)
     gap = np.maximum(rear - stations - traffic.half_m[:, None, 0], 0.5)
     forced = np.where(came, closing**2 / (2.0 * gap), 0.0)
-    return 1.0 - np.clip(forced.max(axis=1) / 3.0, 0.0, 1.0)
+    return 1.0 - np.clip(forced / 3.0, 0.0, 1.0)
 
 
 def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
@@ -173,37 +171,63 @@ def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
 
 
 TERMS: dict[str, Callable[[View], np.ndarray]] = {
-    'time_to_collision': time_to_collision,
-    'headway': headway,
     'comfort': comfort,
     'lane_keeping': lane_keeping,
     'terrain': terrain,
     'speed_limit': speed_limit,
+}
+TERMS_OF_USERS: dict[str, Callable[[View], np.ndarray]] = {
+    'time_to_collision': time_to_collision,
+    'headway': headway,
     'courtesy': courtesy,
 }
 
 
-def mark(seen: View, last: Trajectory | None, worst_share: float) -> dict[str, np.ndarray]:
-    """Return {term: (N,)}; of a term that differs by joint mode its expectation, the worst mode counting extra.
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The marks of all drives, and what they come to.
 
-    `progress` is in metres: what is good depends on what else can be done, see `totals`.
+    marks: {term: (N,)}; `progress` is in metres: what is good depends on what else can be done. of_users: {term:
+    (N, O, K)} of those that differ by road user and joint mode. worst_share: what the worst mode counts extra.
     """
+
+    marks: dict[str, np.ndarray]
+    of_users: dict[str, np.ndarray]
+    chances: np.ndarray
+    worst_share: float
+    weights: Weights
+
+    def terms(self, but_whom: int = -1) -> dict[str, np.ndarray]:
+        """Return {term: (N,)}: over road users the least, of the modes the expectation; without one user, if asked."""
+        found = dict(self.marks)
+        possible = self.chances >= min(0.05, self.chances.max())
+        for name, values in self.of_users.items():
+            kept = np.delete(values, but_whom, axis=1) if but_whom >= 0 else values
+            least = kept.min(axis=1, initial=1.0)  # (N, K)
+            found[name] = (1.0 - self.worst_share) * least @ self.chances
+            found[name] += self.worst_share * least[:, possible].min(axis=1)
+        return found
+
+    def totals(self, clean: np.ndarray, but_whom: int = -1) -> np.ndarray:
+        """Return (N,) weighted means; progress is measured by the most that a clean drive makes."""
+        weight, terms = vars(self.weights), self.terms(but_whom)
+        most = max(float(terms['progress'][clean].max(initial=0.0)), LEAST_M)
+        terms['progress'] = np.clip(terms['progress'] / most, 0.0, 1.0)
+        return sum(weight[name] * terms[name] for name in weight) / sum(weight.values())
+
+    def best(self, clean: np.ndarray, but_whom: int = -1) -> int | None:
+        """Return the clean drive with the highest total, the first of equals; None if no drive is clean."""
+        if not clean.any():
+            return None
+        return int(np.argmax(np.where(clean, self.totals(clean, but_whom), -1.0)))
+
+
+def mark(seen: View, last: Trajectory | None, weights: Weights, worst_share: float) -> Scores:
+    """Return all marks of the drives."""
     marks = {'progress': progress_m(seen)} | {name: term(seen) for name, term in TERMS.items()}
     marks['consistency'] = consistency(seen, last)
-    chances = seen.traffic.probabilities
-    for name, values in marks.items():
-        if values.ndim == 2:
-            possible = values[:, chances >= 0.05] if (chances >= 0.05).any() else values
-            marks[name] = (1.0 - worst_share) * values @ chances + worst_share * possible.min(axis=1)
-    return marks
-
-
-def totals(marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights) -> np.ndarray:
-    """Return (N,) weighted means; progress is measured by the most that a clean drive makes."""
-    weight = vars(weights)
-    most = max(float(marks['progress'][clean].max(initial=0.0)), LEAST_M)
-    shares = marks | {'progress': np.clip(marks['progress'] / most, 0.0, 1.0)}
-    return sum(weight[name] * shares[name] for name in weight) / sum(weight.values())
+    of_users = {name: term(seen) for name, term in TERMS_OF_USERS.items()}
+    return Scores(marks, of_users, seen.traffic.probabilities, worst_share, weights)
 
 
 def _near(

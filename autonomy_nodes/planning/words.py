@@ -7,7 +7,7 @@ import numpy as np
 from autonomy_nodes.planning.gates import Vetoes, View
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.speeds import must_stop
-from autonomy_nodes.planning.terms import LEAST_M, Weights, totals
+from autonomy_nodes.planning.terms import LEAST_M, Scores, Weights
 
 
 @dataclass(frozen=True)
@@ -19,54 +19,46 @@ class Reason:
     values: dict[str, str]
 
 
-def best(marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights) -> int | None:
-    """Return the clean candidate with the highest total, the first of equals; None if no candidate is clean."""
-    if not clean.any():
-        return None
-    return int(np.argmax(np.where(clean, totals(marks, clean, weights), -1.0)))
-
-
-def explain(
-    chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, marks: dict[str, np.ndarray], weights: Weights
-) -> Reason:
+def explain(chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, scores: Scores) -> Reason:
     """Return why `chosen` was taken: the gate or road user that keeps us from something better, else a term."""
-    blamed = _blamed(chosen, seen, vetoes, marks, weights)
-    if blamed is not None:
-        gate, other, whom = blamed
-        text, values = _veto_in_words(gate, other, whom, seen, vetoes)
-        return Reason(f'{names[other]} vetoed at {text}', other, {'gate': gate, **values})
     clean = vetoes.clean()
-    if not clean[chosen]:
-        text, values = _first_veto(chosen, seen, vetoes)
-        return Reason(f'nothing passes all gates; this is clear longest, until {text}', chosen, values)
-    others = clean.copy()
-    others[chosen] = False
-    unhindered = best(marks, np.ones(len(clean), bool), weights)
+    start = '' if clean[chosen] else 'nothing passes all gates: '
+    if (blamed := _blamed(chosen, clean, vetoes, scores)) is not None:
+        gate, other, whom = blamed
+        if whom >= 0 and clean[other]:
+            text = f'{names[other]} would come too close to {seen.traffic.said(whom)}'
+            return Reason(text, other, {'who': seen.traffic.names[whom]})
+        text, values = _veto_in_words(gate, other, whom, seen, vetoes)
+        return Reason(f'{start}{names[other]} vetoed at {text}', other, {'gate': gate, **values})
+    unhindered = scores.best(np.ones(len(clean), bool))
     if unhindered is not None and not clean[unhindered]:  # several causes, each of them enough
         text, values = _first_veto(unhindered, seen, vetoes)
-        return Reason(f'{names[unhindered]} vetoed at {text}, and by other things', unhindered, values)
-    second = best(marks, others, weights)
-    if second is None:
-        return Reason('nothing else is possible', chosen, {})
-    term, gain = _deciding_term(chosen, second, marks, clean, weights)
+        return Reason(f'{start}{names[unhindered]} vetoed at {text}, and by other things', unhindered, values)
+    others = clean.copy()
+    others[chosen] = False
+    if (second := scores.best(others)) is None:
+        return Reason(f'{start}nothing else is possible', chosen, {})
+    term, gain = _deciding_term(chosen, second, scores.terms(), clean, scores.weights)
     return Reason(f'better than {names[second]} in {term.replace("_", " ")} (+{gain:.3f})', second, {'term': term})
 
 
 def _blamed(
-    chosen: int, seen: View, vetoes: Vetoes, marks: dict[str, np.ndarray], weights: Weights
+    chosen: int, clean: np.ndarray, vetoes: Vetoes, scores: Scores
 ) -> tuple[str, int, int] | None:
-    """Return (gate, candidate, road user or -1) of the veto without which another candidate wins by most."""
+    """Return (gate, candidate, road user or -1) of the cause without which another candidate wins by most."""
     found, most = None, 1e-6
+    touched = np.isfinite(vetoes.contacts.times_s).any(axis=0)
+    for values in scores.of_users.values():
+        touched |= (values < 1.0).any(axis=(0, 2))
     causes = [(gate, -1) for gate in vetoes.times_s if gate != 'contact']
-    hit = np.flatnonzero(np.isfinite(vetoes.contacts.times_s).any(axis=0))
-    causes += [('contact', int(whom)) for whom in hit]
+    causes += [('contact', int(whom)) for whom in np.flatnonzero(touched)]
     for gate, whom in causes:
-        clean = vetoes.clean(but_whom=whom) if gate == 'contact' else vetoes.clean(but=gate)
-        other = best(marks, clean, weights)
-        if other is None or other == chosen or vetoes.clean()[other]:
+        free = vetoes.clean(but_whom=whom) if gate == 'contact' else vetoes.clean(but=gate)
+        other = scores.best(free, whom)
+        if other is None or other == chosen or (whom < 0 and clean[other]):
             continue
-        scores = totals(marks, clean, weights)
-        gain = float(scores[other] - (scores[chosen] if clean[chosen] else 0.0))
+        totals = scores.totals(free, whom)
+        gain = float(totals[other] - (totals[chosen] if clean[chosen] else 0.0))
         if gain > most:
             found, most = (gate, other, whom), gain
     return found
