@@ -1,5 +1,6 @@
 """The parts of the planner, with numbers worked out by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ from planning_scenes import (
     users,
 )
 
+from autonomy_nodes.common.grid import FAR_LAYERS
 from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.common.lanes import Line, Route
 from autonomy_nodes.common.types import Articulation
@@ -245,7 +247,8 @@ def test_an_obstacle_is_blocked_even_where_we_stand():
 
 
 def test_where_the_near_grid_ends_the_far_one_answers_and_then_nobody_knows():
-    near, far = ground(cells=50), ground(cells=100, resolution_m=0.8)
+    near, coarse = ground(cells=50), ground(cells=100, resolution_m=0.8)
+    far = dataclasses.replace(coarse, layers={name: coarse.layers[name] for name in FAR_LAYERS})
     told = read(near, far)
     assert (told.clearance(np.array([[0.0, 0.0], [30.0, 0.0]])) > 1.9).all()
     assert told.clearance(np.array([[50.0, 0.0]]))[0] <= 0.0
