@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from autonomy_nodes.commands.options import add_setup, command_line, commit, launch_arguments, overriding, show
 from autonomy_nodes.common.types import DataError
@@ -25,12 +26,11 @@ def run(options: argparse.Namespace) -> int:
     given, more = launch_arguments(options), overriding(options)
     if not options.bag.exists():
         raise DataError(f'{options.bag}: no such bag; `autonomy import` makes one from a data set')
-    told = {'vehicle': given['vehicle'], 'command': command_line(), 'commit': commit()}
+    told: dict[str, Any] = {'vehicle': given['vehicle'], 'command': command_line(), 'commit': commit()}
     if options.ros:
         settings = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate, **more}
-        run_live(
-            LiveRun(options.out, given, 'player', settings, (), options.without, run=Run(options.bag.stem, **told))
-        )
+        told_run = Run(scenario=options.bag.stem, **told)
+        run_live(LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
     else:
         setup = Setup(settings_files(given), more, options.without, **told)
         replay(options.bag, options.out, setup, options.jobs)

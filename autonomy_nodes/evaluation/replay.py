@@ -25,6 +25,7 @@ FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack 
 HEAVY_EVERY = 10
 MAIN = 'top'  # the LiDAR that sets the pace where a recording has several
 RAW = {topics.LIDAR_RAW.type, topics.IMAGE_RAW.type, topics.IMAGE_COMPRESSED.type}
+PASSED_ON = {topic.name for topic in (topics.TF_STATIC, topics.STEERING, topics.ARTICULATION)}  # reports show them
 DIGEST = 'outputs.sha256'  # of every message, kept or not
 AHEAD = 64  # messages read ahead, or waiting to be written
 
@@ -150,8 +151,10 @@ def _play(player: Lockstep, events: Iterable[Event]) -> int:
             if not started:
                 player.start(event.stamp_ns)
                 started = True
-            player.play([event])
             topic = topics.find(event.name)
+            if topic is not None and topic.name in PASSED_ON:
+                player.sink.message(topic, event.stamp_ns, event.data)
+            player.play([event])
             frames += topic is not None and topic.type == topics.LIDAR_RAW.type and topic.given_by == 'vehicle'
         player.run_to(player.now_ns + 500_000_000)
     finally:

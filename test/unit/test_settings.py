@@ -126,6 +126,16 @@ def test_an_override_counts_more_than_the_files_and_must_name_a_node(tmp_path):
         checked(path, more={'saftey.rate_hz': 3})
 
 
+def test_a_part_keeps_the_defaults_that_the_whole_gives_it():
+    @dataclass(frozen=True)
+    class Whole:
+        near: Weights = field(default_factory=lambda: Weights(7.0))
+        names: dict[str, float] = field(default_factory=lambda: {'a': 1.0})
+
+    assert configured(Whole, {}) == Whole()
+    assert configured(Whole, {'names.b': 2}).names == {'b': 2.0}
+
+
 def test_a_setting_without_default_must_be_given():
     @dataclass(frozen=True)
     class Needy:
