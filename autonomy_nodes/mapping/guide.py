@@ -1,6 +1,6 @@
 """What the map tells about the vehicle's surroundings: each pose becomes vectors, lane match, prior, route, health."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class MapGuide:
 
     def _follow(self, match: LaneMatch, goal: Goal | None, pose: Pose) -> Route | None:
         """Return a new route where the goal is new or the vehicle has left the old one, else None."""
-        if goal is not None and goal != self._goal:
+        if goal is not None and (self._goal is None or replace(goal, stamp_ns=self._goal.stamp_ns) != self._goal):
             self._goal, self._route, self._off_route = goal, (), self.config.off_route_steps
         if self._goal is None or not len(match.ids):
             return None

@@ -40,7 +40,7 @@ class HypothesesConfig:
     keep: float = 0.6
     brake: float = 0.2
     faster: float = 0.2
-    brake_mps2: float = 2.0
+    brake_mps2: float = 1.4
     faster_mps2: float = 1.2
     veer_mps2: float = 1.0
     veer_on_foot_rad: float = 0.44

@@ -36,8 +36,8 @@ class PredictorConfig:
     guard: GuardConfig = field(default_factory=GuardConfig)
     proposals: ProposalsConfig = field(default_factory=ProposalsConfig)
     vehicle: Vehicle = field(default_factory=Vehicle)
-    same_m: float = 1.5
-    same_s: float = 0.2
+    same_m: float = 2.0
+    same_s: float = 0.25
     blocked_factor: float = 0.3
 
     def __post_init__(self) -> None:

@@ -155,6 +155,8 @@ def test_a_route_is_given_once_and_again_when_the_goal_changes():
     assert (first.route.lanelet_ids[0], first.route.lanelet_ids[-1]) == (ids[0], ids[5])
     assert first.route.goal == (80.0, 5.25, 0.0, 0.0)
     assert guide.step(ego_at(0.0, 0.0), pose_at(11.0, 1.75), goal).route is None
+    repeated = replace(goal, stamp_ns=9)  # the same place, told again
+    assert guide.step(ego_at(0.0, 0.0), pose_at(11.0, 1.75), repeated).route is None
     again = guide.step(ego_at(0.0, 0.0), pose_at(11.0, 1.75), goal_at(80.0, 1.75, stamp_ns=2))
     assert again.route.lanelet_ids == (ids[0], ids[2], ids[4])
     assert again.pieces.ids[0] == ids[0]  # lanes of the route come first
