@@ -5,7 +5,7 @@ an element suspect, never more; nothing is edited here.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from autonomy_nodes.mapping.chunks import (
     SightConfig,
     chunks_of,
     common_shift,
-    compatible,
     in_sight,
     matched,
     samples_of,
@@ -27,7 +26,7 @@ from autonomy_nodes.mapping.evidence import EvidenceConfig, odds, probability, r
 
 JUDGED = (Line.DIVIDER, Line.SOLID, Line.BOUNDARY, Line.STOP_LINE)
 NEW = (Line.DIVIDER, Line.SOLID, Line.BOUNDARY, Line.STOP_LINE)
-AGREED = 4.0  # log odds above which neighbours cannot make an element suspect
+AGREED = 0.5  # of the rate of its class; an element found more often is in order, whatever its neighbours say
 PLACE_M = 0.5  # chunks are told apart by their line and their place in the map, which pose errors do not move
 
 
@@ -36,8 +35,9 @@ class ChangesConfig:
     """Settings of change detection.
 
     match_probability: of the best lane, below which a frame is not judged. gone_s: a traversal ends when the element
-    was not in sight for so long. frames: judged ones before anything is said. reports: frames that must show a class
-    before its absence counts, for a detector may not know it. chain: share of the evidence of neighbouring chunks.
+    was not in sight for so long. frames: judged ones before anything is said. class_frames, class_rate: how often the
+    elements of a class must have been looked at, and which share of it they must have been found, before a missing
+    one counts, for a detector may not know the class. chain: share of the evidence of neighbouring chunks.
     same_...: segments this near to one another are one new thing. most_new, most_lines: kept at most.
     """
 
@@ -47,7 +47,8 @@ class ChangesConfig:
     heading_rad: float = 0.3
     gone_s: float = 5.0
     frames: int = 8
-    reports: int = 20
+    class_frames: int = 100
+    class_rate: float = 0.05
     chain: float = 0.5
     chain_m: float = 12.0
     chain_limit: float = 2.0
@@ -73,24 +74,31 @@ class Element:
     id: int
     class_: int
     middle: np.ndarray
-    log_odds: float  # that it is there
+    prior: float  # log odds that it is there
     heading_rad: float = 0.0
-    traversals: int = 0
-    frames: int = 0
-    seen_now: int = 0
-    matched_now: int = 0
+    passes: list[tuple[int, int]] = field(default_factory=list)  # frames and matched ones of each traversal
+    is_open: bool = False  # the last traversal still runs
     last_ns: int = 0
 
-    def standing(self, config: EvidenceConfig) -> float:
-        """Return the log odds that it is there, the traversal that still runs included."""
-        return self.log_odds + (ratio(self.matched_now, self.seen_now, config) if self.seen_now else 0.0)
+    @property
+    def frames(self) -> int:
+        """Frames in which it should have been seen."""
+        return sum(frames for frames, _ in self.passes)
 
-    def close(self, config: EvidenceConfig) -> None:
-        """End the traversal."""
-        self.log_odds = self.standing(config)
-        self.traversals += 1
-        self.frames += self.seen_now
-        self.seen_now = self.matched_now = 0
+    @property
+    def matches(self) -> int:
+        """Frames in which it was."""
+        return sum(matches for _, matches in self.passes)
+
+    def count(self, is_found: bool, stamp_ns: int) -> None:
+        """Add one frame."""
+        frames, matches = self.passes.pop() if self.is_open else (0, 0)
+        self.passes.append((frames + 1, matches + is_found))
+        self.is_open, self.last_ns = True, stamp_ns
+
+    def standing(self, config: EvidenceConfig) -> float:
+        """Return the log odds that it is there."""
+        return self.prior + sum(ratio(matches, frames, config) for frames, matches in self.passes)
 
 
 class ChangeWatch:
@@ -101,7 +109,7 @@ class ChangeWatch:
         self._chunks: dict[int, dict[tuple[int, int], Element]] = {}  # by line, then by place
         self._open: dict[tuple[int, int, int], Element] = {}  # in sight a while ago
         self._new: list[Element] = []
-        self._reports = dict.fromkeys(map(int, JUDGED), 0)
+        self._rates = {int(class_): [0, 0] for class_ in JUDGED}  # chunks looked at, and found, over all frames
         self._published_ns: int | None = None
 
     def step(self, seen: LaneObservations, pieces: LanePieces, match: LaneMatch | None, pose: Pose) -> str:
@@ -111,11 +119,8 @@ class ChangeWatch:
             return 'the lane is not sure'
         if abs(match.heading_errors_rad[0]) > self.config.heading_rad:
             return 'the vehicle is not along its lane'
-        for class_ in self._reports:
-            self._reports[class_] += bool((compatible(class_, seen.classes) & (seen.classes != Line.UNKNOWN)).any())
-        classes = tuple(class_ for class_, count in self._reports.items() if count >= self.config.reports)
         sight, map_from_base = self.config.sight, matrix_of(pose.position_m, pose.orientation)
-        chunks = chunks_of(pieces, classes, sight.near_m)
+        chunks = chunks_of(pieces, JUDGED, sight.near_m)
         shift = common_shift(seen, chunks_of(pieces, JUDGED, sight.near_m + 10.0), sight)
         places, rows = samples_of(seen, sight)
         places = places - [0.0, shift]
@@ -137,16 +142,16 @@ class ChangeWatch:
     def changes(self, stamp_ns: int) -> MapChanges:
         """Return what is suspect now: elements more probably gone than there, new ones more probably there than not."""
         found: list[tuple[str, Element, float]] = []
-        for element in self._elements():
-            if (
-                element.frames + element.seen_now >= self.config.frames
-                and element.standing(self.config.evidence) < AGREED
-            ):
-                gone = -self._chained(element)
-                found += [('removed', element, gone)] if gone > 0.0 else []
+        known = self._known()
+        for class_, evidence in known.items():
+            for element in self._elements(class_):
+                rate = element.matches / element.frames
+                if element.frames >= self.config.frames and rate < AGREED * evidence.found_rate:
+                    gone = -self._chained(element, evidence)
+                    found += [('removed', element, gone)] if gone > 0.0 else []
         for element in self._new:
-            there = element.standing(self.config.evidence)
-            if there > 0.0 and element.frames + element.seen_now >= self.config.frames:
+            there = element.standing(known.get(element.class_, self.config.evidence))
+            if there > 0.0 and element.frames >= self.config.frames:
                 found.append(('added', element, there))
         elements = [element for _, element, _ in found]
         log_odds = np.array([value for _, _, value in found])
@@ -158,9 +163,18 @@ class ChangeWatch:
             np.array([element.middle for element in elements]).reshape(-1, 3),
             log_odds,
             np.array([probability(value) for value in log_odds.tolist()]),
-            np.array([element.traversals + (element.seen_now > 0) for element in elements], np.int64),
-            np.array([element.frames + element.seen_now for element in elements], np.int64),
+            np.array([len(element.passes) for element in elements], np.int64),
+            np.array([element.frames for element in elements], np.int64),
         )
+
+    def _known(self) -> dict[int, EvidenceConfig]:
+        """Return the classes that the detector knows, and how to weigh them: by how often it finds what is there."""
+        config, known = self.config, {}
+        for class_, (frames, matches) in self._rates.items():
+            if frames >= config.class_frames and matches >= config.class_rate * frames:
+                there = sum(element.frames for element in self._elements(class_) if element.matches)
+                known[class_] = replace(config.evidence, found_rate=min(matches / there, config.evidence.found_rate))
+        return known
 
     def _count(self, id_: int, class_: int, middle: np.ndarray, is_found: bool, stamp_ns: int) -> None:
         """Add one frame to a chunk of the map."""
@@ -168,10 +182,10 @@ class ChangeWatch:
         line = self._chunks.setdefault(id_, {})
         if (i, j) not in line:
             line[i, j] = Element(id_, class_, middle, odds(self.config.evidence.present))
-        element = self._open[id_, i, j] = line[i, j]
-        element.seen_now += 1
-        element.matched_now += is_found
-        element.last_ns = stamp_ns
+        self._open[id_, i, j] = line[i, j]
+        line[i, j].count(is_found, stamp_ns)
+        self._rates[class_][0] += 1
+        self._rates[class_][1] += is_found
 
     def _take_new(self, seen: LaneObservations, fresh: np.ndarray, shift: float, map_from_base: np.ndarray) -> None:
         """Add one frame to things that are not in the map: those that should be seen, then those that are."""
@@ -186,9 +200,7 @@ class ChangeWatch:
         looked_at = in_sight(spots, seen.seen_range_m, self.config.sight)
         for place, element in enumerate(self._new):
             if looked_at[place] or place in hit:
-                element.seen_now += 1
-                element.matched_now += place in hit
-                element.last_ns = seen.stamp_ns
+                element.count(place in hit, seen.stamp_ns)
 
     def _placed(self, ends: np.ndarray, class_: int, stamp_ns: int) -> int:
         """Return the place, among the new things, of the one that this segment belongs to; it may be new itself."""
@@ -208,25 +220,24 @@ class ChangeWatch:
         """Close what has not been in sight for a while; new things with hardly any support are forgotten."""
         gone_ns = int(self.config.gone_s * SECOND_NS)
         for element in [*self._open.values(), *self._new]:
-            if element.seen_now and not 0 <= stamp_ns - element.last_ns < gone_ns:
-                element.close(self.config.evidence)
-        self._open = {key: element for key, element in self._open.items() if element.seen_now}
+            if element.is_open and not 0 <= stamp_ns - element.last_ns < gone_ns:
+                element.is_open = False
+        self._open = {key: element for key, element in self._open.items() if element.is_open}
         while len(self._chunks) > self.config.most_lines:
             del self._chunks[next(iter(self._chunks))]
-        kept = [e for e in self._new if e.seen_now or e.log_odds > odds(self.config.evidence.born)]
+        kept = [element for element in self._new if element.is_open or element.matches >= self.config.frames]
         self._new = kept[-self.config.most_new :]
 
-    def _chained(self, element: Element) -> float:
+    def _chained(self, element: Element, evidence: EvidenceConfig) -> float:
         """Return the log odds that a chunk is there, with what its neighbours on the line say."""
-        evidence, limit = self.config.evidence, self.config.chain_limit
-        own = element.standing(evidence)
+        own, limit = element.standing(evidence), self.config.chain_limit
         for other in self._chunks[element.id].values():
             gap = float(np.hypot(*(other.middle - element.middle)[:2]))
             if other is not element and gap <= self.config.chain_m:
-                told = other.standing(evidence) - odds(evidence.present)
+                told = other.standing(evidence) - other.prior
                 own += self.config.chain * min(max(told, -limit), limit)
         return own
 
-    def _elements(self) -> Iterator[Element]:
+    def _elements(self, class_: int) -> Iterator[Element]:
         for line in self._chunks.values():
-            yield from line.values()
+            yield from (element for element in line.values() if element.class_ == class_)

@@ -14,7 +14,7 @@ from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.mapping.suspects import write_suspects
 
 STEP_NS = 100_000_000
-CONFIG = ChangesConfig(reports=1)
+CONFIG = ChangesConfig()
 
 
 def test_twenty_empty_frames_of_one_traversal_are_worth_three_of_log_odds():
@@ -41,7 +41,7 @@ def test_one_traversal_makes_suspect_and_three_leave_little_doubt():
 
 
 def road():
-    return straight(length_m=200.0, lanes=2, width_m=3.5)
+    return straight(length_m=200.0, lanes=3, width_m=3.5)
 
 
 def paint(road_map, x, y, skip=None, ahead_m=15.0, moved_m=0.0, more=()):
@@ -79,7 +79,7 @@ def divider_of(road_map):
     return next(line.id for line in road_map.lines.values() if line.subtype == 'dashed')
 
 
-def test_a_map_that_is_right_has_no_suspects_not_even_a_border_of_a_class_that_the_detector_never_reports():
+def test_a_map_that_is_right_has_no_suspects_not_even_a_border_of_a_class_that_the_detector_never_finds():
     road_map, _ = road()
     watch = ChangeWatch(CONFIG)
     for pass_ in range(3):
@@ -136,6 +136,18 @@ def test_frames_without_a_sure_lane_are_not_judged():
         view = guide.step(ego_at(50.0, y), pose_at(50.0, y))
         seen = LaneObservations(1, *paint(road_map, 50.0, y), np.full(72, 40.0))
         assert watch.step(seen, view.pieces, view.match, pose_at(50.0, y)) == words
+
+
+def test_where_a_class_is_found_nowhere_its_detector_is_blind_and_nothing_is_suspect():
+    road_map, _ = straight(length_m=200.0, lanes=2)  # its only divider is gone: that may be the detector
+    watch = ChangeWatch(CONFIG)
+    drive(watch, road_map, skip=divider_of(road_map))
+    assert watch.changes(0).kinds == ()
+
+
+def test_where_paint_is_hard_to_see_a_missing_line_weighs_less():
+    often, seldom = (ratio(0, 10, replace(EvidenceConfig(), found_rate=rate)) for rate in (0.67, 0.25))
+    assert often < seldom < 0.0
 
 
 def test_it_tells_once_a_second():

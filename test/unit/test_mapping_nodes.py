@@ -106,15 +106,16 @@ def test_a_map_that_cannot_be_read_refuses_to_configure(tmp_path):
         MapConfig(origin_deg=(49.0,))
 
 
-def test_suspects_come_from_the_map_and_what_is_seen(road, tmp_path):
-    path, _ = road
-    update = MapUpdateConfig(patch_path=str(tmp_path / 'suspects.jsonl'), reports=1)
+def test_suspects_come_from_the_map_and_what_is_seen(tmp_path):
+    write_osm(straight(length_m=100.0, lanes=3)[0], path := str(tmp_path / 'wide.osm'))
+    update = MapUpdateConfig(patch_path=str(tmp_path / 'suspects.jsonl'))
     events = []
     for frame in range(30):
         x, stamp_ms = 20.0 + frame, 100 * (frame + 1)
-        solid = np.array([[[a, 5.25, 0.0], [a + 3.0, 5.25, 0.0]] for a in np.arange(-14.0, 14.0, 4.0)])  # no dashes
-        classes = np.full(len(solid), Line.SOLID, np.uint8)
-        seen = LaneObservations(stamp_ms * MS, solid, classes, np.full(len(solid), 0.9), np.full(72, 40.0))
+        # of two dividers, at 3.5 and at 7 m, only the farther one is seen
+        dashes = np.array([[[a, 5.25, 0.0], [a + 3.0, 5.25, 0.0]] for a in np.arange(-14.0, 14.0, 4.0)])
+        classes = np.full(len(dashes), Line.DIVIDER, np.uint8)
+        seen = LaneObservations(stamp_ms * MS, dashes, classes, np.full(len(dashes), 0.9), np.full(72, 40.0))
         observed = Event(topics.LANE_OBSERVATIONS.name, stamp_ms * MS, write_lane_observations(seen))
         events += [*at(x, stamp_ms), observed]
     sink = played([Map(), MapUpdate()], [MapConfig(map_path=path), update], events)
@@ -122,6 +123,7 @@ def test_suspects_come_from_the_map_and_what_is_seen(road, tmp_path):
     assert set(found.kinds) == {'removed'}
     assert set(found.classes.tolist()) == {Line.DIVIDER}
     assert (found.traversals == 1).all()
+    assert found.positions_m[:, 1] == pytest.approx(3.5, abs=1e-3)
     assert len(sink.messages[topics.CHANGES.name]) == 3  # once a second
     assert len((tmp_path / 'suspects.jsonl').read_text().splitlines()) == len(found.kinds)
 
