@@ -58,10 +58,10 @@ class Raster:
         lengths = [len(strips) for strips in self._strips]
         lanelets = road_map.lanelets.values()
         self._corners_m = np.concatenate(self._strips)  # (Q, 4, 2) in map
-        self._codes = _codes(self._corners_m)
         self._boxes = np.hstack([self._corners_m.min(axis=1), self._corners_m.max(axis=1)])
-        self._for_vehicles = np.repeat([lanelet.for_vehicles for lanelet in lanelets], lengths)
-        self._crosswalk = np.repeat([lanelet.relation.subtype == 'crosswalk' for lanelet in lanelets], lengths)
+        self._kinds = np.repeat([_kind(lanelet) for lanelet in lanelets], lengths)
+        one_way = np.repeat([lanelet.one_way for lanelet in lanelets], lengths)
+        self._codes = np.where(one_way, _codes(self._corners_m), 0)
         self._patch_low_m = np.full(2, np.inf)
         self._patch = np.zeros((0, 0, 2), np.uint8)
         self._last: tuple[np.ndarray, Grid] | None = None  # map_from_odom and the prior made with it
@@ -102,19 +102,16 @@ class Raster:
         """Return (N, N, 2) uint8 bits and directions of the square from `low` to `high` in map."""
         cells = self.config.patch_cells
         rows = np.nonzero(((self._boxes[:, :2] <= high) & (self._boxes[:, 2:] >= low)).all(axis=1))[0]
-        quads, drives = self._cells(self._corners_m[rows], low), self._for_vehicles[rows]
-        bits, lanes = np.zeros((2, cells, cells), np.uint8)
+        quads, kinds = self._cells(self._corners_m[rows], low), self._kinds[rows]
+        layers = {kind: np.zeros((cells, cells), np.uint8) for kind in (BITS['drivable'], BITS['crosswalk'], KNOWN)}
         direction = np.zeros((cells, cells), np.uint8)
-        for quad, code in zip(quads[drives], self._codes[rows[drives]].tolist()):
-            cv2.fillConvexPoly(direction, quad, code, shift=SHIFT)
-        cv2.fillPoly(lanes, list(quads), 1, shift=SHIFT)
-        bits |= (direction > 0) * np.uint8(BITS['drivable'])
-        if len(crossings := quads[self._crosswalk[rows]]):
-            layer = np.zeros_like(bits)
-            cv2.fillPoly(layer, list(crossings), BITS['crosswalk'], shift=SHIFT)
-            bits |= layer
+        for quad, kind, code in zip(quads, kinds.tolist(), self._codes[rows].tolist()):
+            cv2.fillConvexPoly(layers[kind], quad, kind, shift=SHIFT)  # fillPoly would cut out where lanes overlap
+            if kind == BITS['drivable']:
+                cv2.fillConvexPoly(direction, quad, code, shift=SHIFT)
+        bits = np.bitwise_or.reduce(list(layers.values()))
         self._paint(bits, low, high)
-        far = cv2.distanceTransform(1 - ((bits | lanes) > 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+        far = cv2.distanceTransform((bits == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
         bits |= (far * self.config.resolution_m <= self.config.known_m) * np.uint8(KNOWN)
         return np.stack([bits, direction], axis=2)
 
@@ -151,6 +148,13 @@ class Raster:
         angles -= np.arctan2(turn[1, 0], turn[0, 0])  # from map to odom
         tables |= {'direction_sin': (direction, np.sin(angles)), 'direction_cos': (direction, np.cos(angles))}
         return {name: cv2.LUT(plane, table.astype(np.float32)) for name, (plane, table) in tables.items()}
+
+
+def _kind(lanelet: Lanelet) -> int:
+    """Return the bit as which a lanelet is drawn."""
+    if lanelet.for_vehicles:
+        return BITS['drivable']
+    return BITS['crosswalk'] if lanelet.relation.subtype == 'crosswalk' else KNOWN
 
 
 def _codes(corners: np.ndarray) -> np.ndarray:

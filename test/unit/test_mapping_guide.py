@@ -220,6 +220,25 @@ def test_the_prior_shows_lanes_paint_and_direction_where_they_are_in_odom():
     ]
 
 
+def test_where_lanes_overlap_the_prior_is_drivable():
+    road_map, (first, ahead, left) = fork()
+    grid, *_ = prior_of(road_map, 10.0, 0.0, 0.0)
+    for lane in (first, ahead, left):
+        on_it = road_map.lanelets[lane].centerline[:, :2] - [10.0, 0.0]
+        values = grid.at('drivable', on_it[1:-1])
+        assert (values[np.isfinite(values)] == 1.0).all()
+    assert grid.at('drivable', np.array([[22.0, 0.5]])) == 1.0  # in both of the two that part
+
+
+def test_a_lane_for_both_ways_has_no_direction_in_the_prior():
+    draft = Draft()
+    sides = [draft.line([(0, y), (100, y)], 'road_border') for y in (3, -3)]
+    draft.lanelet(*sides, one_way='no')
+    grid, *_ = prior_of(draft.finished(), 30.0, 0.0, 0.0)
+    assert grid.at('drivable', np.array([[20.0, 0.0]])) == 1.0
+    assert np.isnan(grid.at('direction_cos', np.array([[20.0, 0.0]])))
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.floats(0, 100), st.floats(-3.1, 3.1), st.floats(-3.1, 3.1), st.floats(-1e4, 1e4))
 def test_the_prior_is_drivable_on_the_centerline_wherever_odom_lies(x, heading, odom_heading, odom_x):
