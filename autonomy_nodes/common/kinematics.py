@@ -115,10 +115,10 @@ class Body:
     def circles(self) -> tuple[np.ndarray, float]:
         """Return how far ahead of the pose (C,) circles lie and the radius with which they cover the rectangle.
 
-        So many that they stand out at the sides by little: one for each half width of length.
+        So many that they stand out at the sides by little: three for each width of length.
         """
         half_length, half_width = self.half_m
-        count = max(math.ceil(2.0 * half_length / half_width), 1)
+        count = max(math.ceil(3.0 * half_length / half_width), 1)
         part = half_length / count
         offsets = self.middle_m - half_length + part * (2.0 * np.arange(count) + 1.0)
         return offsets, math.hypot(part, half_width)

@@ -1,5 +1,6 @@
 """Where to go: the route's lanes, else the lane we are in, else the goal, else straight on; and what the road says."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +13,6 @@ from autonomy_nodes.planning.reference import Reference, reference_through, smoo
 from autonomy_nodes.planning.road import NO_ROAD, Road, road_along
 from autonomy_nodes.planning.situation import Situation
 from autonomy_nodes.planning.start import CRAWL_MPS, JointModel
-from autonomy_nodes.planning.surroundings import speed_for_sight
 from autonomy_nodes.planning.way import Way
 
 AHEAD_M = 150.0  # no reference is needed further than the vehicle can go within the horizon
@@ -82,6 +82,16 @@ def choose_course(
             words[-1] = 'no articulation angle: crawling until the trailer has been pulled straight'
             speed = min(speed, CRAWL_MPS)
     return replace(course, speed_mps=max(speed, 0.5), words=tuple(words))
+
+
+def speed_for_sight(visibility_m: float | None, vehicle: Vehicle) -> float:
+    """Return the speed from which a comfortable stop ends within what the sensors see; inf where that is not told."""
+    if visibility_m is None:
+        return math.inf
+    limits = vehicle.limits
+    braking, lag = limits.comfort_braking_mps2, limits.brake_lag_s
+    free_m = max(visibility_m - vehicle.front_m, 0.0)
+    return braking * (math.sqrt(lag**2 + 2.0 * free_m / braking) - lag)
 
 
 def _lane_course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course | None:

@@ -27,7 +27,7 @@ class GroundSettings:
     obstacle_height_m: float = 0.3
     headroom_m: float = 0.2
     blind_m: float = 4.0
-    margin_m: float = 0.1
+    margin_m: float = 0.05
     reach_m: float = 2.4
     steep_rad: float = 0.4
     rough_m: float = 0.25
@@ -84,6 +84,20 @@ class Ground:
                 found = sheet.clearance[sheet.index(xy)]
             elif (left := found == OUTSIDE).any():
                 found[left] = sheet.clearance[sheet.index(xy[left])]
+        return found
+
+    def exact_clearance(self, xy: np.ndarray) -> np.ndarray:
+        """Return (N,) what `clearance` tells at (N, 2), linear between the middles of cells."""
+        found = self.clearance(xy).astype(float)
+        for sheet in reversed(self.sheets):
+            place = (xy - sheet.grid.origin_m) / sheet.grid.resolution_m + 0.5
+            low = np.floor(place).astype(np.int64)
+            inside = ((low >= 1) & (low < np.array(sheet.clearance.shape) - 2)).all(axis=1)
+            (i, j), (a, b) = low[inside].T, (place - low)[inside].T
+            first, second = (
+                (1.0 - b) * sheet.clearance[row, j] + b * sheet.clearance[row, j + 1] for row in (i, i + 1)
+            )
+            found[inside] = first + a * (second - first)
         return found
 
     def cost(self, xy: np.ndarray) -> np.ndarray:

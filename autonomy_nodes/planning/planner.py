@@ -16,7 +16,7 @@ from autonomy_nodes.planning.rollout import roll_out
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
-from autonomy_nodes.planning.surroundings import TerrainMemory, surroundings_of
+from autonomy_nodes.planning.surroundings import TerrainMemory, ground_of, missing_words, traffic_of
 from autonomy_nodes.planning.terms import Weights, mark
 from autonomy_nodes.planning.traffic import TrafficSettings
 from autonomy_nodes.planning.way import Way
@@ -58,16 +58,17 @@ class Planner:
         config, vehicle, ego = self.config, self.config.vehicle, situation.ego
         last = shifted_last(self._last, situation.stamp_ns, config.proposals)
         start = start_of(situation, last, self._joint, vehicle)
-        around = surroundings_of(situation, start, self._terrain, vehicle, config.ground, config.traffic)
-        course = choose_course(situation, around.ground, self._way, self._joint, vehicle, config.course)
+        ground = ground_of(situation, start, self._terrain, vehicle, config.ground)
+        course = choose_course(situation, ground, self._way, self._joint, vehicle, config.course)
+        traffic = traffic_of(situation, start, course, vehicle, config.traffic)
 
         paths, given = propose_paths(course, start, situation.proposals, last, self._name, vehicle, config.proposals)
-        caps = caps_along(paths, course, around.ground, config.ground.margin_m, start.speed_mps, vehicle)
-        leads = lead_on(paths, course, around.traffic, vehicle)
+        caps = caps_along(paths, course, ground, config.ground.margin_m, start.speed_mps, vehicle)
+        leads = lead_on(paths, course, traffic, vehicle)
         proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals)
         drives = roll_out(start, paths, proposals.wishes, vehicle)
 
-        seen = view(drives, course, around.ground, around.traffic, vehicle)
+        seen = view(drives, course, ground, traffic, vehicle)
         vetoes = judge(seen, config.ground.margin_m, config.gates, config.traffic)
         marks = mark(seen, last, config.weights, config.worst_mode)
         scores = marks.totals(vetoes.clean()) * vetoes.clean()
@@ -78,13 +79,13 @@ class Planner:
         reason = explain(chosen, proposals.names, seen, vetoes, marks)
         stop = choose_stop(chosen, proposals, vetoes)
 
-        trajectory, contingency = (trajectory_of(drives, n, ego, around.ground, vehicle) for n in (chosen, stop))
+        trajectory, contingency = (trajectory_of(drives, n, ego, ground, vehicle) for n in (chosen, stop))
         self._last = trajectory
         if proposals.kinds[chosen] != KINDS.index('last'):
             self._name = proposals.names[chosen]
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
         table = table_of_marks(drives, proposals, vetoes, marks.terms(), scores, ego)
-        words = (*around.words, *course.words)
+        words = (*missing_words(ground, situation, start, vehicle), *course.words)
         shown = best_candidates(drives, scores, chosen, SHOWN, ego)
         return Plan(trajectory, contingency, decision, table, *shown, words)
 

@@ -16,7 +16,9 @@ from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic import Traffic
 
 STOP_SHORT_M = 0.5  # stops are aimed this far before what must not be entered
-CLOSER_M = 0.1  # what is nearer than this at the start must not come nearer still
+CLOSER_M = 0.05  # what was inside the margin at the start may come nearer by this
+TOUCH_SHARE = 0.9  # of the half width: what is nearer than that touches the body
+CELL_ERROR_M = 0.3  # by which a clearance may be off that is read at the middle of a cell
 CROSSING_RAD = 0.6
 BESIDE_M = 0.3  # room beside our body within which another one leads
 
@@ -104,19 +106,26 @@ def first_blocked_m(paths: Paths, gone_m: np.ndarray, ground: Ground, margin_m: 
 
 
 def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> np.ndarray:
-    """Return (N, T) whether the body at (N, T, 3) poses stands on blocked ground.
+    """Return (N, T) whether the body at (N, T, 3) poses comes onto blocked ground.
 
-    What it touched at the first pose is excused as long as it comes no nearer: a vehicle may drive along the kerb
-    beside which it was parked. The axis of the body may never enter a blocked cell.
+    What is nearer than the margin at the first pose is excused as long as it comes no nearer: a vehicle may drive along
+    the kerb beside which it was parked. Since each plan starts anew, that may not bring it nearer step by step: what
+    touches the body itself may not come nearer at all.
     """
     offsets, radius = body.circles()
+    touching = TOUCH_SHARE * body.width_m / 2.0
     forward = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
     centres = poses[..., None, :2] + offsets[:, None] * forward[..., None, :]  # (N, T, C, 2)
     clear = ground.clearance(centres)
-    near = clear < radius + margin_m
-    nearer = (clear < clear[:, :1] - CLOSER_M) | (clear <= 0.0)
-    gone = np.abs(poses[..., :2] - poses[:, :1, :2]).max(axis=-1) > 0.05  # standing touches nothing new
-    return (near & nearer).any(axis=-1) & gone
+    start = np.empty((len(poses), len(offsets)))
+    start[:] = ground.exact_clearance(centres[:, 0].reshape(-1, 2)).reshape(start.shape)
+    found = (clear < 0.0).any(axis=-1)  # a middle in a blocked cell
+    n, t, c = np.nonzero((clear < radius + margin_m + CELL_ERROR_M) & ~found[..., None])
+    exact, then = ground.exact_clearance(centres[n, t, c]), start[n, c]
+    hit = (exact < radius + margin_m) & (exact < then - CLOSER_M)
+    hit |= (exact < touching) & (exact < then - 0.01)
+    found[n[hit], t[hit]] = True
+    return found & (np.abs(poses[..., :2] - poses[:, :1, :2]).max(axis=-1) > 0.05)  # standing touches nothing new
 
 
 def lead_on(

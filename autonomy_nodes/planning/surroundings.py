@@ -1,7 +1,4 @@
-"""What is around the vehicle in the form the planner works with: ground, traffic, and how fast both allow to go."""
-
-import math
-from dataclasses import dataclass
+"""What is around the vehicle in the form the planner works with: the ground and the road users that matter."""
 
 import numpy as np
 
@@ -9,19 +6,15 @@ from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.kinematics import body_of, body_of_trailer, trailer_poses
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.ground import Box, Ground, GroundSettings, box_of, read_ground
 from autonomy_nodes.planning.rollout import Start
 from autonomy_nodes.planning.situation import Situation
-from autonomy_nodes.planning.traffic import Traffic, TrafficSettings, boxes_overlap, read_traffic
+from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, boxes_overlap, read_traffic
 
-
-@dataclass(frozen=True, eq=False)
-class Surroundings:
-    """ground, traffic: of this step. words: what is missing."""
-
-    ground: Ground
-    traffic: Traffic
-    words: tuple[str, ...]
+CLOSE_M = 80.0  # cells of road users further away are left as they are
+NEAR_COURSE_M, NEAR_WAY_M = 12.0, 40.0  # who comes no nearer to a lane, or to a way over open ground, meets nobody
+BEHIND_M = 60.0
 
 
 class TerrainMemory:
@@ -39,23 +32,41 @@ class TerrainMemory:
         return kept if kept is not None and abs(stamp_ns - kept.stamp_ns) <= self._max_age_s * SECOND_NS else None
 
 
-def surroundings_of(
-    situation: Situation, start: Start, memory: TerrainMemory, vehicle: Vehicle, ground: GroundSettings,
-    traffic: TrafficSettings,
-) -> Surroundings:
-    """Return the ground and the traffic of a step."""
+def ground_of(
+    situation: Situation, start: Start, memory: TerrainMemory, vehicle: Vehicle, settings: GroundSettings
+) -> Ground:
+    """Return the ground of a step; the cells under road users that move are left to their predictions."""
     near = memory.recall('near', situation.terrain, situation.stamp_ns)
     far = memory.recall('far', situation.terrain_far, situation.stamp_ns)
-    stands = own_boxes(start, vehicle)
-    own = _inside_own_body(situation, stands)
-    users = read_traffic(situation.predictions, situation.scene_modes, own, traffic)
-    moving = [Box(users.poses[i, 0, 0], users.half_m[i]) for i in np.flatnonzero(users.moving)]
-    words = []
-    if near is None and far is None:
-        words.append('no terrain: nothing around is known')
-    if own.any():
-        words.append(f'{int(own.sum())} objects stand inside our own body and are not counted')
-    return Surroundings(read_ground((near, far), stands, moving, vehicle.height_m, ground), users, tuple(words))
+    objects = situation.predictions.objects
+    speeds = np.hypot(*np.nan_to_num(objects.velocities_mps).T)
+    close = np.linalg.norm(objects.positions_m[:, :2] - start.pose[:2], axis=1) < CLOSE_M
+    moving = [
+        Box(np.array([*objects.positions_m[i, :2], objects.headings_rad[i]]), objects.dimensions_m[i, :2] / 2.0)
+        for i in np.flatnonzero((speeds > STANDING_MPS) & close)
+    ]
+    return read_ground((near, far), own_boxes(start, vehicle), moving, vehicle.height_m, settings)
+
+
+def traffic_of(
+    situation: Situation, start: Start, course: Course, vehicle: Vehicle, settings: TrafficSettings
+) -> Traffic:
+    """Return the road users who can meet us: near us, or at some time near the course."""
+    paths = situation.predictions.paths[:, :, ::2, :2]
+    reach = NEAR_COURSE_M if course.on_lane else NEAR_WAY_M
+    stations, offsets, _ = course.reference.project(paths)
+    beside = (np.abs(offsets) < reach) & (stations > course.station_m - BEHIND_M)
+    near = beside.any(axis=(1, 2)) | (np.linalg.norm(paths - start.pose[:2], axis=-1) < reach).any(axis=(1, 2))
+    own = inside_own_body(situation, own_boxes(start, vehicle))
+    return read_traffic(situation.predictions, situation.scene_modes, near & ~own, settings)
+
+
+def missing_words(ground: Ground, situation: Situation, start: Start, vehicle: Vehicle) -> tuple[str, ...]:
+    """Return what the operator should know of what is not seen."""
+    words = [] if ground.sheets else ['no terrain: nothing around is known']
+    if own := int(inside_own_body(situation, own_boxes(start, vehicle)).sum()):
+        words.append(f'{own} objects stand inside our own body and are not counted')
+    return tuple(words)
 
 
 def own_boxes(start: Start, vehicle: Vehicle) -> list[Box]:
@@ -67,17 +78,7 @@ def own_boxes(start: Start, vehicle: Vehicle) -> list[Box]:
     return boxes
 
 
-def speed_for_sight(visibility_m: float | None, vehicle: Vehicle) -> float:
-    """Return the speed from which a comfortable stop ends within what the sensors see; inf where that is not told."""
-    if visibility_m is None:
-        return math.inf
-    limits = vehicle.limits
-    braking, lag = limits.comfort_braking_mps2, limits.brake_lag_s
-    free_m = max(visibility_m - vehicle.front_m, 0.0)
-    return braking * (math.sqrt(lag**2 + 2.0 * free_m / braking) - lag)
-
-
-def _inside_own_body(situation: Situation, stands: list[Box]) -> np.ndarray:
+def inside_own_body(situation: Situation, stands: list[Box]) -> np.ndarray:
     """Return (N,) whether an object's middle lies in our own body: it is a part of us, such as a trailer's wall."""
     objects = situation.predictions.objects
     found = np.zeros(len(objects), bool)

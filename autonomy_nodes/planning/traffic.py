@@ -72,16 +72,15 @@ class Traffic:
 
 
 def read_traffic(
-    predictions: Predictions, modes: SceneModes | None, own: np.ndarray, settings: TrafficSettings
+    predictions: Predictions, modes: SceneModes | None, near: np.ndarray, settings: TrafficSettings
 ) -> Traffic:
     """Return the road users that matter.
 
-    own: (N,) bool, objects that stand in our own body: parts of us. Without joint modes each object's own
-    probabilities count.
+    near: (N,) bool, objects that can meet us at all. Without joint modes each object's own probabilities count.
     """
     objects = predictions.objects
     labels = objects.labels
-    kept = (objects.existence >= settings.existence) & ~np.isin(labels, NO_OBSTACLE) & ~own
+    kept = (objects.existence >= settings.existence) & ~np.isin(labels, NO_OBSTACLE) & near
     chances = predictions.probabilities[kept]
     joint = modes is not None and len(modes.probabilities) == predictions.paths.shape[1]
     if joint and modes is not None:
@@ -155,7 +154,7 @@ def contacts(
     count, others = len(poses), len(traffic)
     times, modes = np.full((count, others), np.inf), np.zeros((count, others), np.int64)
     last = np.where(traffic.speeds_mps.max(axis=(1, 2), initial=0.0) < STANDING_MPS, np.inf, settings.within_s)
-    margins = _margins(poses[:1, :1], body, traffic, settings)
+    margins, half = _start_margins(poses[:1, :1], body, traffic, settings)
     for mode in range(traffic.poses.shape[1]):
         active = np.flatnonzero(traffic.counts[:, mode])
         if mode > 0:  # an object that does the same in a mode before needs no second look
@@ -165,10 +164,10 @@ def contacts(
             continue
         there = traffic.claims[active, mode]
         faster = settings.lateral_s * np.abs(speeds_mps)
-        found = _overlaps(poses, faster, body, margins[active], there, traffic.claim_half_m[active], last[active])
+        found = _overlaps(poses, faster, body, margins[active], there, half[active], last[active])
         n, o, t = _firsts(*found)
         own = _own_fault(
-            poses[n, t], speeds_mps[n, t], body, in_lane[n, t], there[o, t], traffic.claim_half_m[active[o]],
+            poses[n, t], speeds_mps[n, t], body, in_lane[n, t], there[o, t], half[active[o]],
             traffic.speeds_mps[active[o], mode, t],
         )  # fmt: skip
         n, o, when = n[own], active[o[own]], TIMES_S[t[own]]
@@ -177,15 +176,26 @@ def contacts(
     return Contacts(times, modes)
 
 
-def _margins(start: np.ndarray, body: Body, traffic: Traffic, settings: TrafficSettings) -> np.ndarray:
-    """Return (O, 2) room kept in front and at the sides; none to whom we stand nearer already."""
-    full = np.tile([settings.ahead_m, settings.lateral_m], (len(traffic), 1))
+def _start_margins(
+    start: np.ndarray, body: Body, traffic: Traffic, settings: TrafficSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (O, 2) room kept in front and at the sides, none to whom we stand nearer already, and (O, 2) half sizes.
+
+    A box that reaches into our body at the start is too large, or it would be an accident: it is taken as small as it
+    must be.
+    """
+    full, half = np.tile([settings.ahead_m, settings.lateral_m], (len(traffic), 1)), traffic.claim_half_m.copy()
     if not len(traffic):
-        return full
-    always = np.full(len(full), np.inf)
-    _, near, _ = _overlaps(start, np.zeros((1, 1)), body, full, traffic.claims[:, 0, :1], traffic.claim_half_m, always)
+        return full, half
+    always, there = np.full(len(full), np.inf), traffic.claims[:, 0, :1]
+    _, near, _ = _overlaps(start, np.zeros((1, 1)), body, full, there, half, always)
     full[near] = 0.0
-    return full
+    for _ in range(4):
+        _, inside, _ = _overlaps(start, np.zeros((1, 1)), body, full, there, half, always)
+        half[inside] *= 0.7
+    _, inside, _ = _overlaps(start, np.zeros((1, 1)), body, full, there, half, always)
+    half[inside] = 0.0
+    return full, half
 
 
 def _overlaps(

@@ -49,7 +49,7 @@ def _blamed(
     found, most = None, 1e-6
     touched = np.isfinite(vetoes.contacts.times_s).any(axis=0)
     for values in scores.of_users.values():
-        touched |= (values < 1.0).any(axis=(0, 2))
+        touched |= (values < 0.9).any(axis=(0, 2))
     causes = [(gate, -1) for gate in vetoes.times_s if gate != 'contact']
     causes += [('contact', int(whom)) for whom in np.flatnonzero(touched)]
     for gate, whom in causes:

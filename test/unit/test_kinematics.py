@@ -119,7 +119,7 @@ def test_circles_cover_the_whole_body_and_stand_out_by_little(heading, x):
     centres = pose[:2] + offsets[:, None] * np.array([math.cos(heading), math.sin(heading)])
     distance = np.linalg.norm(body.corners(pose)[:, None] - centres, axis=-1).min(axis=1)
     assert distance == pytest.approx(radius_m)
-    assert radius_m - body.width_m / 2.0 < 0.12
+    assert radius_m - body.width_m / 2.0 < 0.06
 
 
 def test_corners_stand_front_left_first_and_clockwise():

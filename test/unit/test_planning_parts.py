@@ -28,7 +28,7 @@ from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.common.lanes import Line, Route
 from autonomy_nodes.common.types import Articulation
 from autonomy_nodes.common.vehicle import Limits, Trailer, Vehicle
-from autonomy_nodes.planning.course import CourseSettings, choose_course
+from autonomy_nodes.planning.course import CourseSettings, choose_course, speed_for_sight
 from autonomy_nodes.planning.ground import Box, GroundSettings, clearance_of, read_ground
 from autonomy_nodes.planning.paths import arcs, shifted, through
 from autonomy_nodes.planning.reference import reference_through
@@ -36,7 +36,6 @@ from autonomy_nodes.planning.road import road_along
 from autonomy_nodes.planning.rollout import STEPS, TIMES_S, Start, Wishes, roll_out
 from autonomy_nodes.planning.speeds import blocked, braked
 from autonomy_nodes.planning.start import JointModel
-from autonomy_nodes.planning.surroundings import speed_for_sight
 from autonomy_nodes.planning.traffic import TrafficSettings, boxes_overlap, contacts, read_traffic
 from autonomy_nodes.planning.way import Way, costs_to, distance_to_go, passed
 
@@ -294,7 +293,7 @@ def drive_at(speed, y=0.0, heading=0.0):
 
 
 def first_contact(speed, *others, in_lane=False, y=0.0):
-    traffic = read_traffic(users(*others), None, np.zeros(len(others), bool), TrafficSettings())
+    traffic = read_traffic(users(*others), None, np.ones(len(others), bool), TrafficSettings())
     poses, speeds = drive_at(speed, y)
     found = contacts(poses, speeds, BODY, np.full(speeds.shape, in_lane), traffic, TrafficSettings())
     return found.times_s[0]
