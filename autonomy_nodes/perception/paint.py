@@ -16,7 +16,9 @@ from autonomy_nodes.perception.polar import turn_of
 
 _SECTORS, _LEVELS = 72, 256
 _PATCH_M, _PATCH_SECTORS = 1.0, 12  # patches in which the middle brightness is taken
-_PIECE_M = 3.0
+_PIECE_M = 4.0
+_FEWEST = 3
+_REACH_M = 2.0
 _ONE_BEAM_M = 0.1  # half width; what is narrower and goes along the track of a beam may be that beam's own brightness
 
 
@@ -53,7 +55,8 @@ def painted(
         size = int(2.0 * config.range_m / config.cell_m)
         raster, cells, heights = _bright(xyz, ratios, config.range_m, config.cell_m, size, config.contrast)
         places = (cells + 0.5) * config.cell_m - config.range_m
-        reach = (0.3 + 0.05 * np.hypot(*places.T)) / config.cell_m
+        ranges = np.hypot(*places.T)
+        reach = np.minimum(0.3 + 0.03 * ranges + 0.005 * ranges**2, _REACH_M) / config.cell_m  # as beams lie apart
         labels = connected(cells, size, reach, np.zeros(len(cells), np.int64))
         sizes = np.array([config.range_m, config.cell_m, config.shortest_m, config.widest_m, config.side_m])
         pieces = _pieces(places, heights, labels, raster, sizes)
@@ -135,17 +138,37 @@ def _bright(
                 sums[i, j, 1] += ratios[n]
                 sums[i, j, 2] += xyz[n, 2]
     raster = np.full((size, size), -1.0, np.float32)
-    cells, heights = np.empty((len(xyz), 2), np.int64), np.empty(len(xyz))
-    found = 0
     for i in range(size):
         for j in range(size):
             if sums[i, j, 0] > 0.0:
                 raster[i, j] = sums[i, j, 1] / sums[i, j, 0]
-                if raster[i, j] > contrast:
-                    cells[found, 0], cells[found, 1] = i, j
-                    heights[found] = sums[i, j, 2] / sums[i, j, 0]
-                    found += 1
+    cells, heights = np.empty((len(xyz), 2), np.int64), np.empty(len(xyz))
+    found = 0
+    for i in range(size):
+        for j in range(size):
+            if raster[i, j] > contrast and _stands_out(raster, i, j, contrast):
+                cells[found, 0], cells[found, 1] = i, j
+                heights[found] = sums[i, j, 2] / sums[i, j, 0]
+                found += 1
     return raster, cells[:found], heights[:found]
+
+
+@njit(cache=True)
+def _stands_out(raster: np.ndarray, i: int, j: int, contrast: float) -> bool:
+    """Return whether a cell is brighter than what was seen on both sides of it in any one direction: no verge is."""
+    for di, dj in ((1, 0), (0, 1), (1, 1), (1, -1)):
+        dark = 0
+        for side in (-1, 1):
+            for far in range(3, 6):
+                a, b = i + side * far * di, j + side * far * dj
+                around = raster[max(a - 1, 0) : max(a + 2, 0), max(b - 1, 0) : max(b + 2, 0)]
+                brightest = around.max() if around.size > 0 else -1.0
+                if brightest >= 0.0:
+                    dark += brightest * contrast < raster[i, j]
+                    break
+        if dark == 2:
+            return True
+    return False
 
 
 @njit(cache=True)
@@ -163,7 +186,7 @@ def _pieces(
             last += 1
         members = order[first:last]
         first = last
-        if len(members) < 4:
+        if len(members) < _FEWEST:
             continue
         middle, c, s = _axis(places, members)
         along = (places[members, 0] - middle[0]) * c + (places[members, 1] - middle[1]) * s
@@ -172,7 +195,7 @@ def _pieces(
         share = (along.max() - least) / parts + 1e-6
         for part in range(parts):
             chosen = members[(along >= least + part * share) & (along < least + (part + 1) * share)]
-            if len(chosen) >= 4 and _straight(places, heights, chosen, raster, sizes, out[found]):
+            if len(chosen) >= _FEWEST and _straight(places, heights, chosen, raster, sizes, out[found]):
                 found += 1
     return out[:found]
 

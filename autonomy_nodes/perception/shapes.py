@@ -98,7 +98,7 @@ def _covariances(
 
     What is of no known class may be a part of something: then its ends are where the view ends, and it seems to move.
     """
-    sigma = 0.08 + 0.4 / np.sqrt(counts)[:, None] + 0.3 * grown  # (K, 2) along, across
+    sigma = 0.05 + 0.25 / np.sqrt(counts)[:, None] + 0.3 * grown  # (K, 2) along, across
     sigma += 0.25 * unknown[:, None] * sides
     c, s = np.cos(headings), np.sin(headings)
     turn = np.stack([np.stack([c, -s], axis=1), np.stack([s, c], axis=1)], axis=1)  # (K, 2, 2)

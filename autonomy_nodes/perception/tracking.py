@@ -28,7 +28,7 @@ class TrackingConfig:
 
     externals: tuple[str, ...] = ()
     external_age_s: float = 0.3
-    acceleration_mps2: float = 3.0
+    acceleration_mps2: float = 4.0
     turn_rps2: float = 0.8
     farthest_m: float = 6.0
     confirmed: float = 0.6
@@ -37,7 +37,7 @@ class TrackingConfig:
     hidden: float = 0.08
     longest_missed_s: float = 3.0
     longest_gap_s: float = 2.0
-    still_sigmas: float = 3.0
+    still_sigmas: float = 2.5
     still_m: float = 0.8
 
     def __post_init__(self) -> None:

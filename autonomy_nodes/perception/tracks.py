@@ -100,8 +100,9 @@ NONE = born(no_objects(0, 'odom', tracked=False), lambda: np.zeros(16), doubt=0.
 def predicted(tracks: Tracks, passed_s: float, acceleration_mps2: float, turn_rps2: float) -> Tracks:
     """Return the tracks `passed_s` later: constant turn rate and speed, disturbed by white acceleration."""
     motion, turning = tracks.motion.copy(), tracks.turning.copy()
-    # what may be a wall's edge is not given a driver's acceleration
-    push2 = (acceleration_mps2 * (1.0 - 0.7 * tracks.probabilities[:, Label.UNKNOWN])) ** 2
+    # people, and what may be a wall's edge, are not given a driver's acceleration
+    slow = tracks.probabilities[:, [Label.UNKNOWN, Label.PEDESTRIAN]].sum(axis=1)
+    push2 = (acceleration_mps2 * (1.0 - 0.7 * slow)) ** 2
     turn = np.where(np.hypot(motion[:, 2], motion[:, 3]) > _TURNING_MPS, turning[:, 1], 0.0) * passed_s
     chord = _rotated(motion[:, 2:], turn / 2.0)  # along the chord of the arc
     motion[:, :2] += chord * passed_s
@@ -127,19 +128,21 @@ def predicted(tracks: Tracks, passed_s: float, acceleration_mps2: float, turn_rp
 def seen(tracks: Tracks, found: Objects, ego_xy: np.ndarray) -> Tracks:
     """Return the tracks after each was seen as the object of the same row, in odom, from ego_xy (2,)."""
     headings, sizes = _aligned(tracks, found)
-    known = 1.0 - tracks.probabilities[:, [Label.UNKNOWN]]  # how large the whole of it is
-    whole = sizes[:, :2] + known * (tracks.sizes_m[:, :2] - sizes[:, :2])
-    places = _whole(found.positions_m[:, :2], headings, sizes, whole, ego_xy)
-    motion, covariance = _update(
-        tracks.motion, tracks.motion_covariance, places, found.pose_covariances[:, :2, :2], first=0
-    )
+    growing = sizes > tracks.sizes_m  # what is hidden makes a thing smaller, nothing makes it larger
+    grown = tracks.sizes_m + np.where(growing, 0.3, 0.05) * (sizes - tracks.sizes_m)
+    known = 1.0 - tracks.probabilities[:, [Label.UNKNOWN]]  # whether it is a thing with a far side, or a part of one
+    away = _away(tracks.motion[:, :2], headings, ego_xy)
+    before, now = (known * (grown - size)[:, :2] / 2.0 for size in (tracks.sizes_m, sizes))
+    motion = tracks.motion.copy()
+    motion[:, :2] += np.einsum('nij,ni->nj', away, before)  # the near side is seen: by it places are compared
+    places = found.positions_m[:, :2] + np.einsum('nij,ni->nj', away, now)
+    motion, covariance = _update(motion, tracks.motion_covariance, places, found.pose_covariances[:, :2, :2], first=0)
     told = np.isfinite(found.velocities_mps).all(axis=1)
     if told.any():
         velocities, sigmas = found.velocities_mps[told], found.velocity_covariances[told]
         motion[told], covariance[told] = _update(motion[told], covariance[told], velocities, sigmas, first=2)
     turning, turning_covariance = _turned(tracks, headings, found.pose_covariances[:, 2, 2])
     turning, turning_covariance = _pointing(motion, covariance, turning, turning_covariance, tracks.probabilities)
-    growing = sizes > tracks.sizes_m  # what is hidden makes a thing smaller, nothing makes it larger
     return replace(
         tracks,
         motion=motion,
@@ -147,8 +150,8 @@ def seen(tracks: Tracks, found: Objects, ego_xy: np.ndarray) -> Tracks:
         turning=turning,
         turning_covariance=turning_covariance,
         heights_m=0.7 * tracks.heights_m + 0.3 * found.positions_m[:, 2],
-        sizes_m=tracks.sizes_m + np.where(growing, 0.3, 0.05) * (sizes - tracks.sizes_m),
-        classes=0.9 * tracks.classes + np.log(np.maximum(found.class_probabilities, _NEVER)),
+        sizes_m=grown,
+        classes=0.97 * tracks.classes + np.log(np.maximum(found.class_probabilities, _NEVER)),
         odds=np.minimum(tracks.odds + np.maximum(_odds(found.existence), 0.2), 5.0),
         hits=tracks.hits + 1,
         missed_s=np.zeros(len(tracks)),
@@ -192,15 +195,11 @@ def _aligned(tracks: Tracks, found: Objects) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(wrapped(found.headings_rad - quarters * np.pi / 2.0)), sizes
 
 
-def _whole(
-    places: np.ndarray, headings: np.ndarray, sizes: np.ndarray, whole: np.ndarray, ego_xy: np.ndarray
-) -> np.ndarray:
-    """Return (N, 2) middles of the whole things: what was seen is the part that is near to us."""
+def _away(places: np.ndarray, headings: np.ndarray, ego_xy: np.ndarray) -> np.ndarray:
+    """Return (N, 2 along and across, 2) directions of a rectangle's axes that point away from ego_xy."""
     c, s = np.cos(headings), np.sin(headings)
-    axes = np.stack([np.column_stack([c, s]), np.column_stack([-s, c])], axis=1)  # (N, 2 along and across, 2)
-    away = np.sign(np.einsum('nij,nj->ni', axes, places - ego_xy))
-    hidden = np.maximum(whole - sizes[:, :2], 0.0) / 2.0 * away
-    return places + np.einsum('nij,ni->nj', axes, hidden)
+    axes = np.stack([np.column_stack([c, s]), np.column_stack([-s, c])], axis=1)
+    return axes * np.sign(np.einsum('nij,nj->ni', axes, places - ego_xy))[:, :, None]
 
 
 def _turned(tracks: Tracks, headings: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
