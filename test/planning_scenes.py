@@ -140,6 +140,11 @@ def road(state, *more, left=5.25, right=-1.75, limit=13.0):
     return {'pieces': pieces(lines, state), 'lane': match(7, stamp_ns=state.stamp_ns, limit=limit)}
 
 
+def narrow_lane(state, *more, **also):
+    """Return the same with kerbs at both sides of the one lane."""
+    return road(state, *more, left=1.75, **also)
+
+
 def stop_line(x, id_=900):
     return (Line.STOP_LINE, id_, np.array([[x, -1.7], [x, 1.7]]))
 

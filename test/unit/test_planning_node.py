@@ -1,0 +1,158 @@
+"""The planning and the control node in lockstep: what they wait for, what they publish and when they are silent."""
+
+import numpy as np
+import pytest
+from planning_scenes import STAMP_NS, ego, ground, narrow_lane, pedestrian, users
+
+from autonomy_nodes.common.sensing import ControlMode, Steering
+from autonomy_nodes.common.status import Level, Words
+from autonomy_nodes.common.types import Goal
+from autonomy_nodes.control.follower import FollowerConfig
+from autonomy_nodes.evaluation.lockstep import Event, Lockstep
+from autonomy_nodes.messages import topics
+from autonomy_nodes.messages.driving import read_command, read_gear_command, write_control_mode, write_steering
+from autonomy_nodes.messages.grids import write_grid
+from autonomy_nodes.messages.motion import write_ego, write_goal
+from autonomy_nodes.messages.objects import write_predictions
+from autonomy_nodes.messages.tables import read_marks, write_lane_match, write_lane_pieces
+from autonomy_nodes.messages.trajectory import read_trajectory, write_trajectory
+from autonomy_nodes.messages.words import read_decision, write_words
+from autonomy_nodes.nodes.control_node import Control
+from autonomy_nodes.nodes.planning_node import Planning
+from autonomy_nodes.planning.planner import PlannerConfig
+from autonomy_nodes.safety.gate import GateSettings, check
+
+PLANS = [topics.CONTINGENCY, topics.MARKS, topics.DECISION, topics.PLANNED]
+COMMANDS = [topics.GEAR_COMMAND, topics.TWIST, topics.ACKERMANN, topics.CONTROL]
+STATE = ego(speed=8.0)
+
+
+class Sink:
+    """Keeps what the stage gives, in order."""
+
+    def __init__(self):
+        self.messages, self.statuses = [], []
+
+    def message(self, topic, now_ns, data):
+        if topic in PLANS + COMMANDS:
+            self.messages.append((topic, data))
+
+    def status(self, status):
+        self.statuses.append(status)
+
+    def of(self, topic, read):
+        return [read(data) for given, data in self.messages if given == topic]
+
+
+def played(stage, config, events, seconds=0.2):
+    sink = Sink()
+    lockstep = Lockstep([stage], {stage.name: config}, sink)
+    lockstep.start(STAMP_NS - 1)
+    lockstep.play([Event(topic.name, stamp_ns, data) for topic, stamp_ns, data in events])
+    lockstep.run_to(STAMP_NS + round(seconds * 1e9))
+    lockstep.close()
+    return sink
+
+
+def planned(*more, others=(), terrain=True, state=STATE):
+    lane = narrow_lane(state)
+    events = [
+        (topics.ODOMETRY, write_ego(state)),
+        (topics.LOCAL_VECTORS, write_lane_pieces(lane['pieces'])),
+        (topics.LANE_MATCH, write_lane_match(lane['lane'])),
+        *([(topics.TERRAIN, write_grid(ground(cells=400)))] if terrain else []),
+        *more,
+        (topics.PREDICTIONS, write_predictions(users(*others))),
+    ]
+    return played(Planning(), PlannerConfig(), [(topic, STAMP_NS, data) for topic, data in events])
+
+
+def test_the_plan_comes_last_and_everything_carries_the_stamp_of_the_sweep():
+    sink = planned()
+    assert [topic for topic, _ in sink.messages] == PLANS
+    plan, stop = sink.of(topics.PLANNED, read_trajectory)[0], sink.of(topics.CONTINGENCY, read_trajectory)[0]
+    stamps = {plan.stamp_ns, stop.stamp_ns, sink.of(topics.MARKS, read_marks)[0][0]}
+    stamps.add(sink.of(topics.DECISION, read_decision)[0].stamp_ns)
+    assert stamps == {STAMP_NS}
+    assert plan.speeds_mps.max() > 8.0
+    assert stop.speeds_mps[-1] == 0.0
+
+
+def test_what_is_published_passes_the_gate_of_safety():
+    sink = planned(others=[pedestrian(20.0, -3.0, 1.57)])
+    for topic in (topics.PLANNED, topics.CONTINGENCY):
+        check(sink.of(topic, read_trajectory)[0], STATE, PlannerConfig().vehicle, GateSettings())
+
+
+def test_marks_have_a_row_a_candidate_and_a_column_a_gate():
+    _, table = planned().of(topics.MARKS, read_marks)[0]
+    assert {'candidate', 'kind', 'score', 'gate_contact', 'gate_ground', 'term_progress'} <= set(table)
+    assert table['candidate'].tolist() == list(range(len(table['score'])))
+    assert table['score'].max() > 0.5
+
+
+def test_without_odometry_of_its_stamp_nothing_is_planned():
+    sink = played(Planning(), PlannerConfig(), [(topics.PREDICTIONS, STAMP_NS, write_predictions(users()))])
+    assert sink.messages == []
+
+
+def test_without_terrain_it_says_so_and_stands():
+    sink = planned(terrain=False, state=ego())
+    assert any('no terrain' in status.text for status in sink.statuses)
+    assert sink.of(topics.PLANNED, read_trajectory)[0].speeds_mps.max() == 0.0
+
+
+def test_a_goal_in_map_without_a_route_is_not_approached_and_that_is_said():
+    away = planned((topics.GOAL, write_goal(Goal(STAMP_NS, 'map', (40.0, 0.0, 0.0), 0.0))))
+    assert any('without a route' in status.text for status in away.statuses)
+    assert 'goal' not in away.of(topics.DECISION, read_decision)[0].values
+
+
+@pytest.mark.parametrize(('visibility', 'slow'), [('good', False), ('poor', True)])
+def test_poor_sight_slows_down_and_a_short_good_view_does_not(visibility, slow):
+    told = Words(STAMP_NS, 'environment', Level.OK, '', {'visibility': visibility, 'visibility_m': '12'})
+    sink = planned((topics.ENVIRONMENT, write_words(told)), state=ego(speed=3.0))
+    assert (sink.of(topics.PLANNED, read_trajectory)[0].speeds_mps.max() < 7.0) == slow
+
+
+def driven(mode='AUTONOMOUS', seconds=0.3, trajectory=True):
+    plan = planned().of(topics.PLANNED, read_trajectory)[0]
+    events = [
+        (topics.ODOMETRY_PREDICTED, STAMP_NS, write_ego(STATE)),
+        (topics.STEERING, STAMP_NS, write_steering(Steering(STAMP_NS, 0.0))),
+    ]
+    if mode:
+        events.append((topics.CONTROL_MODE, STAMP_NS, write_control_mode(ControlMode(STAMP_NS, mode))))
+    if trajectory:
+        events.append((topics.TRAJECTORY, STAMP_NS, write_trajectory(plan)))
+    return played(Control(), FollowerConfig(), events, seconds)
+
+
+def test_commands_come_twenty_a_second_in_all_forms_the_main_one_last():
+    sink = driven(seconds=1.0)
+    commands = sink.of(topics.CONTROL, read_command)
+    assert 19 <= len(commands) <= 20
+    assert [topic for topic, _ in sink.messages[:4]] == COMMANDS
+    assert np.diff([command.stamp_ns for command in commands]) == pytest.approx(50_000_000)
+    assert sink.of(topics.GEAR_COMMAND, read_gear_command)[0].gear == 'DRIVE'
+
+
+def test_a_trajectory_that_is_not_renewed_is_braked():
+    commands = driven(seconds=1.0).of(topics.CONTROL, read_command)
+    ages = np.array([command.stamp_ns - STAMP_NS for command in commands]) / 1e9
+    speeds = np.array([command.speed_mps for command in commands])
+    assert (speeds[ages <= 0.5] > 7.0).all()
+    assert (speeds[ages > 0.5] == 0.0).all()
+
+
+@pytest.mark.parametrize('mode', ['MANUAL', None])
+def test_while_a_person_drives_or_nobody_tells_it_sends_nothing_and_says_so(mode):
+    sink = driven(mode)
+    assert sink.messages == []
+    assert any('no command' in status.text for status in sink.statuses)
+
+
+def test_without_a_trajectory_it_sends_nothing_and_says_so():
+    sink = driven(trajectory=False)
+    assert sink.messages == []
+    assert any('no trajectory yet' in status.text for status in sink.statuses)
