@@ -11,7 +11,6 @@ from autonomy_nodes.mapping.model import Lanelet, MapLine, RoadMap
 from autonomy_nodes.mapping.polylines import arc_lengths
 
 END_GAP_M = 0.3  # ends this near are one place: maps converted from other formats share no nodes
-SMALLEST_COSINE = 0.5  # a successor goes on within 60 degrees
 TO_LEFT, TO_RIGHT = {'dashed', 'solid_dashed'}, {'dashed', 'dashed_solid'}  # one crosses from the dashed side
 
 
@@ -80,19 +79,16 @@ def lane_graph(road_map: RoadMap) -> LaneGraph:
 
 
 def _successors(lanes: list[Lanelet]) -> dict[int, tuple[int, ...]]:
-    """Return what begins where each lane ends: both sides meet, and the direction goes on."""
+    """Return what begins where each lane ends: both of its sides go on."""
     if not lanes:
         return {}
     starts = np.array([np.hstack([lane.left[0], lane.right[0]]) for lane in lanes])
     ends = np.array([np.hstack([lane.left[-1], lane.right[-1]]) for lane in lanes])
-    inward = np.array([_direction(lane.centerline[:2]) for lane in lanes])
-    outward = np.array([_direction(lane.centerline[-2:]) for lane in lanes])
     near = cKDTree(starts).query_ball_point(ends, END_GAP_M)
-    found = {}
-    for index, lane in enumerate(lanes):
-        follows = [other for other in sorted(near[index]) if outward[index] @ inward[other] > SMALLEST_COSINE]
-        found[lane.id] = tuple(lanes[other].id for other in follows if other != index)
-    return found
+    return {
+        lane.id: tuple(lanes[other].id for other in sorted(near[index]) if other != index)
+        for index, lane in enumerate(lanes)
+    }
 
 
 def _direction(points: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from autonomy_nodes.mapping.draft import Draft
-from autonomy_nodes.mapping.lane_graph import lane_graph
+from autonomy_nodes.mapping.lane_graph import LaneGraph, lane_graph
 from autonomy_nodes.mapping.stops import ahead, crossing_of, stops_of
 
 
@@ -91,20 +91,37 @@ def test_a_light_without_a_stop_line_stops_before_the_crossing():
     assert [stop.s_m for stop in stops[across]] == [0.0]
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6))
-def test_routes_are_as_short_as_those_of_dijkstra(seed):
+def web(rng, places=30, lanes=150):
+    """Lanes between random places, up to three times as long as the way by air."""
+    spots = rng.uniform(0, 300, (places, 2))
+    pairs = [rng.choice(places, 2, replace=False).tolist() for _ in range(lanes)]
+    gaps = {k: float(np.hypot(*(spots[b] - spots[a]))) for k, (a, b) in enumerate(pairs)}
+    follow = {k: tuple(n for n, (c, _) in enumerate(pairs) if c == b) for k, (_, b) in enumerate(pairs)}
+    return LaneGraph(
+        follow,
+        {},
+        {},
+        frozenset(),
+        frozenset(),
+        {k: gap * float(rng.uniform(1.0, 3.0)) for k, gap in gaps.items()},
+        {k: spots[b] for k, (_, b) in enumerate(pairs)},
+        {k: np.array([1.0, 0.0]) for k in gaps},
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.booleans())
+def test_routes_are_as_short_as_those_of_dijkstra(seed, drawn):
     rng = np.random.default_rng(seed)
-    road_map, ids = straight(length_m=float(rng.uniform(60, 200)), lanes=3, pieces=4)
-    graph = lane_graph(road_map)
-    rows = {id_: row for row, id_ in enumerate(ids)}
-    costs = np.zeros((len(ids), len(ids)))
-    for id_ in ids:
+    graph = lane_graph(straight(lanes=3, pieces=4)[0]) if drawn else web(rng)
+    rows = {id_: row for row, id_ in enumerate(graph.lengths_m)}
+    costs = np.zeros((len(rows), len(rows)))
+    for id_, row in rows.items():
         for other in graph.successors[id_]:
-            costs[rows[id_], rows[other]] = graph.lengths_m[other]
+            costs[row, rows[other]] = graph.lengths_m[other]
         for other in graph.beside(id_):
-            costs[rows[id_], rows[other]] = 30.0
-    start, goal = rng.choice(ids, 2, replace=False).tolist()
+            costs[row, rows[other]] = 30.0
+    start, goal = rng.choice(list(rows), 2, replace=False).tolist()
     shortest = dijkstra(csr_array(costs), indices=rows[start])[rows[goal]]
     route = graph.route(start, goal)
     if np.isinf(shortest):

@@ -116,6 +116,9 @@ def test_a_track_that_reverses_keeps_the_heading_of_its_body():
     path = found.predictions.paths[0, 0]
     assert path[4, 0] == pytest.approx(-6.0, abs=0.5)
     assert np.cos(path[4, 2]) == pytest.approx(1.0, abs=0.02)
+    slow = Predictor(PredictorConfig()).predict(tracks((0.0, 0.0, 0.3, (-0.8, -0.1))), ego_at(50.0, 0.0))
+    path = slow.predictions.paths[0, 0]  # too slow for its velocity to tell the direction better than its body does
+    assert path[4, :2] == pytest.approx(-1.6 * np.array([np.cos(0.3), np.sin(0.3)]), abs=0.3)
 
 
 def test_there_are_six_joint_modes_of_seventeen_steps_and_probabilities_sum_to_one():
