@@ -88,6 +88,11 @@ def test_a_message_over_the_limit_is_refused_before_it_is_looked_at(read):
         read(bytes(MAX_BYTES + 1))
 
 
+def test_what_is_read_as_objects_has_a_smaller_limit():
+    with pytest.raises(DataError, match='std_msgs/msg/Header of 4194305 bytes is larger than 4194304'):
+        store.decode('std_msgs/msg/Header', bytes(store.MAX_SMALL_BYTES + 1))
+
+
 def test_a_million_objects_are_refused():
     data = write_header(0, 'odom') + bytes(3) + (1_000_000).to_bytes(4, 'little') + bytes(40_000_000)
     with pytest.raises(DataError, match='1000000 objects are more than 2000'):
