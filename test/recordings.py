@@ -26,7 +26,8 @@ class Recorder:
 
 def record(path, seconds, family='road', seed=0, **more):
     """Record the sensors of a vehicle that rolls to a stop in a world of the simulator."""
-    started = {'sim.start_after_s': 0.0, 'sim.simulation.start_standing': False, 'sim.family': family, 'sim.seed': seed}
+    started = {'sim.wait_for_stack_s': 0.0, 'sim.simulation.start_standing': False}
+    started |= {'sim.family': family, 'sim.seed': seed}
     sim = make('sim')
     files = settings_files(resolved({}))
     configs = check_settings(files, {'sim': sim.config_type}, TABLE, {**QUICK, **started, **more})

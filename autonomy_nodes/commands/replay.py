@@ -7,7 +7,7 @@ from typing import Any
 from autonomy_nodes.commands.options import add_setup, command_line, commit, launch_arguments, overriding, show
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveRun, run_live
-from autonomy_nodes.evaluation.replay import Setup, replay
+from autonomy_nodes.evaluation.replay import Setup, replay, sensors_of
 from autonomy_nodes.evaluation.runlog import Run
 from autonomy_nodes.nodes.launcher import settings_files
 
@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
         raise DataError(f'{options.bag}: no such bag; `autonomy import` makes one from a data set')
     told: dict[str, Any] = {'vehicle': given['vehicle'], 'command': command_line(), 'commit': commit()}
     if options.ros:
-        settings = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate, **more}
+        played = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate}
+        settings = {**sensors_of(options.bag), **played, **more}
         told_run = Run(scenario=options.bag.stem, **told)
         run_live(LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
     else:

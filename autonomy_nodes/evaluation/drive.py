@@ -76,7 +76,7 @@ def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
     """Drive without middleware and wall clock: the same scenario and settings give the same bytes."""
     drive = drive.prepared()
     files = settings_files(drive.arguments)
-    more = {**drive.settings, 'sim.start_after_s': 0.0, 'sim.wait_for_stack_s': 0.0}
+    more = {**drive.settings, 'sim.wait_for_stack_s': 0.0}
     setup = Setup(files, more, drive.without, ('sim', 'control'))
     start_ns = make('sim').start_ns
     start_s = time.perf_counter()

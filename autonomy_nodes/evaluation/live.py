@@ -16,7 +16,7 @@ from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.words import read_status
 from autonomy_nodes.nodes.launcher import Launcher, settings_files
-from autonomy_nodes.nodes.processes import TABLE, make
+from autonomy_nodes.nodes.processes import TABLE, make, wanted
 
 POLL_S = 0.2
 
@@ -54,7 +54,9 @@ def run_live(live: LiveRun, watch: Callable[[float, Launcher], None] = lambda se
     own = out / 'settings.yaml'
     recorder = {'recorder.path': str((out / OUTPUTS).resolve()), 'recorder.raw_sensors': False}
     recorder['recorder.heavy_every'] = HEAVY_EVERY
-    more = {'safety.engaged_at_start': True, **recorder, **live.settings}
+    asked = {*wanted(arguments), *live.extra} - {*live.without}
+    waits = {f'{live.giver}.wait_for': tuple(name for name in TABLE if name in asked)}
+    more = {**waits, 'safety.engaged_at_start': True, **recorder, **live.settings}
     write_settings(own, more)
     files = [*settings_files(arguments), own]
     body = check_settings(files, {'planning': make('planning').config_type}, TABLE)['planning'].vehicle

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,7 +62,7 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1) -> Path:
     played = [name for name in recording.types if (topic := topics.find(name)) and topic.given_by in FOREIGN]
     if not played:
         raise DataError(f'{bag}: holds no topic that the stack reads; it has {", ".join(sorted(recording.types))}')
-    setup = _with_sensors(setup, list(recording.types))
+    setup = replace(setup, more={**sensors_of(bag), 'safety.engaged_at_start': True, **setup.more})
     start_s = time.perf_counter()
     with OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink)
@@ -168,13 +168,13 @@ def _own(name: str) -> str:
     return name if topic is None else topic.name
 
 
-def _with_sensors(setup: Setup, names: list[str]) -> Setup:
-    """Name the LiDARs and cameras of the recording, unless the settings are told which to use."""
+def sensors_of(bag: Path) -> dict[str, Any]:
+    """Return the settings that name the LiDARs and cameras of a recording."""
+    names = list(Recording(bag).types)
     lidars = topics.sensor_names(topics.LIDAR_RAW, names)
     cameras = {*topics.sensor_names(topics.IMAGE_RAW, names), *topics.sensor_names(topics.IMAGE_COMPRESSED, names)}
-    found: dict[str, Any] = {}
+    found = {name: tuple(sorted(cameras)) for name in ('camera.cameras', 'perception.cameras')}
     if lidars:
         lidars = tuple(sorted(lidars, key=lambda name: (name != MAIN, name)))  # the first sets the pace
         found |= {'lidar.lidars': lidars, 'perception.lidars': lidars}
-    found |= {'camera.cameras': tuple(sorted(cameras)), 'perception.cameras': tuple(sorted(cameras))}
-    return Setup(**{**vars(setup), 'more': {**found, 'safety.engaged_at_start': True, **setup.more}})
+    return found

@@ -248,7 +248,7 @@ MRM_STATE = Topic(
 )
 HEARTBEAT = Topic(
     'system/heartbeat', 'std_msgs/msg/Header', '', 'vital', 10.0, 'all', 'a sign of life; frame_id is the node',
-    each=('safety',),
+    each=('safety', 'sim', 'player'),
 )
 DIAGNOSTICS = Topic(
     '/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', '', 'events', 10.0, 'all',

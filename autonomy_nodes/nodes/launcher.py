@@ -14,7 +14,7 @@ from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.nodes.processes import LAUNCH_ARGUMENTS, processes, wanted
 
 MALLOC = {'MALLOC_MMAP_THRESHOLD_': str(32 << 20), 'MALLOC_TRIM_THRESHOLD_': str(512 << 20)}
-PATIENCE_S = 10.0  # from asking a process to end until it is made to
+PATIENCE_S = 20.0  # from asking a process to end until it is made to
 RESPAWN_S = 1.0
 
 

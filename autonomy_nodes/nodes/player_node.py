@@ -10,7 +10,8 @@ from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.motion import write_clock
 from autonomy_nodes.messages.trajectory import read_trajectory
-from autonomy_nodes.nodes.pacing import Pace
+from autonomy_nodes.messages.words import read_heartbeat
+from autonomy_nodes.nodes.pacing import Pace, Ready
 from autonomy_nodes.nodes.port import Port, Publisher, Stage
 
 TICK_S = 0.01
@@ -24,13 +25,14 @@ class PlayerSettings:
 
     bag: rosbag2 folder or MCAP file. rate: recorded seconds a second.
     wait_for_stack_s: how long time may stand still for a stack that cannot follow; 0 plays on regardless.
-    start_after_s: wall time before the first message, in which the other nodes find the player's topics.
+    wait_for: nodes that must have given a sign of life before the first message; longest_wait_s: at most so long.
     """
 
     bag: str = ''
     rate: float = 1.0
-    wait_for_stack_s: float = 2.0
-    start_after_s: float = 3.0
+    wait_for_stack_s: float = 5.0
+    wait_for: tuple[str, ...] = ()
+    longest_wait_s: float = 60.0
     end_after_s: float = 1.5
 
     def __post_init__(self) -> None:
@@ -58,10 +60,11 @@ class Player(Stage):
             raise ValueError(f'{config.bag}: holds no topic that the stack reads; it has {sorted(recording.types)}')
         self.pace = Pace(rate=config.rate, hold_s=config.wait_for_stack_s)
         self.now_ns, self.clock_ns = self.next[2], 0
-        self.wait_s = config.start_after_s
+        self.ready = Ready(config.wait_for, config.longest_wait_s)
         self.sweep_ns: int | None = None
         self.trajectory_ns: int | None = None
         port.each(topics.PLANNED, read_trajectory, self.heard)
+        port.each(topics.HEARTBEAT, read_heartbeat, self.ready.heard)
         port.every(TICK_S, self.tick)
 
     def heard(self, trajectory: Trajectory) -> None:
@@ -70,8 +73,7 @@ class Player(Stage):
 
     def tick(self, wall_ns: int) -> int:
         """Let time pass, and send what is due."""
-        if self.wait_s > 0.0:
-            self.wait_s -= TICK_S
+        if not self.ready.after(TICK_S):
             self.clock_out.publish(write_clock(self.now_ns))
             return self.now_ns
         self.now_ns += self.pace.advance(TICK_S, self.sweep_ns, self.trajectory_ns)

@@ -10,7 +10,8 @@ from autonomy_nodes.messages import driving, images, motion, roads, topics
 from autonomy_nodes.messages.clouds import write_cloud
 from autonomy_nodes.messages.objects import write_tracked
 from autonomy_nodes.messages.trajectory import read_trajectory
-from autonomy_nodes.nodes.pacing import Pace
+from autonomy_nodes.messages.words import read_heartbeat
+from autonomy_nodes.nodes.pacing import Pace, Ready
 from autonomy_nodes.nodes.port import Port, Stage
 from autonomy_nodes.sim.driver import Driver
 from autonomy_nodes.sim.export import road_map_of
@@ -32,7 +33,7 @@ class SimConfig:
 
     scenario: 'FAMILY' or 'FAMILY-SEED', which goes before family and seed. rate: simulated seconds a second.
     wait_for_stack_s: how long time may stand still for a stack that cannot follow; 0: it never waits.
-    start_after_s: wall time before the first step, in which the other nodes find the topics.
+    wait_for: nodes that must have given a sign of life before the first step; longest_wait_s: at most so long.
     end_after_s: of simulated time, from the outcome to the end.
     """
 
@@ -40,8 +41,9 @@ class SimConfig:
     family: str = 'road'
     seed: int = 0
     rate: float = 1.0
-    wait_for_stack_s: float = 2.0
-    start_after_s: float = 3.0
+    wait_for_stack_s: float = 5.0
+    wait_for: tuple[str, ...] = ()
+    longest_wait_s: float = 60.0
     end_after_s: float = 1.0
     vehicle: Vehicle = field(default_factory=Vehicle)
     simulation: SimulationSettings = field(default_factory=SimulationSettings)
@@ -70,12 +72,13 @@ class Sim(Stage):
         self.pace = Pace(rate=config.rate, hold_s=config.wait_for_stack_s)
         self.until_ns, self.steps, self.ended_ns = START_NS, 0, 0
         self.sweep_ns: int | None = None
-        self.wait_s = config.start_after_s
+        self.ready = Ready(config.wait_for, config.longest_wait_s)
         self.control = port.latest(topics.CONTROL, driving.read_command)
         self.trajectory = port.latest(topics.TRAJECTORY, read_trajectory)
         self.planned = port.latest(topics.PLANNED, read_trajectory)
         self.odometry = port.latest(topics.ODOMETRY, motion.read_ego)
         self._open(port)
+        port.each(topics.HEARTBEAT, read_heartbeat, self.ready.heard)
         port.activated(self.start)
         port.every(config.simulation.step_s, self.tick)
 
@@ -98,9 +101,7 @@ class Sim(Stage):
         """Let time pass, and send what is due."""
         simulation, step_s = self.simulation, self.config.simulation.step_s
         planned = self.planned()
-        if self.wait_s > 0.0:
-            self.wait_s -= step_s
-        else:
+        if self.ready.after(step_s):
             heard_ns = None if planned is None else planned.stamp_ns
             self.until_ns += self.pace.advance(step_s, self.sweep_ns, heard_ns)
         simulation.command = self._command()

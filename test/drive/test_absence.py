@@ -59,7 +59,7 @@ def drive(tmp_path_factory):
 @pytest.mark.parametrize('name', SHOWS)
 def test_a_node_that_is_lost_is_missed(drive, name):
     counts = Counts()
-    more = {**drive.settings, 'sim.start_after_s': 0.0, 'sim.wait_for_stack_s': 0.0}
+    more = {**drive.settings, 'sim.wait_for_stack_s': 0.0}
     player = lockstep(Setup(settings_files(drive.arguments), more, extra=('sim', 'control')), counts)
     try:
         start_ns = player.stages[-1].start_ns

@@ -119,7 +119,7 @@ def plain_family(monkeypatch):
 def drive(seconds, oracle=OracleConfig(), **settings):  # noqa: B008
     small = {'lidar': LidarSettings(beams='16', columns=90), 'camera': CameraSettings(width=32, height=20)}
     simulation = SimulationSettings(**{'duration_s': 30.0, **small, **settings})
-    config = SimConfig(family='plain', start_after_s=0.0, wait_for_stack_s=0.0, vehicle=CAR, simulation=simulation)
+    config = SimConfig(family='plain', wait_for_stack_s=0.0, vehicle=CAR, simulation=simulation)
     sink, stages = Sink(), [Sim(), Oracle()]
     player = Lockstep(stages, {'sim': config, 'oracle': oracle}, sink)
     player.start(START_NS)
@@ -208,7 +208,6 @@ def test_the_same_drive_sends_the_same_bytes():
 def test_it_waits_for_a_stack_that_cannot_follow_but_not_for_ever():
     config = SimConfig(
         family='plain',
-        start_after_s=0.0,
         wait_for_stack_s=1.0,
         vehicle=CAR,
         simulation=SimulationSettings(lidar=LidarSettings(beams='16', columns=90), cameras=()),
