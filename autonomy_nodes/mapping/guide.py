@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from autonomy_nodes.common.geometry import heading_of, matrix_of
+from autonomy_nodes.common.geometry import heading_of, matrix_of, quaternion_of_heading
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Route
 from autonomy_nodes.common.status import Level, Words
@@ -13,7 +13,6 @@ from autonomy_nodes.mapping.lane_graph import lane_graph
 from autonomy_nodes.mapping.lookup import Lookup, LookupConfig, Near
 from autonomy_nodes.mapping.model import RoadMap
 from autonomy_nodes.mapping.pieces import cut
-from autonomy_nodes.mapping.polylines import nearest
 from autonomy_nodes.mapping.raster import Raster, RasterConfig
 from autonomy_nodes.mapping.stops import ahead, stops_of
 
@@ -38,8 +37,9 @@ class GuideConfig:
     lane_change_m: float = 30.0
 
     def __post_init__(self) -> None:
-        if not self.goal_off_lane_m > 0.0:
-            raise ValueError(f'goal_off_lane_m={self.goal_off_lane_m} must be above 0')
+        if not 0.0 < self.goal_off_lane_m <= self.lookup.match_m:
+            told = f'lookup.match_m={self.lookup.match_m}'
+            raise ValueError(f'goal_off_lane_m={self.goal_off_lane_m} must lie above 0 and not above {told}')
         if self.off_route_steps < 1:
             raise ValueError(f'off_route_steps={self.off_route_steps} must be 1 or more')
 
@@ -109,13 +109,13 @@ class MapGuide:
         if goal.frame != 'map':
             self._goal_words = f'goal refused: it is in {goal.frame!r}, not in map'
             return ()
-        spot = np.array(goal.position_m[:2])
-        lanes = [(*nearest(self.map.lanelets[id_].centerline, spot), id_) for id_ in self._graph.lengths_m]
-        lanes = [(s, d, turn, id_) for s, d, turn, id_ in lanes if abs(d) <= self.config.goal_off_lane_m]
+        near = self._lookup.near(matrix_of(np.array(goal.position_m), quaternion_of_heading(goal.heading_rad)))
+        lanes = list(zip(near.s_m.tolist(), near.d_m.tolist(), near.heading_errors_rad.tolist(), near.ids.tolist()))
+        lanes = [lane for lane in lanes if abs(lane[1]) <= self.config.goal_off_lane_m]
         if not lanes:
             self._goal_words = f'goal refused: no lane within {self.config.goal_off_lane_m:g} m of it'
             return ()
-        lanes.sort(key=lambda lane: (abs(lane[1]) + 2.0 * (1.0 - np.cos(goal.heading_rad - lane[2])), lane[3]))
+        lanes.sort(key=lambda lane: (abs(lane[1]) + 2.0 * (1.0 - np.cos(lane[2])), lane[3]))
         for start, s_m in zip(match.ids.tolist(), match.s_m.tolist()):
             for goal_s, _, _, id_ in lanes:
                 if found := self._graph.route(start, id_, self.config.lane_change_m, ahead=goal_s >= s_m):

@@ -41,16 +41,3 @@ def oriented(left: np.ndarray, right: np.ndarray) -> tuple[bool, bool]:
     x, y = np.vstack([aligned, left[::-1]])[:, :2].T  # up on the right, back on the left: counter-clockwise if right
     clockwise = float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) < 0.0
     return clockwise, bool(right_turned) != clockwise
-
-
-def nearest(points: np.ndarray, xy: np.ndarray) -> tuple[float, float, float]:
-    """Return (s, d, heading) of the place on (N, 3) points nearest to `xy` (2,): along [m], left of it [m], [rad]."""
-    starts, steps = points[:-1, :2], np.diff(points[:, :2], axis=0)
-    squares = np.maximum((steps**2).sum(axis=1), 1e-12)
-    share = np.clip(((xy - starts) * steps).sum(axis=1) / squares, 0.0, 1.0)
-    away = xy - (starts + share[:, None] * steps)
-    best = int(np.argmin((away**2).sum(axis=1)))
-    step, along = steps[best], arc_lengths(points)
-    side = -1.0 if step[0] * away[best, 1] < step[1] * away[best, 0] else 1.0
-    distance = float(side * np.hypot(*away[best]))
-    return float(along[best] + share[best] * np.sqrt(squares[best])), distance, float(np.arctan2(step[1], step[0]))

@@ -16,6 +16,7 @@ from autonomy_nodes.common.types import Goal
 from autonomy_nodes.mapping.draft import Draft
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.mapping.pieces import class_of, cut
+from autonomy_nodes.mapping.polylines import arc_lengths, resampled
 from autonomy_nodes.mapping.raster import Raster, RasterConfig
 
 
@@ -85,6 +86,25 @@ def test_the_match_tells_lane_place_and_how_sure_it_is():
     ratio = np.exp(-(3.25**2 - 0.25**2) / (2.0 * (0.9**2 + 0.1**2)))
     assert match.probabilities[0] == pytest.approx(0.995, abs=0.005)
     assert len(match.ids) == 1 or match.probabilities[1] / match.probabilities[0] == pytest.approx(ratio)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-10, 60), st.floats(-10, 30))
+def test_no_point_of_a_lane_is_nearer_than_the_one_found(x, y):
+    near = FORK._lookup.near(matrix_of(np.array([x, y, 0.0]), quaternion_of_heading(0.0)))
+    for lane in FORK.map.lanelets.values():
+        samples = resampled(lane.centerline, 0.05)
+        gap = np.hypot(samples[:, 0] - x, samples[:, 1] - y).min()
+        found = np.abs(near.d_m[near.ids == lane.id])
+        assert len(found) == (gap <= 8.0) or abs(gap - 8.0) < 0.05
+        if len(found):
+            assert gap - 0.05 <= found[0] <= gap + 1e-9
+            s = near.s_m[near.ids == lane.id][0]
+            place = [np.interp(s, arc_lengths(lane.centerline), lane.centerline[:, axis]) for axis in (0, 1)]
+            assert np.hypot(place[0] - x, place[1] - y) == pytest.approx(found[0], abs=0.05)
+
+
+FORK = MapGuide(fork()[0], GuideConfig())
 
 
 def test_half_way_between_two_lanes_both_are_as_probable():
@@ -274,5 +294,7 @@ def test_the_prior_follows_the_vehicle_and_is_kept_while_it_hardly_moves():
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match='patch_cells=300'):
         RasterConfig(patch_cells=300)
+    with pytest.raises(ValueError, match='goal_off_lane_m=9.0'):
+        GuideConfig(goal_off_lane_m=9.0)
     with pytest.raises(ValueError, match='off_route_steps=0'):
         GuideConfig(off_route_steps=0)

@@ -12,7 +12,7 @@ from mapping_roads import fork, straight
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.mapping.lanelet2_osm import read_osm, write_osm
 from autonomy_nodes.mapping.model import speed_of
-from autonomy_nodes.mapping.polylines import arc_lengths, middle, nearest, oriented, resampled
+from autonomy_nodes.mapping.polylines import arc_lengths, middle, oriented, resampled
 from autonomy_nodes.mapping.projection import Projection
 
 DATA = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'maps'
@@ -222,17 +222,6 @@ def test_resampled_lines_keep_their_ends_and_are_even(places, step):
     even = resampled(line, step)
     assert np.allclose(even[[0, -1]], line[[0, -1]])
     assert (np.diff(arc_lengths(even)) <= step + 1e-6).all()
-
-
-@given(st.floats(-20, 120), st.floats(-30, 30))
-def test_the_nearest_place_on_a_bent_line_is_no_farther_than_any_sample(x, y):
-    line = np.array([[0.0, 0, 0], [40, 0, 0], [60, 20, 0], [100, 20, 0]])
-    s, d, _ = nearest(line, np.array([x, y]))
-    samples = resampled(line, 0.05)
-    gaps = np.hypot(samples[:, 0] - x, samples[:, 1] - y)
-    assert abs(d) <= gaps.min() + 1e-9
-    assert abs(d) >= gaps.min() - 0.05
-    assert -1e-9 <= s <= arc_lengths(line)[-1] + 1e-9
 
 
 def test_a_fork_drawn_by_hand_has_shared_nodes():
