@@ -47,6 +47,33 @@ def test_a_bright_area_is_no_line():
     assert len(seen([(5.0, 20.0, 3.0, 12.0)]).segments) == 0
 
 
+def verge_and_line(xyz, line):
+    """Return the brightness of a road with a verge twice as bright from y = 2.4 on, and with paint before it."""
+    values = brightness(xyz, [(-20.0, 20.0, 1.9, 2.05)] if line else [], paint=6.0)
+    values[xyz[:, 1] > 2.4] *= 2.0
+    return values
+
+
+@pytest.mark.parametrize('line', [True, False])
+def test_a_line_beside_a_bright_verge_is_seen_and_the_verge_is_none(line):
+    cloud = scan(azimuths=1800)
+    lanes = painted(PaintConfig(), 5, cloud.xyz, verge_and_line(cloud.xyz, line), np.ones(len(cloud), bool))
+    if not line:
+        assert len(lanes.segments) == 0
+        return
+    assert len(lanes.segments) >= 4
+    np.testing.assert_allclose(lanes.segments[:, :, 1], 1.975, atol=0.12)
+
+
+def test_a_rough_bright_surface_is_no_bundle_of_lines():
+    cloud = scan(azimuths=1800)
+    values = brightness(cloud.xyz, [])
+    grain = np.random.default_rng(4).random(len(cloud)) < 0.1
+    values[grain & (cloud.xyz[:, 0] > 4.0)] *= 4.0
+    lanes = painted(PaintConfig(), 5, cloud.xyz, values, np.ones(len(cloud), bool))
+    assert len(lanes.segments) == 0
+
+
 def test_an_even_road_has_no_paint():
     assert len(seen([]).segments) == 0
 

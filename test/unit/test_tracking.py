@@ -9,6 +9,7 @@ from perception_scenes import STEP_NS, ego
 from autonomy_nodes.common.objects import Label, Objects, no_objects
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.tracking import Tracker, TrackingConfig
+from autonomy_nodes.perception.tracks import born, predicted
 
 START_NS = 7_000_000_000
 CAR, WALKER = (4.3, 1.8, 1.5), (0.6, 0.5, 1.7)
@@ -133,6 +134,23 @@ def test_a_part_that_is_seen_later_does_not_move_the_whole():
     _, after = run(lambda time_s: rear, steps=3, tracker=tracker, start=15)
     np.testing.assert_allclose(after[-1].positions_m[0, 0], 20.0, atol=0.3)
     assert after[-1].names() == before[-1].names() and after[-1].dimensions_m[0, 0] > 3.5
+
+
+def test_a_bus_of_which_more_and_more_is_seen_keeps_its_speed():
+    def bus(time_s):  # its front at 40 m comes nearer at 10 m/s; of its 12 m the first 4 to 12 are seen
+        front, length = 40.0 - 10.0 * time_s, 4.0 + 5.0 * time_s
+        return {'places': [(front + length / 2.0, 3.0)], 'sizes': [(length, 2.5, 3.0)], 'labels': [Label.BUS]}
+
+    _, answers = run(bus, steps=16)
+    np.testing.assert_allclose([answer.velocities_mps[0, 0] for answer in answers[8:]], -10.0, atol=1.0)
+
+
+def test_between_sightings_a_turn_goes_on():
+    found = replace(detected([(0.0, 0.0)], velocities=[(8.0, 0.0)]), frame='odom')
+    track = born(found, lambda: np.zeros(16), doubt=0.0)
+    track = predicted(replace(track, turning=np.array([[0.0, 0.5]])), 0.4, acceleration_mps2=1.0, turn_rps2=1.0)
+    np.testing.assert_allclose(track.motion[0, 2:], [8.0 * np.cos(0.2), 8.0 * np.sin(0.2)])
+    np.testing.assert_allclose(track.motion[0, :2], [3.2 * np.cos(0.1), 3.2 * np.sin(0.1)])  # along the chord
 
 
 def test_classes_gather_over_time():
