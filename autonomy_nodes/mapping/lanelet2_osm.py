@@ -141,8 +141,8 @@ def _own(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _integer(element: ElementTree.Element, key: str) -> int:
     try:
-        return int(element.get(key, ''))
-    except ValueError as error:
+        return int(np.int64(int(element.get(key, ''))))  # ids travel as 64 bits
+    except (ValueError, OverflowError) as error:
         raise DataError(f'a <{element.tag}> has {key}={element.get(key)!r}, expected a whole number') from error
 
 

@@ -102,6 +102,7 @@ def test_unknown_rules_and_relations_are_kept(tmp_path):
         (ROAD.replace('ref="12" role', 'ref="13" role'), 'osm', 'lanelet 21: its right side, line 13, is missing'),
         (ROAD.replace('role="left"', 'role="west"'), 'osm', 'lanelet 21 has 0 lines as its left side'),
         (ROAD.replace('id="12"', 'id="twelve"'), 'osm', "id='twelve', expected a whole number"),
+        (ROAD.replace('id="12"', f'id="{2**63}"'), 'osm', "id='9223372036854775808', expected a whole number"),
         (ROAD.replace('</relation>', ''), 'osm', 'mismatched tag'),
     ],
 )
