@@ -14,7 +14,7 @@ class Pace:
     """
 
     rate: float = 1.0
-    lag_s: float = 0.25
+    lag_s: float = 0.15
     hold_s: float = 5.0
     held_s: float = 0.0
     first_ns: int | None = None

@@ -71,12 +71,12 @@ def test_a_process_gets_the_settings_of_its_nodes_and_the_clock_of_its_kind(tmp_
 
 
 def test_time_waits_for_a_stack_that_lags_and_goes_on_when_it_has_caught_up():
-    pace = Pace(lag_s=0.25, hold_s=2.0)
+    pace = Pace(lag_s=0.15, hold_s=2.0)
     assert pace.advance(0.1, sweep_ns=None, trajectory_ns=None) == SECOND_NS // 10
     assert pace.advance(0.1, SECOND_NS // 2, None) == SECOND_NS // 10
     assert pace.advance(0.1, SECOND_NS, None) == 0  # the first plan is waited for too
-    assert pace.advance(0.1, SECOND_NS, SECOND_NS - 250_000_001) == 0
-    assert pace.advance(0.1, SECOND_NS, SECOND_NS - 250_000_000) == SECOND_NS // 10
+    assert pace.advance(0.1, SECOND_NS, SECOND_NS - 150_000_001) == 0
+    assert pace.advance(0.1, SECOND_NS, SECOND_NS - 150_000_000) == SECOND_NS // 10
 
 
 def test_time_waits_no_longer_than_it_is_told_to():
