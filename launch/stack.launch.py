@@ -56,8 +56,7 @@ def start(context: LaunchContext) -> list[Node]:
     """Return the processes that the arguments ask for; settings are checked before the first starts."""
     given = resolved({name: LaunchConfiguration(name).perform(context) for name in LAUNCH_ARGUMENTS})
     nodes = wanted(given)
-    overlay = LaunchConfiguration('overlay').perform(context)
-    files = [*map(str, settings_files(given)), *([overlay] if overlay else []), settings_of(given)]
+    files = [*map(str, settings_files(given)), settings_of(given)]
     check_settings(map(Path, files), {name: make(name).config_type for name in nodes}, TABLE)
     chosen = processes(given['composition'], nodes)
     started = [process(name, members, given, files) for name, members in chosen.items()]
@@ -74,7 +73,5 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=about, choices=choices or None)
         for name, (default, about, choices) in LAUNCH_ARGUMENTS.items()
     ]
-    about = 'one more settings file; it overrides the others, such as config/orin.yaml does'
-    declared.append(DeclareLaunchArgument('overlay', default_value='', description=about))
     variables = [SetEnvironmentVariable(*item) for item in environment().items() if item[0] not in os.environ]
     return LaunchDescription([*declared, *variables, OpaqueFunction(function=start)])

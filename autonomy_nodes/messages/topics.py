@@ -229,14 +229,16 @@ CANDIDATES = Topic(
     'the best 16, only while somebody listens',
 )
 CHANGES = Topic(
-    'map/changes', 'sensor_msgs/msg/PointCloud2', 'map', 'stream', 1.0, 'map_update', 'elements that seem to have changed',
+    'map/changes', 'sensor_msgs/msg/PointCloud2', 'map', 'stream', 1.0, 'map_update',
+    'elements that seem to have changed',
     fields=(
         'x:f4', 'y:f4', 'z:f4', 'id_low:u4', 'id_high:u4', 'kind:u1', 'class:u1', 'log_odds:f4', 'probability:f4',
         'traversals:u4', 'frames:u4',
     ),
 )
 CHANGE_MARKERS = Topic(
-    'map/change_markers', 'visualization_msgs/msg/MarkerArray', 'map', 'stream', 1.0, 'map_update', 'the same, to look at',
+    'map/change_markers', 'visualization_msgs/msg/MarkerArray', 'map', 'stream', 1.0, 'map_update',
+    'the same, to look at',
 )
 TRAJECTORY = Topic(
     'planning/trajectory', 'autoware_planning_msgs/msg/Trajectory', 'odom', 'vital', 10.0, 'safety',

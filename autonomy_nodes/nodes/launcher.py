@@ -50,7 +50,8 @@ def resolved(given: Mapping[str, str]) -> dict[str, str]:
 def settings_files(arguments: Mapping[str, str]) -> list[Path]:
     """Return the settings files of these arguments, later ones overriding earlier ones."""
     stack = Path(arguments['params_file']) if arguments['params_file'] else share('config/stack.yaml')
-    return [vehicle_file(arguments['vehicle']), stack]
+    overlay = [Path(arguments['overlay'])] if arguments['overlay'] else []
+    return [vehicle_file(arguments['vehicle']), stack, *overlay]
 
 
 def overrides(arguments: Mapping[str, str]) -> dict[str, str]:
@@ -61,8 +62,8 @@ def overrides(arguments: Mapping[str, str]) -> dict[str, str]:
         'perception.require_backend': arguments['require_backend'],
         'localization.publish_calibration': arguments['publish_calibration'],
     }
-    defaults = {'map_path', 'require_backend'}
-    return {key: value for key, value in found.items() if value or key.partition('.')[2] not in defaults}
+    defaults = {key: LAUNCH_ARGUMENTS[key.partition('.')[2]][0] for key in found}
+    return {key: value for key, value in found.items() if value != defaults[key]}
 
 
 @dataclass

@@ -6,6 +6,7 @@ from autonomy_nodes.common.sensing import Fix, Imu, PointCloud, Transforms
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import DataError, EgoState
 from autonomy_nodes.localization.localizer import LocalizationConfig, Localizer
+from autonomy_nodes.localization.warmup import warm
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.driving import read_velocity
@@ -34,6 +35,7 @@ class Localization(Stage):
     def build(self, port: Port, config: LocalizationConfig) -> None:
         """Create the localizer and connect it."""
         self.port, self.config = port, config
+        warm()
         self.localizer, self.calibration = Localizer(config), Calibration(config.vehicle.mounts)
         self.ego_out, self.pose_out = port.publisher(topics.ODOMETRY), port.publisher(topics.POSE)
         self.integrity_out, self.tf_out = port.publisher(topics.INTEGRITY), port.publisher(topics.TF)

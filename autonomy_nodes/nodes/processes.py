@@ -44,6 +44,7 @@ _BACKENDS = ('auto', 'onnx', 'openvino', 'torch', 'tensorrt')
 # name: (default, what it does, choices)
 LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     'params_file': ('', 'settings of all nodes; empty: config/stack.yaml of this package', ()),
+    'overlay': ('', 'one more settings file, which overrides the others, such as config/orin.yaml', ()),
     'vehicle': ('car', 'a name in config/vehicles/ or the path of a vehicle yaml', ()),
     'map_path': ('', 'a Lanelet2 .osm file; empty: drive without a map', ()),
     'namespace': ('', 'put before every relative topic and node name', ()),

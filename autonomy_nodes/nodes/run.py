@@ -3,28 +3,34 @@
 import ctypes
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.utilities import remove_ros_args
 
-from autonomy_nodes.common.settings import SettingsError, check_settings
+from autonomy_nodes.common.settings import check_settings, configured, parsed, read_settings
 from autonomy_nodes.nodes.processes import TABLE, make
 from autonomy_nodes.nodes.stage import StageNode
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
-def run(names: Sequence[str]) -> int:
-    """Run nodes until told to stop and return the exit code; a bug in one of them is raised and ends them all."""
+def run(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
+    """Run nodes until told to stop and return the exit code; a bug in one of them is raised and ends them all.
+
+    settings: of each node. They are given as overrides, since rcl would match the sections of a file by namespace.
+    """
     rclpy.init()
     nodes: list[StageNode] = []
     try:
         executor = SingleThreadedExecutor()
         for name in names:
-            nodes.append(StageNode(make(name)))
+            given = [Parameter(key, value=value) for key, value in settings[name].items()]
+            nodes.append(StageNode(make(name), parameter_overrides=given))
             executor.add_node(nodes[-1])
         if False in [node.start() for node in nodes]:  # all are tried, so that each says what it lacks
             return 1
@@ -54,14 +60,32 @@ def main() -> None:
     names = remove_ros_args(sys.argv)[1:]
     if not names or not set(names) <= TABLE.keys():
         sys.exit(f'usage: stage NODE [NODE ...] [--ros-args ...]; the nodes are {", ".join(TABLE)}')
-    files = [Path(after) for word, after in zip(sys.argv, sys.argv[1:]) if word == '--params-file']
     try:  # rcl would ignore a misspelt section or name
+        settings = settings_of(sys.argv)
+        for name in names:
+            configured(make(name).config_type, settings[name])
+        files = [Path(after) for word, after in zip(sys.argv, sys.argv[1:]) if word == '--params-file']
         check_settings(files, {name: make(name).config_type for name in names}, TABLE)
-    except SettingsError as error:
+    except ValueError as error:
         sys.exit(f'stage: {error}')
     keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rclpy's handler stops us; KeyboardInterrupt would strike anywhere
-    sys.exit(run(names))
+    sys.exit(run(names, settings))
+
+
+def settings_of(words: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return {node: its settings} of --params-file FILE and -p [NODE:]NAME:=VALUE; what comes later overrides."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in TABLE}
+    for word, after in zip(words, words[1:]):
+        if word == '--params-file':
+            for name, given in read_settings([Path(after)], TABLE).items():
+                found[name] |= given
+        elif word in ('-p', '--param'):
+            key, _, value = after.partition(':=')
+            node, _, name = key.rpartition(':')
+            for each in [node] if node else TABLE:
+                found[each][name] = parsed(value)
+    return found
 
 
 if __name__ == '__main__':

@@ -91,4 +91,4 @@ def test_a_node_that_is_lost_is_missed(drive, name):
     if name == 'safety':
         assert counts.told['sim'].values['driven_by'] in ('nothing', 'trajectory')
     if name == 'map':
-        assert counts.told['planning'].text != '' and counts.messages[topics.PLANNED.name] > settled[topics.PLANNED.name]
+        assert counts.messages[topics.PLANNED.name] > settled[topics.PLANNED.name]  # a map is a help, never a must

@@ -142,8 +142,10 @@ def test_the_whole_cycle_can_repeat_and_frees_each_time(bench):
 
 def test_steps_that_are_not_legal_are_refused(bench):
     node = bench.node(Relay())
-    with pytest.raises(Exception, match='[Tt]ransition'):
-        node.trigger_activate()
+    try:
+        assert node.trigger_activate() != OK  # so on Kilted
+    except Exception as error:  # so on Jazzy
+        assert 'ransition' in str(error)
     assert node.trigger_configure() == OK
 
 

@@ -44,10 +44,7 @@ def test_the_vehicle_comes_first_so_that_the_settings_of_the_stack_override_it(t
 
 def test_arguments_stand_for_settings():
     told = overrides(resolved({'map_path': 'town.osm', 'require_backend': 'onnx'}))
-    assert told == {
-        'map.map_path': 'town.osm', 'perception.backend': 'auto', 'perception.require_backend': 'onnx',
-        'localization.publish_calibration': 'false',
-    }  # fmt: skip
+    assert told == {'map.map_path': 'town.osm', 'perception.require_backend': 'onnx'}
 
 
 def test_control_and_recorder_run_when_asked_for_and_givers_of_time_only_by_hand():
@@ -64,7 +61,7 @@ def test_a_process_gets_the_settings_of_its_nodes_and_the_clock_of_its_kind(tmp_
     Launcher(arguments, tmp_path, extra_nodes=['sim'], without=['camera']).start()
     commands = {member.name: ' '.join(member.command) for member in spawned}
     assert set(commands) == {'perceiving', 'placing', 'foresight', 'safety', 'sim'}
-    assert commands['perceiving'].startswith(f'{sys.executable} -m autonomy_nodes.nodes.run lidar perception --ros-args')
+    assert commands['perceiving'].startswith(f'{sys.executable} -m autonomy_nodes.nodes.run lidar perception --ros-')
     assert '-p map:map_path:=town.osm' in commands['placing'] and 'map_path' not in commands['safety']
     assert 'use_sim_time:=true' in commands['safety'] and 'use_sim_time:=false' in commands['sim']
     assert '-r __ns:=/truck' in commands['safety']

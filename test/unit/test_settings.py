@@ -143,3 +143,10 @@ def test_a_setting_without_default_must_be_given():
 
     with pytest.raises(SettingsError, match='path must be set'):
         configured(Needy, {})
+
+
+def test_sections_may_name_a_namespace(tmp_path):
+    text = '/**/planning: {ros__parameters: {horizon_s: 6.0}}\n/truck/safety: {ros__parameters: {rate_hz: 2.0}}'
+    path = file(tmp_path, text)
+    config = checked(path)
+    assert (config['planning'].horizon_s, config['safety'].rate_hz) == (6.0, 2.0)
