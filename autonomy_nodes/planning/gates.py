@@ -6,11 +6,12 @@ import numpy as np
 
 from autonomy_nodes.common.kinematics import Body, body_of, body_of_trailer, trailer_poses
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.contacts import Contacts, contacts
 from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.ground import Ground
 from autonomy_nodes.planning.rollout import TIMES_S, Drives
 from autonomy_nodes.planning.speeds import blocked, must_stop
-from autonomy_nodes.planning.traffic import Contacts, Traffic, TrafficSettings, contacts
+from autonomy_nodes.planning.traffic import Traffic, TrafficSettings
 
 GRAVITY = 9.81
 OVER_LINE_M = 0.1  # a body may stand this far over a line
@@ -60,11 +61,13 @@ class Vetoes:
 
     def clean(self, but: str = '', but_whom: int = -1) -> np.ndarray:
         """Return (N,) whether a drive violates nothing; without one gate, or without one road user, if asked."""
-        found = np.ones(len(next(iter(self.times_s.values()))), bool)
+        found = np.ones(len(self.contacts.times_s), bool)
         for name, times in self.times_s.items():
             if name == 'contact' and but_whom >= 0:
-                times = np.delete(self.contacts.times_s, but_whom, axis=1).min(axis=1, initial=np.inf)
-            found &= np.isinf(times) | (name == but)
+                touched = np.isfinite(self.contacts.times_s)
+                found &= touched.sum(axis=1) == touched[:, but_whom]
+            else:
+                found &= np.isinf(times) | (name == but)
         return found
 
 
@@ -79,6 +82,7 @@ def view(drives: Drives, course: Course, ground: Ground, traffic: Traffic, vehic
         bodies = (*bodies, (body_of_trailer(vehicle.trailer), behind))
     half_lane = 0.9
     in_lane = (np.abs(offsets) < half_lane) & course.on_lane
+    traffic = traffic.meeting(drives.poses)
     return View(drives, course, ground, traffic, vehicle, stations, offsets, turns, bodies, in_lane)
 
 

@@ -17,7 +17,7 @@ from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
 from autonomy_nodes.planning.surroundings import TerrainMemory, ground_of, missing_words, traffic_of
-from autonomy_nodes.planning.terms import Weights, mark
+from autonomy_nodes.planning.terms import Weights, best, mark
 from autonomy_nodes.planning.traffic import TrafficSettings
 from autonomy_nodes.planning.way import Way
 from autonomy_nodes.planning.words import Reason, explain
@@ -71,9 +71,10 @@ class Planner:
         seen = view(drives, course, ground, traffic, vehicle)
         vetoes = judge(seen, config.ground.margin_m, config.gates, config.traffic)
         marks = mark(seen, last, config.weights, config.worst_mode)
-        scores = marks.totals(vetoes.clean()) * vetoes.clean()
+        clean = vetoes.clean()
+        scores = marks.totals(clean) * clean
 
-        chosen = marks.best(vetoes.clean())
+        chosen = best(scores, clean)
         if chosen is None or course.reached:
             chosen = least_bad_stop(proposals, vetoes)
         reason = explain(chosen, proposals.names, seen, vetoes, marks)

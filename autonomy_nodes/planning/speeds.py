@@ -20,6 +20,7 @@ CLOSER_M = 0.05  # what was inside the margin at the start may come nearer by th
 TOUCH_SHARE = 0.9  # of the half width: what is nearer than that touches the body
 CELL_ERROR_M = 0.3  # by which a clearance may be off that is read at the middle of a cell
 CROSSING_RAD = 0.6
+LEAD_EVERY = 2  # moments from one look at who is in front to the next
 BESIDE_M = 0.3  # room beside our body within which another one leads
 
 
@@ -119,7 +120,7 @@ def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> n
     clear = ground.clearance(centres)
     start = np.empty((len(poses), len(offsets)))
     start[:] = ground.exact_clearance(centres[:, 0].reshape(-1, 2)).reshape(start.shape)
-    found = (clear < 0.0).any(axis=-1)  # a middle in a blocked cell
+    found = np.any(clear < 0.0, axis=-1)  # a middle in a blocked cell
     n, t, c = np.nonzero((clear < radius + margin_m + CELL_ERROR_M) & ~found[..., None])
     exact, then = ground.exact_clearance(centres[n, t, c]), start[n, c]
     hit = (exact < radius + margin_m) & (exact < then - CLOSER_M)
@@ -136,33 +137,31 @@ def lead_on(
     nobody, still = np.full(shape, np.inf), np.zeros(shape)
     if not len(traffic):
         return Leads(nobody, still, nobody, still)
-    stations, offsets, headings = course.reference.project(traffic.poses[..., :2])  # (O, K, T)
-    turn = traffic.poses[..., 2] - headings
-    half = traffic.half_m[:, None, None]
+    there = traffic.poses[:, ::LEAD_EVERY]
+    stations, offsets, headings = course.reference.project(there[..., :2])  # (R, S)
+    turn = there[..., 2] - headings
+    half = traffic.half_m[traffic.of, None]
     along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
     across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
     rear_u = stations - along - course.station_m
-    ahead = stations[:, :, :1] + along[:, :, :1] > course.station_m
     index = np.clip(np.round((rear_u + along) / STEP_M), 0, paths.sideways_m.shape[1] - 1).astype(np.int64)
-    room = across + vehicle.width_m / 2.0 + BESIDE_M
-    inside = np.abs(offsets - paths.sideways_m[:, index]) < room  # (P, O, K, T)
-    inside &= (ahead & traffic.counts[..., None]) & (rear_u + along > 0.0)
-    likely = int(np.argmax(traffic.probabilities))
-    crossing = (np.abs(np.cos(turn)) < np.cos(CROSSING_RAD)) | (traffic.labels == Label.PEDESTRIAN)[:, None, None]
+    inside = np.abs(offsets - paths.sideways_m[:, index]) < across + vehicle.width_m / 2.0 + BESIDE_M  # (P, R, S)
+    inside &= (rear_u[:, :1] + 2.0 * along[:, :1] > 0.0) & (rear_u + along > 0.0)
     place = np.where(inside, rear_u, np.inf)
-    follow_u, nearest = _nearest(place[:, :, likely])
-    speeds = traffic.speeds_mps[:, likely] * np.cos(turn[:, likely])
-    follow_mps = np.maximum(speeds[nearest, np.arange(shape[1])], 0.0)
-    across_u = np.where(crossing, place, np.inf).min(axis=(1, 2))
+    likely = traffic.modes[:, int(np.argmax(traffic.probabilities))]
+    speeds = np.maximum(traffic.speeds_mps[:, ::LEAD_EVERY] * np.cos(turn), 0.0)
+    follow_u, nearest = _nearest(np.where(likely[:, None], place, np.inf))
+    follow_mps = speeds[nearest, np.arange(speeds.shape[1])]
+    crossing = (np.abs(np.cos(turn)) < np.cos(CROSSING_RAD)) | (traffic.labels == Label.PEDESTRIAN)[traffic.of, None]
+    across_u = np.where(crossing, place, np.inf).min(axis=1)
     across_u = np.minimum.accumulate(across_u[:, ::-1], axis=1)[:, ::-1]  # until they have crossed
-    cautious = across_u < follow_u
-    return Leads(
-        follow_u, follow_mps, np.minimum(across_u, follow_u), np.where(cautious, 0.0, follow_mps)
-    )  # fmt: skip
+    cautious_mps = np.where(across_u < follow_u, 0.0, follow_mps)
+    found = (follow_u, follow_mps, np.minimum(across_u, follow_u), cautious_mps)
+    return Leads(*(np.repeat(values, LEAD_EVERY, axis=1)[:, : shape[1]] for values in found))
 
 
 def _nearest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (P, T) smallest of (P, O, T) and who it is."""
+    """Return (P, S) smallest of (P, R, S) and whose way it is."""
     return place.min(axis=1), place.argmin(axis=1)
 
 

@@ -6,11 +6,12 @@ from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.kinematics import body_of, body_of_trailer, trailer_poses
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.contacts import boxes_overlap
 from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.ground import Box, Ground, GroundSettings, box_of, read_ground
 from autonomy_nodes.planning.rollout import Start
 from autonomy_nodes.planning.situation import Situation
-from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, boxes_overlap, read_traffic
+from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, read_traffic
 
 CLOSE_M = 80.0  # cells of road users further away are left as they are
 NEAR_COURSE_M, NEAR_WAY_M = 12.0, 40.0  # who comes no nearer to a lane, or to a way over open ground, meets nobody

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.types import Trajectory
+from autonomy_nodes.planning.contacts import boxes_overlap
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S, TIMES_S
-from autonomy_nodes.planning.traffic import boxes_overlap
 from autonomy_nodes.planning.way import distance_to_go
 
 JERK_MPS3 = 2.0  # root mean square
@@ -54,53 +54,48 @@ def progress_m(seen: View) -> np.ndarray:
 
 
 def time_to_collision(seen: View) -> np.ndarray:
-    """Return (N, O, K): nothing if both going on as they do would touch within 0.95 s, all from 3 s on."""
+    """Return (N, R): nothing if both going on as they do would touch within 0.95 s, all from 3 s on."""
     steps = np.arange(0, round(2.4 / STEP_S) + 1, 3)
     drives, traffic = seen.drives, seen.traffic
-    marks = np.ones((len(drives), *traffic.poses.shape[:2]))
-    if not len(traffic):
-        return marks
+    marks = np.ones((len(drives), len(traffic.of)))
     body, poses = seen.bodies[0]
     poses, speeds = poses[:, steps], drives.speeds_mps[:, steps]
+    forward, half = _forward(poses[..., 2]), traffic.half_m[traffic.of]
+    own_half = np.array(body.half_m)
     for order, ahead_s in reversed(list(enumerate(TTC_S))):
+        there = traffic.poses[:, np.minimum(steps + round(ahead_s / STEP_S), len(TIMES_S) - 1)]
         mine = poses.copy()
-        reach = body.middle_m + speeds * ahead_s
-        mine[..., 0] += reach * np.cos(poses[..., 2])
-        mine[..., 1] += reach * np.sin(poses[..., 2])
-        later = np.minimum(steps + round(ahead_s / STEP_S), len(TIMES_S) - 1)
-        n, o, k, t = _near(mine, traffic.poses[:, :, later], body.half_m, traffic.half_m)
-        front = ((traffic.poses[o, k, later[t], :2] - poses[n, t, :2]) * _forward(poses[n, t, 2])).sum(axis=1) > 0.0
-        moves = speeds[n, t] > 0.1
-        n, o, k, t = n[front & moves], o[front & moves], k[front & moves], t[front & moves]
-        half = np.broadcast_to(np.array(body.half_m), (len(n), 2))
-        hit = boxes_overlap(mine[n, t], half, traffic.poses[o, k, later[t]], traffic.half_m[o])
-        marks[n[hit], o[hit], k[hit]] = order / len(TTC_S)
+        mine[..., :2] += forward * (body.middle_m + speeds * ahead_s)[..., None]
+        n, r, t = _near(mine, there, body.half_m, half)
+        front = ((there[r, t, :2] - poses[n, t, :2]) * forward[n, t]).sum(axis=1) > 0.0
+        wanted = front & (speeds[n, t] > 0.1)
+        n, r, t = n[wanted], r[wanted], t[wanted]
+        hit = boxes_overlap(mine[n, t], np.broadcast_to(own_half, (len(n), 2)), there[r, t], half[r])
+        marks[n[hit], r[hit]] = order / len(TTC_S)
     return marks
 
 
 def headway(seen: View) -> np.ndarray:
-    """Return (N, O, K): the smallest share of the RSS gap to who is in front in the first 4 s."""
+    """Return (N, R): the smallest share of the RSS gap to who is in front in the first 4 s."""
     steps = np.arange(0, round(4.0 / STEP_S) + 1, 4)
     traffic, vehicle = seen.traffic, seen.vehicle
-    if not len(traffic):
-        return np.ones((len(seen.drives), *traffic.poses.shape[:2]))
-    there = traffic.poses[:, :, steps]  # (O, K, S, 3)
+    there = traffic.poses[:, steps]  # (R, S, 3)
     stations, offsets, headings = seen.course.reference.project(there[..., :2])
     turn = there[..., 2] - headings
-    half = traffic.half_m[:, None, None]
+    half = traffic.half_m[traffic.of, None]
     along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
     across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
-    lead = np.maximum(traffic.speeds_mps[:, :, steps] * np.cos(turn), 0.0)
-    speed = np.maximum(seen.drives.speeds_mps[:, steps], 0.0)[:, None, None]  # (N, 1, 1, S)
-    front = (seen.stations_m[:, steps] + vehicle.front_m)[:, None, None]
-    gap = stations - along - front  # (N, O, K, S)
-    beside = np.abs(offsets - seen.offsets_m[:, steps][:, None, None]) < across + vehicle.width_m / 2.0
+    lead = np.maximum(traffic.speeds_mps[:, steps] * np.cos(turn), 0.0)
+    speed = np.maximum(seen.drives.speeds_mps[:, steps], 0.0)[:, None]  # (N, 1, S)
+    front = (seen.stations_m[:, steps] + vehicle.front_m)[:, None]
+    gap = stations - along - front  # (N, R, S)
+    beside = np.abs(offsets - seen.offsets_m[:, steps][:, None]) < across + vehicle.width_m / 2.0
     leads = beside & (gap > -vehicle.front_m) & (np.cos(turn) > 0.5)
     fast = speed + REACTION_S * RSS_ACCELERATION
     wanted = speed * REACTION_S + 0.5 * RSS_ACCELERATION * REACTION_S**2
     wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2) - lead**2 / (2.0 * LEAD_BRAKING)
     share = np.where(leads & (speed > 0.5), np.clip(gap / np.maximum(wanted, 0.5), 0.0, 1.0), 1.0)
-    return share.min(axis=3)
+    return share.min(axis=2)
 
 
 def comfort(seen: View) -> np.ndarray:
@@ -141,18 +136,14 @@ def speed_limit(seen: View) -> np.ndarray:
 
 
 def courtesy(seen: View) -> np.ndarray:
-    """Return (N, O, K): how little who is behind must brake for us when we come before him in the next 3 s."""
-    step = round(3.0 / STEP_S)
-    traffic = seen.traffic
-    if not len(traffic):
-        return np.ones((len(seen.drives), *traffic.poses.shape[:2]))
-    stations, offsets, _ = seen.course.reference.project(traffic.poses[:, :, step, :2])  # (O, K)
-    start, beside, _ = seen.course.reference.project(traffic.poses[:, :, 0, :2])
-    rear = (seen.stations_m[:, step] - seen.vehicle.rear_m)[:, None, None]
-    came = np.abs(offsets - seen.offsets_m[:, step][:, None, None]) < 1.8
-    came &= (np.abs(beside - seen.course.offset_m) > 1.8) & (start < seen.course.station_m)
-    closing = np.maximum(traffic.speeds_mps[:, :, step] - seen.drives.speeds_mps[:, step][:, None, None], 0.0)
-    gap = np.maximum(rear - stations - traffic.half_m[:, None, 0], 0.5)
+    """Return (N, R): how little who is behind must brake for us when we come before him in the next 3 s."""
+    step, traffic = round(3.0 / STEP_S), seen.traffic
+    stations, offsets, _ = seen.course.reference.project(traffic.poses[:, [0, step], :2])  # (R, 2)
+    rear = (seen.stations_m[:, step] - seen.vehicle.rear_m)[:, None]
+    came = np.abs(offsets[:, 1] - seen.offsets_m[:, step][:, None]) < 1.8
+    came &= (np.abs(offsets[:, 0] - seen.course.offset_m) > 1.8) & (stations[:, 0] < seen.course.station_m)
+    closing = np.maximum(traffic.speeds_mps[:, step] - seen.drives.speeds_mps[:, step][:, None], 0.0)
+    gap = np.maximum(rear - stations[:, 1] - traffic.half_m[traffic.of, 0], 0.5)
     forced = np.where(came, closing**2 / (2.0 * gap), 0.0)
     return 1.0 - np.clip(forced / 3.0, 0.0, 1.0)
 
@@ -187,12 +178,13 @@ TERMS_OF_USERS: dict[str, Callable[[View], np.ndarray]] = {
 class Scores:
     """The marks of all drives, and what they come to.
 
-    marks: {term: (N,)}; `progress` is in metres: what is good depends on what else can be done. of_users: {term:
-    (N, O, K)} of those that differ by road user and joint mode. worst_share: what the worst mode counts extra.
+    marks: {term: (N,)}; `progress` is in metres: what is good depends on what else can be done. of_users: {term: the
+    least mark over road users in each mode (N, K), whose it is (N, K), and the least of the others (N, K)}.
+    worst_share: what the worst mode counts extra.
     """
 
     marks: dict[str, np.ndarray]
-    of_users: dict[str, np.ndarray]
+    of_users: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
     chances: np.ndarray
     worst_share: float
     weights: Weights
@@ -201,11 +193,10 @@ class Scores:
         """Return {term: (N,)}: over road users the least, of the modes the expectation; without one user, if asked."""
         found = dict(self.marks)
         possible = self.chances >= min(0.05, self.chances.max())
-        for name, values in self.of_users.items():
-            kept = np.delete(values, but_whom, axis=1) if but_whom >= 0 else values
-            least = kept.min(axis=1, initial=1.0)  # (N, K)
-            found[name] = (1.0 - self.worst_share) * least @ self.chances
-            found[name] += self.worst_share * least[:, possible].min(axis=1)
+        for name, (least, whose, next_) in self.of_users.items():
+            kept = np.where(whose == but_whom, next_, least)
+            worst = kept[:, possible].min(axis=1)
+            found[name] = (1.0 - self.worst_share) * (kept @ self.chances) + self.worst_share * worst
         return found
 
     def totals(self, clean: np.ndarray, but_whom: int = -1) -> np.ndarray:
@@ -215,30 +206,41 @@ class Scores:
         terms['progress'] = np.clip(terms['progress'] / most, 0.0, 1.0)
         return sum(weight[name] * terms[name] for name in weight) / sum(weight.values())
 
-    def best(self, clean: np.ndarray, but_whom: int = -1) -> int | None:
-        """Return the clean drive with the highest total, the first of equals; None if no drive is clean."""
-        if not clean.any():
-            return None
-        return int(np.argmax(np.where(clean, self.totals(clean, but_whom), -1.0)))
+
+def best(totals: np.ndarray, clean: np.ndarray) -> int | None:
+    """Return the clean drive with the highest total, the first of equals; None if no drive is clean."""
+    return int(np.argmax(np.where(clean, totals, -1.0))) if clean.any() else None
 
 
 def mark(seen: View, last: Trajectory | None, weights: Weights, worst_share: float) -> Scores:
     """Return all marks of the drives."""
     marks = {'progress': progress_m(seen)} | {name: term(seen) for name, term in TERMS.items()}
     marks['consistency'] = consistency(seen, last)
-    of_users = {name: term(seen) for name, term in TERMS_OF_USERS.items()}
-    return Scores(marks, of_users, seen.traffic.probabilities, worst_share, weights)
+    traffic = seen.traffic
+    everywhere = np.ones((len(seen.drives), len(traffic.probabilities)))
+    nobody = (everywhere, np.full(everywhere.shape, -2), everywhere)
+    of_users = {name: _two_least(traffic.by_mode(term(seen))) if len(traffic) else nobody
+                for name, term in TERMS_OF_USERS.items()}  # fmt: skip
+    return Scores(marks, of_users, traffic.probabilities, worst_share, weights)
+
+
+def _two_least(marks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of (N, O, K) the least over O, whose it is, and the least of the others; 1 where there is no other."""
+    whose = marks.argmin(axis=1)
+    rest = marks.copy()
+    np.put_along_axis(rest, whose[:, None], 1.0, axis=1)
+    return marks.min(axis=1), whose, rest.min(axis=1)
 
 
 def _near(
     mine: np.ndarray, there: np.ndarray, half: tuple[float, float], their_half: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """Return indices n, o, k, t of (N, T, 3) and (O, K, T, 3) that may touch."""
+    """Return indices n, r, t of (N, T, 3) and (R, T, 3) that may touch."""
     one, two = mine[..., :2].astype(np.float32), there[..., :2].astype(np.float32)
     radius = np.hypot(*half) + np.hypot(their_half[:, 0], their_half[:, 1])
-    dx = one[:, None, None, :, 0] - two[None, ..., 0]
-    dy = one[:, None, None, :, 1] - two[None, ..., 1]
-    return np.nonzero(dx * dx + dy * dy < (radius**2).astype(np.float32)[:, None, None])
+    dx = one[:, None, :, 0] - two[None, ..., 0]
+    dy = one[:, None, :, 1] - two[None, ..., 1]
+    return np.nonzero(dx * dx + dy * dy < (radius**2).astype(np.float32)[:, None])
 
 
 def _forward(heading: np.ndarray) -> np.ndarray:

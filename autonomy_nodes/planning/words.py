@@ -7,7 +7,9 @@ import numpy as np
 from autonomy_nodes.planning.gates import Vetoes, View
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.speeds import must_stop
-from autonomy_nodes.planning.terms import LEAST_M, Scores, Weights
+from autonomy_nodes.planning.terms import LEAST_M, Scores, Weights, best
+
+ASKED = 12  # road users about whom it is asked what would be without them
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,14 @@ def explain(chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, sco
             return Reason(text, other, {'who': seen.traffic.names[whom]})
         text, values = _veto_in_words(gate, other, whom, seen, vetoes)
         return Reason(f'{start}{names[other]} vetoed at {text}', other, {'gate': gate, **values})
-    unhindered = scores.best(np.ones(len(clean), bool))
+    all_free = np.ones(len(clean), bool)
+    unhindered = best(scores.totals(all_free), all_free)
     if unhindered is not None and not clean[unhindered]:  # several causes, each of them enough
         text, values = _first_veto(unhindered, seen, vetoes)
         return Reason(f'{start}{names[unhindered]} vetoed at {text}, and by other things', unhindered, values)
     others = clean.copy()
     others[chosen] = False
-    if (second := scores.best(others)) is None:
+    if (second := best(scores.totals(others), others)) is None:
         return Reason(f'{start}nothing else is possible', chosen, {})
     term, gain = _deciding_term(chosen, second, scores.terms(), clean, scores.weights)
     return Reason(f'better than {names[second]} in {term.replace("_", " ")} (+{gain:.3f})', second, {'term': term})
@@ -47,21 +50,28 @@ def _blamed(
 ) -> tuple[str, int, int] | None:
     """Return (gate, candidate, road user or -1) of the cause without which another candidate wins by most."""
     found, most = None, 1e-6
-    touched = np.isfinite(vetoes.contacts.times_s).any(axis=0)
-    for values in scores.of_users.values():
-        touched |= (values < 0.9).any(axis=(0, 2))
     causes = [(gate, -1) for gate in vetoes.times_s if gate != 'contact']
-    causes += [('contact', int(whom)) for whom in np.flatnonzero(touched)]
+    causes += [('contact', whom) for whom in _in_the_way(vetoes, scores)]
     for gate, whom in causes:
         free = vetoes.clean(but_whom=whom) if gate == 'contact' else vetoes.clean(but=gate)
-        other = scores.best(free, whom)
+        totals = scores.totals(free, whom)
+        other = best(totals, free)
         if other is None or other == chosen or (whom < 0 and clean[other]):
             continue
-        totals = scores.totals(free, whom)
         gain = float(totals[other] - (totals[chosen] if clean[chosen] else 0.0))
         if gain > most:
             found, most = (gate, other, whom), gain
     return found
+
+
+def _in_the_way(vetoes: Vetoes, scores: Scores) -> list[int]:
+    """Return the road users that veto most drives or take most marks from them; no more than can be asked about."""
+    weight = np.isfinite(vetoes.contacts.times_s).sum(axis=0).astype(float)
+    for least, whose, _ in scores.of_users.values():
+        lost = np.where(whose >= 0, 1.0 - least, 0.0)
+        np.add.at(weight, np.maximum(whose, 0)[lost > 0.0], lost[lost > 0.0])
+    order = np.argsort(-weight, kind='stable')[:ASKED]
+    return [int(whom) for whom in order if weight[whom] > 0.1]
 
 
 def _veto_in_words(gate: str, which: int, whom: int, seen: View, vetoes: Vetoes) -> tuple[str, dict[str, str]]:

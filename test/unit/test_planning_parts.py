@@ -28,6 +28,7 @@ from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.common.lanes import Line, Route
 from autonomy_nodes.common.types import Articulation
 from autonomy_nodes.common.vehicle import Limits, Trailer, Vehicle
+from autonomy_nodes.planning.contacts import boxes_overlap, contacts
 from autonomy_nodes.planning.course import CourseSettings, choose_course, speed_for_sight
 from autonomy_nodes.planning.ground import Box, GroundSettings, clearance_of, read_ground
 from autonomy_nodes.planning.paths import arcs, shifted, through
@@ -36,7 +37,7 @@ from autonomy_nodes.planning.road import road_along
 from autonomy_nodes.planning.rollout import STEPS, TIMES_S, Start, Wishes, roll_out
 from autonomy_nodes.planning.speeds import blocked, braked
 from autonomy_nodes.planning.start import JointModel
-from autonomy_nodes.planning.traffic import TrafficSettings, boxes_overlap, contacts, read_traffic
+from autonomy_nodes.planning.traffic import TrafficSettings, read_traffic
 from autonomy_nodes.planning.way import Way, costs_to, distance_to_go, passed
 
 CAR = Vehicle()
