@@ -27,12 +27,15 @@ class CourseSettings:
     """How a course is chosen.
 
     lane_probability: a lane match below is 'off the map'. lane_reach_m: the reference may begin this far beside us.
+    stop_line_wait_s: who has stood so long before a stop line that no light was ever told for goes on; 0: never, for
+    the line may have a light that nobody sees.
     """
 
     lane_probability: float = 0.3
     lane_reach_m: float = 6.0
     off_road_speed_mps: float = 8.0
     goal_reached_m: float = 1.0
+    stop_line_wait_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.lane_probability < 1.0:
@@ -40,6 +43,8 @@ class CourseSettings:
         for name in ('lane_reach_m', 'off_road_speed_mps', 'goal_reached_m'):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'course.{name}={getattr(self, name)} must be above 0')
+        if not self.stop_line_wait_s >= 0.0:
+            raise ValueError(f'course.stop_line_wait_s={self.stop_line_wait_s} must not be below 0')
 
 
 @dataclass(frozen=True, eq=False)

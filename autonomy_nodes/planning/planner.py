@@ -16,6 +16,7 @@ from autonomy_nodes.planning.rollout import roll_out
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
+from autonomy_nodes.planning.stops import StopWatch
 from autonomy_nodes.planning.surroundings import TerrainMemory, ground_of, missing_words, traffic_of
 from autonomy_nodes.planning.terms import Weights, best, mark
 from autonomy_nodes.planning.traffic import TrafficSettings
@@ -49,6 +50,7 @@ class Planner:
     def __init__(self, config: PlannerConfig) -> None:
         self.config = config
         self._joint, self._way = JointModel(config.vehicle), Way()
+        self._stops = StopWatch(config.course.stop_line_wait_s, config.vehicle.front_m)
         self._terrain = TerrainMemory(config.ground.max_age_s)
         self._last: Trajectory | None = None
         self._name = ''
@@ -60,6 +62,7 @@ class Planner:
         start = start_of(situation, last, self._joint, vehicle)
         ground = ground_of(situation, start, self._terrain, vehicle, config.ground)
         course = choose_course(situation, ground, self._way, self._joint, vehicle, config.course)
+        course = self._stops.without_released(course, situation)
         traffic = traffic_of(situation, start, course, vehicle, config.traffic)
 
         paths, given = propose_paths(course, start, situation.proposals, last, self._name, vehicle, config.proposals)

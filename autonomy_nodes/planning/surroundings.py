@@ -13,6 +13,7 @@ from autonomy_nodes.planning.rollout import Start
 from autonomy_nodes.planning.situation import Situation
 from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, read_traffic
 
+TRACE_S = 0.6  # so long the cells stay occupied that a road user has left
 CLOSE_M = 80.0  # cells of road users further away are left as they are
 NEAR_COURSE_M, NEAR_WAY_M = 12.0, 40.0  # who comes no nearer to a lane, or to a way over open ground, meets nobody
 BEHIND_M = 60.0
@@ -39,14 +40,23 @@ def ground_of(
     """Return the ground of a step; the cells under road users that move are left to their predictions."""
     near = memory.recall('near', situation.terrain, situation.stamp_ns)
     far = memory.recall('far', situation.terrain_far, situation.stamp_ns)
-    objects = situation.predictions.objects
-    speeds = np.hypot(*np.nan_to_num(objects.velocities_mps).T)
-    close = np.linalg.norm(objects.positions_m[:, :2] - start.pose[:2], axis=1) < CLOSE_M
-    moving = [
-        Box(np.array([*objects.positions_m[i, :2], objects.headings_rad[i]]), objects.dimensions_m[i, :2] / 2.0)
-        for i in np.flatnonzero((speeds > STANDING_MPS) & close)
-    ]
+    moving = swept_boxes(situation, start.pose[:2])
     return read_ground((near, far), own_boxes(start, vehicle), moving, vehicle.height_m, settings)
+
+
+def swept_boxes(situation: Situation, place: np.ndarray) -> list[Box]:
+    """Return the boxes of road users that move, with where they were just before: the grid forgets them slowly."""
+    objects = situation.predictions.objects
+    velocity = np.nan_to_num(objects.velocities_mps)
+    speeds = np.hypot(velocity[:, 0], velocity[:, 1])
+    close = np.linalg.norm(objects.positions_m[:, :2] - place, axis=1) < CLOSE_M
+    found = []
+    for i in np.flatnonzero((speeds > STANDING_MPS) & close):
+        back = 0.5 * TRACE_S * velocity[i]
+        ahead = abs(np.cos(objects.headings_rad[i]) * back[0] + np.sin(objects.headings_rad[i]) * back[1])
+        half = objects.dimensions_m[i, :2] / 2.0 + np.array([ahead, 0.0])
+        found.append(Box(np.array([*(objects.positions_m[i, :2] - back), objects.headings_rad[i]]), half))
+    return found
 
 
 def traffic_of(

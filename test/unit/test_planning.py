@@ -213,6 +213,19 @@ def test_amber_stops_only_whom_it_can_stop_with_comfort():
     assert front_end(near) > FRONT_M + 20.0
 
 
+@pytest.mark.parametrize(('wait_s', 'lit', 'goes'), [(3.0, False, True), (0.0, False, False), (3.0, True, False)])
+def test_a_stop_line_without_light_is_left_after_a_while_only_where_that_is_set(wait_s, lit, goes):
+    planner = Planner(dataclasses.replace(CONFIG, course=dataclasses.replace(CONFIG.course, stop_line_wait_s=wait_s)))
+    for number in range(0, 36, 5):
+        stamp_ns = STAMP_NS + number * STEP_NS
+        state = ego(speed=0.0, stamp_ns=stamp_ns)
+        told = {'lights': lights(900, Light.RED, stamp_ns)} if lit and number == 0 else {}
+        found = planner.plan(situation(state, **told, **narrow(state, stop_line(FRONT_M + 1.0))))
+        if number < 30:
+            assert front_end(found) < FRONT_M + 1.0
+    assert (front_end(found) > FRONT_M + 10.0) == goes
+
+
 def test_the_limit_of_the_lane_holds():
     state = ego(speed=5.0)
     found = plan(situation(state, **narrow(state, limit=6.0)))
