@@ -6,6 +6,7 @@ an element suspect, never more; nothing is edited here.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import floor
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from autonomy_nodes.mapping.evidence import EvidenceConfig, odds, probability, r
 JUDGED = (Line.DIVIDER, Line.SOLID, Line.BOUNDARY, Line.STOP_LINE)
 NEW = (Line.DIVIDER, Line.SOLID, Line.BOUNDARY, Line.STOP_LINE)
 AGREED = 0.5  # of the rate of its class; an element found more often is in order, whatever its neighbours say
+SAME_M = 0.1
 PLACE_M = 0.5  # chunks are told apart by their line and their place in the map, which pose errors do not move
 
 
@@ -178,8 +180,8 @@ class ChangeWatch:
 
     def _count(self, id_: int, class_: int, middle: np.ndarray, is_found: bool, stamp_ns: int) -> None:
         """Add one frame to a chunk of the map."""
-        i, j = np.floor(middle[:2] / PLACE_M).astype(int).tolist()
         line = self._chunks.setdefault(id_, {})
+        i, j = _cell(line, middle)
         if (i, j) not in line:
             line[i, j] = Element(id_, class_, middle, odds(self.config.evidence.present))
         self._open[id_, i, j] = line[i, j]
@@ -241,3 +243,13 @@ class ChangeWatch:
     def _elements(self, class_: int) -> Iterator[Element]:
         for line in self._chunks.values():
             yield from (element for element in line.values() if element.class_ == class_)
+
+
+def _cell(line: dict[tuple[int, int], Element], middle: np.ndarray) -> tuple[int, int]:
+    """Return the cell of a chunk: that under which it was kept before, for it may lie on the border of two."""
+    x, y = (middle[:2] / PLACE_M).tolist()
+    i, j = floor(x), floor(y)
+    for key in ((i + di, j + dj) for di in (0, -1, 1) for dj in (0, -1, 1)):
+        if key in line and abs(line[key].middle[:2] - middle[:2]).max() < SAME_M:
+            return key
+    return i, j

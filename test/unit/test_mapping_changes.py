@@ -103,6 +103,16 @@ def test_a_divider_that_is_gone_is_suspect_after_one_pass_and_surer_after_each()
     assert found.positions_m[:, 1] == pytest.approx(3.5)  # in map
 
 
+def test_a_chunk_is_one_element_however_its_place_is_rounded():
+    road_map, _ = straight(length_m=201.0, lanes=3)  # pieces from 0 on in steps of 1 m: middles on borders of cells
+    watch = ChangeWatch(CONFIG)
+    for pass_ in range(2):
+        drive(watch, road_map, start_ns=1 + pass_ * 60_000_000_000, y=1.75 + 0.013 * pass_)
+    places = [element.middle for line in watch._chunks.values() for element in line.values()]
+    gaps = np.linalg.norm(np.array(places)[:, None] - np.array(places), axis=2) + 100.0 * np.eye(len(places))
+    assert gaps.min() > 1.0
+
+
 def test_what_was_never_in_sight_is_no_suspect():
     road_map, _ = road()
     watch = ChangeWatch(CONFIG)
