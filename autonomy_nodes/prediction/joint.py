@@ -15,24 +15,31 @@ def overlaps(movers: Movers, paths: np.ndarray) -> np.ndarray:
 
     Bodies are three circles each. Pairs that touch now already, by their boxes, do not count.
     """
-    return _touching(np.ascontiguousarray(paths), movers.sizes_m)
+    sizes = movers.sizes_m
+    reach = sizes[:, :1] / 2.0
+    low, high = paths[..., :2].min(axis=(1, 2)) - reach, paths[..., :2].max(axis=(1, 2)) + reach  # (N, 2)
+    meet = (low[:, None] <= high[None]).all(axis=2)
+    pairs = np.argwhere(np.triu(meet & meet.T, 1))  # of whom the ways come near each other at all
+    return _touching(np.ascontiguousarray(paths), sizes, pairs)
 
 
 @njit(cache=True)
-def _touching(paths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def _touching(paths: np.ndarray, sizes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     count, modes, steps, _ = paths.shape
     found = np.zeros((modes, count, count), np.bool_)
-    for one in range(count):
-        for other in range(one + 1, count):
-            longest = (sizes[one, 0] + sizes[other, 0]) / 2.0
-            width = (sizes[one, 1] + sizes[other, 1]) / 2.0 - TOLERANCE_M
-            for mode in range(modes):
-                for step in range(steps):
-                    a, b = paths[one, mode, step], paths[other, mode, step]
-                    dx, dy = b[0] - a[0], b[1] - a[1]
-                    if dx * dx + dy * dy < longest * longest and _near(a, b, sizes[one, 0], sizes[other, 0], width):
-                        found[mode, one, other] = found[mode, other, one] = step > 0
-                        break
+    for pair in range(len(pairs)):
+        one, other = pairs[pair, 0], pairs[pair, 1]
+        longest = (sizes[one, 0] + sizes[other, 0]) / 2.0
+        width = (sizes[one, 1] + sizes[other, 1]) / 2.0 - TOLERANCE_M
+        for mode in range(modes):
+            for step in range(steps):
+                dx = paths[other, mode, step, 0] - paths[one, mode, step, 0]
+                dy = paths[other, mode, step, 1] - paths[one, mode, step, 1]
+                if dx * dx + dy * dy >= longest * longest:
+                    continue
+                if _near(paths[one, mode, step], paths[other, mode, step], sizes[one, 0], sizes[other, 0], width):
+                    found[mode, one, other] = found[mode, other, one] = step > 0
+                    break
     return found
 
 
