@@ -98,7 +98,7 @@ def test_no_point_of_a_lane_is_nearer_than_the_one_found(x, y):
         found = np.abs(near.d_m[near.ids == lane.id])
         assert len(found) == (gap <= 8.0) or abs(gap - 8.0) < 0.05
         if len(found):
-            assert gap - 0.05 <= found[0] <= gap + 1e-9
+            assert gap - 0.05 <= found[0] <= gap + 1e-3  # pieces are sampled anew
             s = near.s_m[near.ids == lane.id][0]
             place = [np.interp(s, arc_lengths(lane.centerline), lane.centerline[:, axis]) for axis in (0, 1)]
             assert np.hypot(place[0] - x, place[1] - y) == pytest.approx(found[0], abs=0.05)

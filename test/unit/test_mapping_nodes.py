@@ -1,6 +1,5 @@
 """The map's nodes in lockstep: what they publish, when, and what they say."""
 
-
 import numpy as np
 import pytest
 from mapping_roads import ego_at, pose_at, straight
