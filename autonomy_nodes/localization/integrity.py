@@ -70,9 +70,9 @@ def words(
         'sigma_map_m': f'{alignment.sigma_m:.3f}' if alignment else 'inf',
         'sigma_heading_deg': f'{math.degrees(alignment.sigma_rad):.3f}' if alignment else 'inf',
         'places_agreeing': f'{alignment.agreeing:.3f}' if alignment else '0.000',
-        'inliers': f'{found.inliers:.3f}' if found else '0.000',
-        'weakest_direction': f'{found.strength:.4f}' if found else '0.0000',
-        'degenerate_directions': str(len(found.weak)) if found else '3',
+        'inliers': f'{found.fitting:.3f}' if found else '0.000',
+        'weakest_sigma_m': f'{min(found.sigmas_m[-1], 999.0):.3f}' if found else '999.000',
+        'degenerate_directions': str(found.degenerate) if found else '3',
         'blind_s': f'{blindness.seconds:.2f}',
         'blind_m': f'{blindness.metres:.2f}',
     }

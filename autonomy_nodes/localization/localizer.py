@@ -18,13 +18,22 @@ from autonomy_nodes.common.types import DataError, EgoState, Pose
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.localization.alignment import Alignment, AlignmentConfig
 from autonomy_nodes.localization.integrity import BlindLimits, Blindness, State, words
-from autonomy_nodes.localization.motion import Hint, Motion, MotionConfig, displacement, seconds_between, twist_of
-from autonomy_nodes.localization.odometry import LidarOdometry, OdometryConfig, Registration, Scan
+from autonomy_nodes.localization.motion import (
+    STANDING_SIGMA,
+    Hint,
+    Motion,
+    MotionConfig,
+    displacement,
+    seconds_between,
+    twist_of,
+)
+from autonomy_nodes.localization.odometry import ANY_STEP, LidarOdometry, OdometryConfig, Registration
 from autonomy_nodes.localization.places import Places, Waypoint, pose_in_map
-from autonomy_nodes.localization.uncertainty import grown
+from autonomy_nodes.localization.uncertainty import carried, grown
 
 PAUSE_S = 60.0  # a sweep that comes later than that begins a new drive
-STANDING_SIGMA = 1e-3  # of the twist while the wheels stand, m/s and rad/s
+NO_INFORMATION = 1e-4 * np.eye(6)
+BEGUN = 1e-6 * np.eye(6)  # covariance of a pose against a map that begins with it
 
 
 @dataclass(frozen=True)
@@ -32,15 +41,15 @@ class LocalizationConfig:
     """Settings of localization.
 
     max_predict_s: how far a state is carried forward. blind_s, blind_m: how long, and how far while wheels tell the
-    way, the vehicle may go by prediction alone. standing_jump_m: LiDAR motion that disproves wheels at rest.
-    drift_m, drift_rad: sigma of the odometry after 1 m of way; it grows with the root of the way.
-    map_origin_llh: where the origin of map is on the earth; needed for fixes alone.
+    way, the vehicle may go by prediction alone. strange_sweeps: that many in a row against the prediction prove it
+    wrong; fewer are wrong themselves. drift_m, drift_rad: sigma of the odometry after 1 m of way; it grows with the
+    root of the way. map_origin_llh: where the origin of map is on the earth; needed for fixes alone.
     """
 
     max_predict_s: float = 0.5
     blind_s: float = 1.0
     blind_m: float = 50.0
-    standing_jump_m: float = 0.08
+    strange_sweeps: int = 3
     drift_m: float = 0.02
     drift_rad: float = 0.0005
     map_origin_llh: tuple[float, ...] = ()
@@ -51,9 +60,11 @@ class LocalizationConfig:
     vehicle: Vehicle = field(default_factory=Vehicle)
 
     def __post_init__(self) -> None:
-        for name in ('max_predict_s', 'blind_s', 'blind_m', 'standing_jump_m', 'drift_m', 'drift_rad'):
+        for name in ('max_predict_s', 'blind_s', 'blind_m', 'drift_m', 'drift_rad'):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f'{name}={getattr(self, name)} must be above 0')
+        if self.strange_sweeps < 1:
+            raise ValueError(f'strange_sweeps={self.strange_sweeps} must be 1 or more')
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +89,9 @@ class Localizer:
         self._blindness = Blindness(BlindLimits(config.blind_s, config.blind_m))
         self._timeline = Timeline(PAUSE_S)
         self._at: Waypoint | None = None
-        self._covariance = np.zeros((6, 6))
+        self._covariance = np.zeros((6, 6))  # against the origin of odom, along its axes
+        self._local = BEGUN  # against the map of voxels, along the axes of base_link
+        self._strange = 0  # sweeps in a row that the prediction could not believe
 
     def sweep(self, cloud: PointCloud, wheels: Sequence[WheelSpeed] = (), imu: Sequence[Imu] = ()) -> Localized:
         """Take one sweep in base_link, and what wheels and IMU (turned to base_link) said since the last one.
@@ -90,25 +103,26 @@ class Localizer:
             self._restart()
             warnings.append('time jumped: localization starts anew')
         self._motion.hear(wheels, imu)
-        scan, complaint = self._prepared(cloud.xyz)
+        points, complaint = self._prepared(cloud.xyz)
         if self._at is None:
-            return self._begun(cloud.stamp_ns, scan, complaint, warnings)
+            return self._begun(cloud.stamp_ns, points, complaint, warnings)
         before, seconds = self._at, seconds_between(self._at.stamp_ns, cloud.stamp_ns)
         hint = self._motion.hint(before.stamp_ns, cloud.stamp_ns)
-        reach_s = seconds if hint.measured else min(seconds, self.config.max_predict_s)
-        guess = before.pose @ displacement(hint.twist, reach_s)
-        found = None if scan is None else self._odometry.laid(scan, guess, sure=self._is_sure(hint))
+        step = displacement(hint.twist, seconds if hint.measured else min(seconds, self.config.max_predict_s))
+        guess, prior = before.pose @ step, carried(self._local, step) + hint.covariance(seconds)
+        sure = hint.measured or (self._motion.known and self._blindness.state is State.NOMINAL)
+        found = None if points is None else self._odometry.laid(points, guess, prior, sure)
         complaint = complaint or (found.complaint if found else '')
         if complaint and not (self._motion.known or hint.measured):
-            return self._begun(cloud.stamp_ns, scan, complaint, warnings)
-        pose = guess if found is None or complaint else found.pose
-        if hint.standing and np.linalg.norm(pose[:3, 3] - before.pose[:3, 3]) < self.config.standing_jump_m:
-            pose = before.pose  # the wheels say rest, and nothing speaks against them
-        elif hint.standing:
-            warnings.append('wheels say rest, LiDAR says motion: LiDAR believed')
-        warnings += self._note_motion(cloud.stamp_ns, pose, seconds, hint, None if complaint else found)
-        self._go_to(cloud.stamp_ns, pose, seconds, None if complaint else found, hint)
-        self._extend_map(scan, complaint)
+            return self._begun(cloud.stamp_ns, points, complaint, warnings)
+        left = self._local
+        good, strange = self._believed(None if complaint else found, sure, hint)
+        complaint = complaint or ('' if good else strange)
+        pose, way = self._settled(guess, prior, hint, seconds, good, strange)
+        warnings += [strange] * bool(strange)
+        warnings += self._note_motion(cloud.stamp_ns, pose, left, seconds, good)
+        self._go_to(cloud.stamp_ns, pose, way, seconds, hint, good)
+        self._extend_map(points, good)
         return self._told(found, complaint, warnings)
 
     def predicted(self, now_ns: int) -> EgoState | None:
@@ -128,66 +142,98 @@ class Localizer:
         self.places.restart()
         self._at = self.ego = self.map_from_odom = None
 
-    def _prepared(self, xyz: np.ndarray) -> tuple[Scan | None, str]:
+    def _prepared(self, xyz: np.ndarray) -> tuple[np.ndarray | None, str]:
         try:
             return self._odometry.prepared(xyz), ''
         except DataError as error:
             return None, str(error)
 
-    def _is_sure(self, hint: Hint) -> bool:
-        return hint.measured or (self._motion.known and self._blindness.state is State.NOMINAL)
-
-    def _begun(self, stamp_ns: int, scan: Scan | None, complaint: str, warnings: list[str]) -> Localized:
+    def _begun(
+        self, stamp_ns: int, points: np.ndarray | None, complaint: str, warnings: list[str]
+    ) -> Localized:
         """Set the origin of odom here; nothing is given before a second sweep tells the motion."""
-        if scan is None:
+        if points is None:
             raise DataError(complaint)
         pose = np.eye(4)
         pose[:3, :3] = self._motion.level(stamp_ns)
         self._at, self._covariance = Waypoint(stamp_ns, pose, 0.0), np.zeros((6, 6))
-        self._odometry.begin(scan, pose)
+        self._odometry.begin(points, pose)
+        self._local = BEGUN
         integrity = words(stamp_ns, self._blindness, None, None, 0.0, complaint or 'first sweep')
         return Localized(None, None, integrity, warnings)
 
+    def _believed(self, found: Registration | None, sure: bool, hint: Hint) -> tuple[Registration | None, str]:
+        """Return the registration if it is to be used, and what is strange about it."""
+        if found is None or not (found.free and sure):
+            self._strange = 0
+            return found, ''
+        self._strange += 1
+        others = 'wheels' if hint.measured else 'the motion so far'
+        if self._strange < self.config.strange_sweeps:
+            return None, f'LiDAR disagrees with {others}: not used'
+        return found, f'LiDAR disagrees with {others} {self._strange} times in a row: believed'
+
+    def _settled(
+        self, guess: np.ndarray, prior: np.ndarray, hint: Hint, seconds: float, good: Registration | None, strange: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pose to go to, and the (6, 6) covariance of the step to it."""
+        assert self._at is not None
+        step = hint.covariance(seconds)
+        if hint.standing and not (good and strange):
+            return self._at.pose, np.zeros((6, 6))  # the wheels say rest, and nothing speaks against them
+        if good is None:
+            self._local = prior
+            return guess, step
+        step, prior = (ANY_STEP, ANY_STEP) if good.free else (step, prior)
+        self._local = np.linalg.inv(np.linalg.inv(prior) + good.information)
+        return good.pose, np.linalg.inv(np.linalg.inv(step) + good.information)
+
     def _note_motion(
-        self, stamp_ns: int, pose: np.ndarray, seconds: float, hint: Hint, found: Registration | None
+        self, stamp_ns: int, pose: np.ndarray, before: np.ndarray, seconds: float, good: Registration | None
     ) -> list[str]:
-        """Blend the twist; return what is wrong with wheels."""
+        """Blend the twist; return what is wrong with wheels. before: (6, 6) covariance of the pose that was left."""
         assert self._at is not None
         self._motion.pass_time(seconds)
-        if hint.standing and pose is self._at.pose:
+        if pose is self._at.pose:
             self._motion.measure(np.zeros(6), np.full(6, STANDING_SIGMA))
             return []
-        if found is not None:
-            sigmas = np.sqrt(np.diag(found.covariance)) / seconds
-            self._motion.measure(twist_of(inverse(self._at.pose) @ pose, seconds), sigmas)
-        complaint = self._motion.measure_sensors(stamp_ns, checked=found is not None)
-        return [complaint] if complaint else []
+        disproved = good is not None and self._strange > 0
+        if disproved:
+            self._motion.doubt()
+        if good is not None and self._strange != self.config.strange_sweeps:  # then the pose that was left was wrong
+            both = np.linalg.inv(good.information + NO_INFORMATION) + before
+            self._motion.measure(
+                twist_of(inverse(self._at.pose) @ good.alone, seconds), np.sqrt(np.diag(both)) / seconds
+            )
+        complaint = self._motion.measure_sensors(stamp_ns, checked=good is not None, wheels=not disproved)
+        return [complaint] * bool(complaint)
 
-    def _go_to(self, stamp_ns: int, pose: np.ndarray, seconds: float, found: Registration | None, hint: Hint) -> None:
+    def _go_to(
+        self, stamp_ns: int, pose: np.ndarray, way: np.ndarray, seconds: float, hint: Hint, good: Registration | None
+    ) -> None:
         """Settle on a pose: its uncertainty, the way, the state of integrity, and the places seen meanwhile."""
         assert self._at is not None
         before, config = self._at, self.config
         moved_m = float(np.linalg.norm(pose[:3, 3] - before.pose[:3, 3]))
         drift = np.diag([config.drift_m**2 * moved_m] * 3 + [config.drift_rad**2 * moved_m] * 3)
-        blind = np.diag(self._motion.variance) * seconds**2
         still = pose is before.pose
-        step = np.zeros((6, 6)) if still else drift + (blind if found is None else found.covariance)
-        self._covariance = grown(self._covariance, before.pose, pose, step)
+        self._covariance = self._covariance if still else grown(self._covariance, before.pose, pose, way + drift)
         self._at = Waypoint(stamp_ns, pose, before.driven_m + moved_m)
-        if found is None and not still:
-            self._blindness.missed(seconds, moved_m, wheels=hint.measured)
-        elif found is not None:
+        if good is not None:
             self._blindness.seen()
+        else:
+            self._blindness.missed(seconds, moved_m, wheels=hint.measured)
         self.places.settle(before, self._at)
 
-    def _extend_map(self, scan: Scan | None, complaint: str) -> None:
+    def _extend_map(self, points: np.ndarray | None, good: Registration | None) -> None:
         assert self._at is not None
         if self._blindness.state is State.LOST:
             self.places.restart()
-            if scan is not None:  # what is seen now is all there is to hold on to
-                self._odometry.begin(scan, self._at.pose)
-        elif scan is not None and not complaint:
-            self._odometry.joined(scan, self._at.pose)
+            if points is not None:  # what is seen now is all there is to hold on to
+                self._odometry.begin(points, self._at.pose)
+                self._local = BEGUN
+        elif points is not None and good is not None:
+            self._odometry.joined(points, self._at.pose, good)
 
     def _told(self, found: Registration | None, complaint: str, warnings: list[str]) -> Localized:
         assert self._at is not None

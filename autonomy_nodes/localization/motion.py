@@ -15,6 +15,7 @@ KEPT = 512  # samples; more than a second of a 400 Hz unit
 UNKNOWN = np.array([30.0, 3.0, 3.0, 1.0, 1.0, 2.0])  # sigma of a twist of which nothing is known
 GRAVITY = 9.81
 BIAS_SHARE = 0.05  # of the gyro's bias, learnt from each sweep at rest
+STANDING_SIGMA = 1e-3  # of the twist while the wheels stand, m/s and rad/s
 TRUSTED_SIGMAS = 4.0  # wheels that differ more from a good LiDAR measurement slip, or are broken
 
 
@@ -22,7 +23,8 @@ TRUSTED_SIGMAS = 4.0  # wheels that differ more from a good LiDAR measurement sl
 class MotionConfig:
     """Settings of the blend, all sigmas.
 
-    acceleration_*: how fast the twist may change unseen. standing_*: slower than that the wheels say rest.
+    acceleration_*: how fast the twist may change unseen. wheel_scale: share by which wheels may be wrong. standing_*:
+    slower than that the wheels say rest.
     """
 
     acceleration_mps2: float = 3.0
@@ -30,6 +32,7 @@ class MotionConfig:
     roll_acceleration_rps2: float = 1.0
     yaw_acceleration_rps2: float = 1.0
     wheel_speed_mps: float = 0.05
+    wheel_scale: float = 0.01
     wheel_side_mps: float = 0.1
     wheel_heading_rate_rps: float = 0.01
     gyro_rps: float = 0.005
@@ -47,12 +50,17 @@ class MotionConfig:
 class Hint:
     """What the way between two sweeps should be, before the LiDAR is asked.
 
-    twist: (6,) mean twist. measured: wheels tell of it. standing: wheels say that the vehicle did not move.
+    twist, sigmas: (6,) mean twist and how sure it is. measured: wheels tell of it. standing: wheels say that it is 0.
     """
 
     twist: np.ndarray
+    sigmas: np.ndarray
     measured: bool
     standing: bool
+
+    def covariance(self, seconds: float) -> np.ndarray:
+        """Return the (6, 6) covariance of the step that it predicts."""
+        return np.diag((self.sigmas * seconds) ** 2)
 
 
 class Motion:
@@ -88,23 +96,26 @@ class Motion:
 
     def hint(self, after_ns: int, until_ns: int) -> Hint:
         """Return what is known of the motion between two stamps."""
-        twist = self.twist.copy()
+        twist, seconds = self.twist.copy(), seconds_between(after_ns, until_ns)
+        sigmas = np.sqrt(np.minimum(self.variance + (self._change * seconds) ** 2, UNKNOWN**2))
         wheels = self._wheels.between(after_ns, until_ns)
         gyro = self._imu.between(after_ns, until_ns)
         config, standing = self.config, False
         if wheels:
             each = np.array([[w.longitudinal_mps, w.lateral_mps, w.heading_rate_rps] for w in wheels])
             twist[[0, 1, 5]] = each.mean(axis=0)
+            ahead_mps = math.hypot(config.wheel_speed_mps, config.wheel_scale * twist[0])
+            sigmas[[0, 1, 5]] = ahead_mps, config.wheel_side_mps, config.wheel_heading_rate_rps
             limits = [config.standing_mps, config.standing_mps, config.standing_rps]
             standing = bool((np.abs(each) < limits).all())
         if gyro:
             rates = np.mean([sample.angular_rps for sample in gyro], axis=0)
             if standing:
                 self.gyro_bias_rps = self.gyro_bias_rps + BIAS_SHARE * (rates - self.gyro_bias_rps)
-            twist[3:] = rates - self.gyro_bias_rps
+            twist[3:], sigmas[3:] = rates - self.gyro_bias_rps, config.gyro_rps
         if standing:
-            twist[:] = 0.0
-        return Hint(twist, measured=bool(wheels), standing=standing)
+            twist[:], sigmas[:] = 0.0, STANDING_SIGMA
+        return Hint(twist, sigmas, measured=bool(wheels), standing=standing)
 
     def pass_time(self, seconds: float) -> None:
         """Let the variances grow."""
@@ -117,20 +128,25 @@ class Motion:
         self.twist[there] += gain * (values[there] - self.twist[there])
         self.variance[there] *= 1.0 - gain
 
-    def measure_sensors(self, stamp_ns: int, checked: bool) -> str:
+    def doubt(self) -> None:
+        """Know nothing of the motion any more."""
+        self.variance = UNKNOWN**2
+
+    def measure_sensors(self, stamp_ns: int, checked: bool, wheels: bool = True) -> str:
         """Blend in what wheels and gyro say at this stamp; return what is wrong with them, or nothing.
 
         checked: the LiDAR has measured this sweep, so that wheels which contradict it are left out.
+        wheels: listen to them at all.
         """
         config, values, sigmas, complaint = self.config, np.full(6, np.nan), np.ones(6), ''
-        wheels = self._wheels.interpolated(stamp_ns, _between_wheels, config.gap_s)
-        wheels = wheels or self._wheels.nearest(stamp_ns, within_s=0.1)
-        if wheels is not None:
-            far = abs(wheels.longitudinal_mps - self.twist[0])
+        said = self._wheels.interpolated(stamp_ns, _between_wheels, config.gap_s)
+        said = said or self._wheels.nearest(stamp_ns, within_s=0.1)
+        if said is not None and wheels:
+            far = abs(said.longitudinal_mps - self.twist[0])
             if checked and far > TRUSTED_SIGMAS * math.hypot(math.sqrt(self.variance[0]), config.wheel_speed_mps):
-                complaint = f'wheels say {wheels.longitudinal_mps:.2f} m/s, LiDAR {self.twist[0]:.2f} m/s'
+                complaint = f'wheels say {said.longitudinal_mps:.2f} m/s, LiDAR {self.twist[0]:.2f} m/s'
             else:
-                values[[0, 1, 5]] = wheels.longitudinal_mps, wheels.lateral_mps, wheels.heading_rate_rps
+                values[[0, 1, 5]] = said.longitudinal_mps, said.lateral_mps, said.heading_rate_rps
                 sigmas[[0, 1, 5]] = config.wheel_speed_mps, config.wheel_side_mps, config.wheel_heading_rate_rps
         gyro = self._imu.nearest(stamp_ns, within_s=0.05)
         if gyro is not None:

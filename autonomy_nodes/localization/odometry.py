@@ -1,7 +1,9 @@
-"""LiDAR odometry: each sweep is laid on a map of voxels that the sweeps before it made.
+"""LiDAR odometry: each sweep is laid on a map of surfaces that the sweeps before it made.
 
-Voxelized generalised ICP (Koide et al., ICRA 2021) by the library small_gicp, in one thread: the same sweeps give the
-same poses. All in base_link: a pose is odom_from_base.
+Points are moved onto the planes and poles of voxels (point-to-plane: Chen and Medioni 1991), with a robust weight that
+narrows (Geman and McClure, as in KISS-ICP), and with the prediction by wheels and gyro inside the same equations: what
+the surroundings do not tell, as along a tunnel, stays as predicted. A search from afar is done by small_gicp, sweep on
+sweep. One thread, no chance: the same sweeps give the same poses. All in base_link: a pose is odom_from_base.
 """
 
 import math
@@ -10,66 +12,99 @@ from dataclasses import dataclass, replace
 import numpy as np
 import small_gicp
 
-from autonomy_nodes.common.geometry import inverse, matrix_of, quaternion_of, rotation_log
+from autonomy_nodes.common.geometry import inverse, rotation_log
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.localization.uncertainty import away, mismatch, rigid, shifted
+from autonomy_nodes.localization.voxels import gathered, kept, no_cells, shaped, summed, thinned
 
-ORDER = [3, 4, 5, 0, 1, 2]  # of small_gicp's six: place first
+STRANGE = 45.0  # squared sigmas of six numbers: less than one in ten million by chance
+STRANGE_M, STRANGE_RAD = 0.15, 0.02  # a smaller difference is no contradiction, however sure both are
+ANY_STEP = np.diag([1.0, 1.0, 1.0, 0.2, 0.2, 0.2]) ** 2  # between two sweeps, where no prediction is to be had
 FARTHER = 2.0  # than wide_m times this from the guess no search may end
+DOUBTFUL = 0.7  # times the expected points on walls and poles: fewer, and the guess is doubted
+BETTER = 1.3  # times the points on walls and poles of another pose
+FADING = 0.9  # of what is expected, with each sweep that does not fit; new surroundings are believed at last
+LEARNT = 0.3  # of what is expected, from each sweep that fits and has less of them
+NOWHERE = np.eye(4)
+COARSE = 3.0  # times the tolerance, of the first rounds
+COARSE_ROUNDS = 3
+ROUGH = np.diag([100.0] * 3 + [10_000.0] * 3)  # information of a wide search alone: 0.1 m, 0.01 rad
+FORGET_EVERY = 10  # sweeps that joined the map
 
 
 @dataclass(frozen=True)
 class OdometryConfig:
     """Settings of the registration.
 
-    downsample_m: one point a cell of this size is used. voxel_m: size of the map's voxels.
-    wide_m: how far off a guess may be at the start and after a failure. min_inliers: share of points that must find a
-    voxel. max_jump_m, max_turn_rad: a larger way from where the search began is not believed. weak_ratio: of the
-    strength of a direction and the strongest, below which it is left to the guess, and known no better than
-    weak_sigma_m. insert_m, insert_rad: the way after which a sweep joins the map; standing still changes nothing.
-    kept_sweeps: a voxel that so many of them did not touch is forgotten. sigma_m, sigma_rad: of a step at best.
+    thin_m: one point a cell of this size is used; of these at most `points` find the pose. voxel_m: size of the map's
+    voxels. noise_m: sigma of a point. tolerance_m: off its surface at which a point has lost most of its weight.
+    worth: of a point against what its noise says, since neighbours err together; set on simulated open roads.
+    few, flat_m, spread_m: points of a surface at least, how flat, and how wide. remembered: points a voxel.
+    wide_m: how far off a guess may be at the start and after a failure. min_met, min_fitting: points on known surfaces,
+    and the share of them that must fit. min_upright: the same for walls and poles, against the sweeps before.
+    max_jump_m, max_turn_rad: a larger way from where a search began is not believed. weak_sigma_m: a direction known no
+    better is degenerate. insert_m, insert_rad: the way after which a sweep joins the map; thin_map: or less than this
+    share of its points is on known surfaces. kept_sweeps: a voxel that so many of them did not touch is forgotten.
     """
 
     max_range_m: float = 80.0
-    downsample_m: float = 1.0
+    thin_m: float = 0.3
+    points: int = 6000
     voxel_m: float = 1.0
+    noise_m: float = 0.05
+    tolerance_m: float = 0.25
+    worth: float = 0.05
+    few: int = 5
+    flat_m: float = 0.12
+    spread_m: float = 0.2
+    remembered: int = 60
+    rounds: int = 15
     wide_m: float = 5.0
-    neighbours: int = 10
-    iterations: int = 20
-    min_points: int = 200
-    min_inliers: float = 0.6
-    max_jump_m: float = 0.8
-    max_turn_rad: float = 0.1
-    weak_ratio: float = 0.01
-    weak_sigma_m: float = 0.1
+    min_points: int = 300
+    min_met: int = 150
+    min_fitting: float = 0.8
+    min_upright: float = 0.35
+    max_jump_m: float = 3.0
+    max_turn_rad: float = 0.2
+    weak_sigma_m: float = 0.3
     insert_m: float = 0.3
     insert_rad: float = 0.02
+    thin_map: float = 0.2
     kept_sweeps: int = 200
-    sigma_m: float = 0.01
-    sigma_rad: float = 0.0005
+    slots: int = 131_072
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 < value < math.inf:
                 raise ValueError(f'{name}={value} must be above 0')
-        if self.neighbours < 5:
-            raise ValueError(f'neighbours={self.neighbours} must be 5 or more')
+        if self.slots & (self.slots - 1) or self.slots < 1024:
+            raise ValueError(f'slots={self.slots} must be a power of two, 1024 or more')
 
 
 @dataclass(frozen=True, eq=False)
 class Registration:
     """Where a sweep lies.
 
-    pose: (4, 4) odom_from_base. covariance: (6, 6) of this step in base_link, x y z roll pitch yaw.
-    inliers: share of points that found a voxel. strength: of the weakest direction against the strongest.
-    weak: (K, 3) directions in base_link that were left to the guess. complaint: why not to be trusted, or nothing.
+    pose: (4, 4) odom_from_base. alone: the same by the surroundings alone. information: (6, 6) inverse of its
+    covariance, x y z roll pitch yaw along the axes of base_link; zero in directions that they do not tell.
+    fitting: share of the points on known surfaces that fit. upright: how many fit walls and poles. sigmas_m: (3,) of
+    the place, along the directions in which it is best to worst known. degenerate: how many of these are not known.
+    tension: how far the surroundings pulled from the guess, in squared sigmas. met: share of the points that are on
+    known surfaces. complaint: why not to be trusted, or nothing. free: the prediction had no part in it, since it was
+    none or was wrong.
     """
 
     pose: np.ndarray
-    covariance: np.ndarray
-    inliers: float
-    strength: float
-    weak: np.ndarray
+    alone: np.ndarray
+    information: np.ndarray
+    fitting: float
+    upright: int
+    sigmas_m: np.ndarray
+    degenerate: int
+    tension: float
+    met: float
     complaint: str
+    free: bool = False
 
 
 class LidarOdometry:
@@ -77,97 +112,151 @@ class LidarOdometry:
 
     def __init__(self, config: OdometryConfig) -> None:
         self.config = config
-        self._map: small_gicp.GaussianVoxelMap | None = None
+        self._cells = no_cells(config.slots)
+        self._scratch = np.zeros(1024, np.int64)
+        self._changed = np.zeros(1024, np.int64)
+        self._filled = self._number = 0
+        self._expected = 0.0  # points that fit walls and poles
 
-    def prepared(self, xyz: np.ndarray) -> 'Scan':
-        """Return what registration needs of points (N, 3) in base_link; raises DataError where they are too few."""
-        near = np.flatnonzero(xyz[:, 0] ** 2 + xyz[:, 1] ** 2 < self.config.max_range_m**2)
-        points = np.ones((len(near), 4))
-        points[:, :3] = xyz[near]
-        cloud = small_gicp.voxelgrid_sampling(points, self.config.downsample_m, 1)
-        if cloud.size() < self.config.min_points:
-            raise DataError(f'{cloud.size()} cells with points, at least min_points={self.config.min_points} needed')
-        tree = small_gicp.KdTree(cloud)
-        small_gicp.estimate_covariances(cloud, tree, self.config.neighbours, 1)
-        return Scan(cloud, tree)
+    def prepared(self, xyz: np.ndarray) -> np.ndarray:
+        """Return the points (N, 3) worth using of a sweep in base_link; raises DataError where they are too few."""
+        room = 1 << (2 * len(xyz)).bit_length()
+        if len(self._scratch) < room:
+            self._scratch, self._changed = np.zeros(room, np.int64), np.zeros(room, np.int64)
+        chosen = thinned(xyz, self.config.thin_m, self.config.max_range_m, self._scratch)
+        if len(chosen) < self.config.min_points:
+            raise DataError(f'{len(chosen)} cells with points, at least min_points={self.config.min_points} needed')
+        chosen = chosen[:: -(-4 * len(chosen) // self.config.slots)]  # the map must have room for all
+        return xyz[chosen].astype(np.float64)
 
-    def begin(self, scan: 'Scan', pose: np.ndarray) -> None:
+    def begin(self, points: np.ndarray, pose: np.ndarray) -> None:
         """Start a new map with this sweep at this pose."""
-        self._map = small_gicp.GaussianVoxelMap(self.config.voxel_m)
-        self._map.set_lru(self.config.kept_sweeps, 10)
-        self._add(scan, pose)
+        self._cells, self._filled, self._number = no_cells(self.config.slots), 0, 0
+        self._expected = 0.0
+        self._add(points, pose)
 
-    def joined(self, scan: 'Scan', pose: np.ndarray) -> None:
-        """Add a sweep to the map, if the vehicle has moved since the last one."""
+    def joined(self, points: np.ndarray, pose: np.ndarray, found: Registration) -> None:
+        """Add a sweep to the map, if the vehicle has moved since the last one or the map is thin here."""
+        self._expected = max(found.upright, self._expected + LEARNT * (found.upright - self._expected))
         moved = inverse(self._last_pose) @ pose
         far = np.linalg.norm(moved[:3, 3]) > self.config.insert_m
-        if far or np.linalg.norm(rotation_log(moved[:3, :3])) > self.config.insert_rad:
-            self._add(scan, pose)
+        turned = np.linalg.norm(rotation_log(moved[:3, :3])) > self.config.insert_rad
+        if far or turned or found.met < self.config.thin_map:
+            self._add(points, pose)
 
     @property
     def voxels(self) -> int:
         """How many voxels the map has."""
-        return 0 if self._map is None else self._map.size()
+        return self._filled
 
-    def laid(self, scan: 'Scan', guess: np.ndarray, sure: bool) -> Registration:
-        """Return where a sweep lies, near the (4, 4) guess; a guess that is not sure is first searched for widely."""
-        if sure:
-            found = self._on_map(scan, guess, guess)
-            if not found.complaint:
-                return found
-        wide = small_gicp.align(
-            self._last_scan.cloud, scan.cloud, self._last_scan.tree, inverse(self._last_pose) @ guess, 'GICP',
-            self.config.wide_m, 1, 2 * self.config.iterations,
-        )  # fmt: skip
-        start = rigid(self._last_pose @ wide.T_target_source)
-        again = self._on_map(scan, start, guess)
+    def laid(self, points: np.ndarray, guess: np.ndarray, prior: np.ndarray, sure: bool) -> Registration:
+        """Return where a sweep lies, near the (4, 4) guess with its (6, 6) covariance.
+
+        A guess that the surroundings contradict is left out of it; one that is not sure is first searched for widely.
+        """
+        found = self._near(points, guess, prior) if sure else self._searched(points, guess)
+        if found.complaint:
+            self._expected *= FADING
+        return found
+
+    def _near(self, points: np.ndarray, guess: np.ndarray, prior: np.ndarray) -> Registration:
+        """Lay a sweep at the guess; where that does not fit as it did before, ask the surroundings alone."""
+        found = self._solved(points, guess, prior)
+        if not found.complaint and found.tension < STRANGE and found.upright > DOUBTFUL * self._expected:
+            return found
+        for search in (lambda: self._solved(points, guess, ANY_STEP), lambda: self._searched(points, guess)):
+            alone = search()
+            better = found.complaint or found.tension > STRANGE or alone.upright > BETTER * found.upright
+            if not alone.complaint and better and contradicts(guess, prior, alone):
+                return replace(alone, free=True)
+        return found if found.complaint == '' or alone.complaint else alone
+
+    def _searched(self, points: np.ndarray, guess: np.ndarray) -> Registration:
+        """Look for the sweep around the last one that joined the map, then lay it on the map."""
+        config, clouds = self.config, []
+        for each in (self._last_points, points):
+            cloud = small_gicp.voxelgrid_sampling(each, config.voxel_m, 1)
+            tree = small_gicp.KdTree(cloud)
+            small_gicp.estimate_covariances(cloud, tree, 10, 1)
+            clouds.append((cloud, tree))
+        (target, tree), (source, _) = clouds
+        near = inverse(self._last_pose) @ guess
+        result = small_gicp.align(target, source, tree, near, 'GICP', config.wide_m, 1, 40)
+        start = rigid(self._last_pose @ result.T_target_source)
+        found = replace(self._solved(points, start, ANY_STEP), free=True)
         off_m = float(np.linalg.norm(start[:3, 3] - guess[:3, 3]))
-        if off_m > FARTHER * self.config.wide_m and not again.complaint:
-            again = replace(again, complaint=f'search ended {off_m:.1f} m from where it should be')
-        return found if sure and again.complaint else again
+        if off_m > FARTHER * config.wide_m:
+            return replace(found, complaint=f'search ended {off_m:.1f} m from where it should be')
+        young = found.met * len(points) < config.min_met  # the map, to judge
+        if found.complaint and young and result.num_inliers > config.min_fitting * source.size():
+            return replace(found, pose=start, alone=start, information=ROUGH, complaint='')
+        return found
 
-    def _add(self, scan: 'Scan', pose: np.ndarray) -> None:
-        assert self._map is not None
-        self._map.insert(scan.cloud, pose)
-        self._last_scan, self._last_pose = scan, pose
+    def _solved(self, points: np.ndarray, guess: np.ndarray, prior: np.ndarray) -> Registration:
+        config, certain = self.config, np.linalg.inv(prior)
+        some = points[:: -(-len(points) // config.points)]
+        pose, information, pull = guess, np.zeros((6, 6)), np.zeros(6)
+        tension = 0.0
+        for number in range(config.rounds):
+            tolerance = config.tolerance_m * (COARSE if number < COARSE_ROUNDS else 1.0)
+            counts = summed(self._cells, some, pose, config.voxel_m, config.noise_m, tolerance, information, pull)
+            normal = config.worth * information + certain
+            step = np.linalg.solve(normal, config.worth * pull - certain @ away(guess, pose))
+            if number == 0:  # how far the surroundings pull from the guess, in squared sigmas of both
+                tension = config.worth * float(pull @ np.linalg.lstsq(information, pull, rcond=1e-9)[0] - pull @ step)
+            pose = shifted(pose, step)
+            if number > COARSE_ROUNDS and np.abs(step[:3]).max() < 1e-4 and np.abs(step[3:]).max() < 1e-5:
+                break
+        offset = away(guess, pose)
+        back = np.linalg.lstsq(config.worth * information, certain @ offset, rcond=1e-9)[0]
+        found, alone = self._judged(offset, config.worth * information, *counts), shifted(guess, offset + back)
+        return replace(found, pose=pose, alone=alone, tension=tension, met=counts[0] / len(some))
 
-    def _on_map(self, scan: 'Scan', start: np.ndarray, guess: np.ndarray) -> Registration:
-        """Lay a sweep on the map from `start`; what the map cannot tell is left to the guess."""
+    def _judged(
+        self, offset: np.ndarray, information: np.ndarray, met: int, fitting: int, _: int, upright: int
+    ) -> Registration:
         config = self.config
-        result = small_gicp.align(self._map, scan.cloud, start, config.wide_m, 1, config.iterations)
-        share = result.num_inliers / scan.cloud.size()
-        information = result.H[np.ix_(ORDER, ORDER)]  # small_gicp puts rotation first
-        strengths, directions = np.linalg.eigh(information[:3, :3])
-        strength = float(strengths[0] / strengths[2]) if strengths[2] > 0.0 else 0.0
-        weak = directions.T[strengths <= config.weak_ratio * strengths[2]]
-        jump = inverse(start) @ result.T_target_source
-        jump_m, turn_rad = np.linalg.norm(jump[:3, 3]), np.linalg.norm(rotation_log(rigid(jump)[:3, :3]))
+        strengths = np.maximum(np.linalg.eigvalsh(information[:3, :3])[::-1], 1e-9)
+        sigmas_m, share = 1.0 / np.sqrt(strengths), fitting / max(met, 1)
+        jump_m, turn_rad = np.linalg.norm(offset[:3]), np.linalg.norm(offset[3:])
         complaint = ''
-        if share < config.min_inliers:
-            complaint = f'{share:.0%} of the points fit the map, at least {config.min_inliers:.0%} needed'
+        if met < config.min_met:
+            complaint = f'{met} points on known surfaces, at least {config.min_met} needed'
+        elif share < config.min_fitting:
+            complaint = f'{share:.0%} of the points fit the map, at least {config.min_fitting:.0%} needed'
+        elif upright < config.min_upright * self._expected:
+            complaint = f'{upright} points fit walls and poles, {self._expected:.0f} were expected'
         elif jump_m > config.max_jump_m or turn_rad > config.max_turn_rad:
             complaint = f'pose jumped {jump_m:.2f} m and {math.degrees(turn_rad):.1f} deg from where it should be'
-        correction = inverse(guess) @ result.T_target_source
-        correction[:3, 3] -= weak.T @ (weak @ correction[:3, 3])  # solution remapping (Zhang et al., ICRA 2016)
-        covariance = self._covariance(information, result.error, result.num_inliers)
-        covariance[:3, :3] += config.weak_sigma_m**2 * weak.T @ weak
-        return Registration(rigid(guess @ correction), covariance, share, strength, weak, complaint)
+        weak = int((sigmas_m > config.weak_sigma_m).sum())
+        return Registration(NOWHERE, NOWHERE, information, share, upright, sigmas_m, weak, 0.0, 0.0, complaint)
 
-    def _covariance(self, information: np.ndarray, error: float, inliers: int) -> np.ndarray:
-        """Scale the inverse of the information by how well points fit, with the settings' sigmas as a floor."""
-        floor = np.diag([self.config.sigma_m**2] * 3 + [self.config.sigma_rad**2] * 3)
-        scale = max(1.0, 2.0 * error / max(3 * inliers - 6, 1))
-        return floor + scale * np.linalg.pinv(information, hermitian=True, rcond=1e-9)
+    def _add(self, points: np.ndarray, pose: np.ndarray) -> None:
+        config = self.config
+        self._number += 1
+        if self._filled + len(points) > config.slots // 2 or self._number % FORGET_EVERY == 0:
+            self._forget(pose[:3, 3], room=config.slots // 2 - len(points))
+        changed, added = gathered(
+            self._cells, points, pose, config.voxel_m, float(config.remembered), self._number, self._changed
+        )
+        shaped(self._cells, self._changed[:changed], float(config.few), config.flat_m, config.spread_m)
+        self._filled += added
+        self._last_points, self._last_pose = points, pose
+
+    def _forget(self, here: np.ndarray, room: int) -> None:
+        """Keep what was touched lately and lies near; nearer still, until there is room."""
+        reach_m = 1.25 * self.config.max_range_m
+        while True:
+            cells = no_cells(self.config.slots)
+            self._filled = kept(self._cells, cells, here, reach_m, self._number - self.config.kept_sweeps)
+            if self._filled <= max(room, 0) or reach_m < 1.0:
+                break
+            reach_m *= 0.7
+        self._cells = cells
 
 
-def rigid(transform: np.ndarray) -> np.ndarray:
-    """Return a (4, 4) transform with its rotation made exact: an inverse by transposing doubles errors each sweep."""
-    return matrix_of(transform[:3, 3], quaternion_of(transform[:3, :3]))
-
-
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """A thinned sweep with the shape of the surface at each point, and a tree to search it."""
-
-    cloud: small_gicp.PointCloud
-    tree: small_gicp.KdTree
+def contradicts(guess: np.ndarray, prior: np.ndarray, alone: Registration) -> bool:
+    """Return whether what the surroundings say alone is far from the guess, in sigmas and in what matters."""
+    offset = away(guess, alone.pose)
+    matters = np.linalg.norm(offset[:3]) > STRANGE_M or np.linalg.norm(offset[3:]) > STRANGE_RAD
+    return bool(matters) and mismatch(guess, prior, alone.pose, alone.information) > STRANGE
