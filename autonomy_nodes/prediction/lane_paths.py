@@ -12,6 +12,7 @@ from autonomy_nodes.prediction.movers import Movers
 ALTERNATIVES = 3  # ways a road user
 GAP_M = 1.0  # a piece that begins this near to the end of another goes on from there
 SMALLEST_COSINE = 0.5
+LONGEST_M = 20.0  # of a piece
 NEAR_M, NEAR_RAD = 4.5, 0.9  # a lane farther off or more askew is not the lane of an object
 OFFSET_SIGMA_M, TURN_SIGMA_RAD, TURN_SHARE_RAD = 1.2, 0.35, 0.6
 LOOK_AHEAD_S = 1.0  # how far to carry sideways motion on when a lane is chosen
@@ -70,6 +71,7 @@ class LaneField:
         self.on_route = np.isin(self.ids, sorted(route)) if route else np.zeros(len(rows), bool)
         every = np.arange(len(rows))
         starts, ends = self.points[:, 0], self.points[every, self.counts - 1]
+        self._middles = (starts + ends) / 2.0
         self._inward = _directions(starts, self.points[:, 1])
         self._outward = _directions(self.points[every, self.counts - 2], ends)
         self._next = _successors(starts, ends, self._inward, self._outward)
@@ -95,8 +97,8 @@ class LaneField:
 
     def _matched(self, movers: Movers) -> dict[int, list[tuple[int, float]]]:
         """Return {mover: pieces that may be its place, with their probability}, one piece a lane."""
-        away = np.abs(movers.xy[:, None] - np.nanmean(self.points, axis=1)).max(axis=2)  # (N, R)
-        owners, rows = np.nonzero((away < NEAR_M + 10.0) & ~movers.on_foot[:, None])
+        near = _close(movers.xy, self._middles, NEAR_M + LONGEST_M / 2.0)
+        owners, rows = np.nonzero(near & ~movers.on_foot[:, None])
         s, d, headings, over = projected(self.points[rows], movers.xy[owners])
         askew = np.asarray(wrapped(movers.directions_rad[owners] - headings))
         sideways = d + movers.speeds_mps[owners] * np.sin(askew) * LOOK_AHEAD_S
@@ -107,6 +109,8 @@ class LaneField:
         matched: dict[int, list[tuple[int, float]]] = {}
         for pair in order[kept[order]].tolist():
             options = matched.setdefault(int(owners[pair]), [])
+            if options and weights[pair] < SMALLEST_SHARE * options[0][1]:
+                continue
             if len(options) < ALTERNATIVES and all(self.ids[rows[pair]] != self.ids[row] for row, _ in options):
                 options.append((int(rows[pair]), float(weights[pair])))
         return matched
@@ -144,6 +148,12 @@ class LaneField:
         )  # fmt: skip
 
 
+def _close(first: np.ndarray, second: np.ndarray, reach_m: float) -> np.ndarray:
+    """Return (N, R) whether both coordinates of (N, 2) and (R, 2) places differ by less than `reach_m`."""
+    aside = np.abs(first[:, :1] - second[:, 0]) < reach_m
+    return aside & (np.abs(first[:, 1:] - second[:, 1]) < reach_m)
+
+
 def _in_odom(points: np.ndarray, odom_from_base: np.ndarray) -> np.ndarray:
     """Return (R, 20, 2) of (R, 20, 3) points in base_link."""
     flat = points.reshape(-1, 3).astype(float) @ odom_from_base[:2, :3].T + odom_from_base[:2, 3]
@@ -164,7 +174,7 @@ def _successors(
     starts: np.ndarray, ends: np.ndarray, inward: np.ndarray, outward: np.ndarray
 ) -> list[list[tuple[int, float]]]:
     """Return what goes on from each piece and how likely; where lanes part, straight on is likelier."""
-    near = (np.abs(ends[:, None] - starts[None]) < GAP_M).all(axis=2)
+    near = _close(ends, starts, GAP_M)
     np.fill_diagonal(near, False)
     rows, others = np.nonzero(near)
     goes_on = np.cos(outward[rows] - inward[others]) > SMALLEST_COSINE

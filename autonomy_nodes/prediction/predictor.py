@@ -14,13 +14,14 @@ from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
+from autonomy_nodes.prediction.modes import picked
 from autonomy_nodes.prediction.movers import History, Movers, joined
 from autonomy_nodes.prediction.proposals import ProposalsConfig, mover_of, proposals
 
 STEPS, STEP_S, MODES = 17, 0.5, 6
 TIMES_S = STEP_S * np.arange(STEPS)
-MARKS = [2, 6, 10, 16]  # steps by which paths are compared
-CLEAR_FROM = 4  # nearer steps touch the cells of the object itself
+MARKS = np.array([2, 6, 10, 16])  # steps by which paths are compared
+CLEAR = slice(4, None, 2)  # steps at which the way must be clear; nearer ones touch the object's own cells
 TALL_M = 0.5
 
 
@@ -98,28 +99,16 @@ class Predictor:
 
     def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
         """Return the options with less weight where a path runs into what stands."""
-        blocked = terrain.at('obstacle_height', options.paths[:, :, CLEAR_FROM:, :2]) > TALL_M
+        blocked = terrain.at('obstacle_height', options.paths[:, :, CLEAR, :2]) > TALL_M
         return replace(
             options, weights=options.weights * np.where(blocked.any(axis=2), self.config.blocked_factor, 1.0)
         )
 
     def _apart(self, options: Hypotheses, movers: Movers) -> tuple[np.ndarray, np.ndarray]:
         """Return (N, K, P, 3) paths and (N, K) probabilities: the likeliest that differ, the likeliest first."""
-        every = np.arange(len(movers))
         same_m = self.config.same_m + self.config.same_s * movers.speeds_mps
-        marks = options.paths[:, :, MARKS, :2].astype(np.float32)  # (N, H, 4, 2)
-        left, picked, weights = options.weights.copy(), [], []
-        for _ in range(MODES):
-            best = np.argmax(left, axis=1)
-            apart = np.hypot(*np.moveaxis(marks - marks[every, best][:, None], 3, 0)).mean(axis=2)  # (N, H)
-            alike = np.exp(-0.5 * (apart / same_m[:, None]) ** 2)
-            picked.append(best)
-            weights.append((left * alike).sum(axis=1))
-            left = left * (1.0 - alike)
-        order = np.argsort(-np.stack(weights, axis=1), axis=1, kind='stable')
-        chosen = np.take_along_axis(np.stack(picked, axis=1), order, axis=1)
-        odds = np.take_along_axis(np.stack(weights, axis=1), order, axis=1) + 1e-6
-        return options.paths[every[:, None], chosen], odds / odds.sum(axis=1, keepdims=True)
+        chosen, odds = picked(options.paths, options.weights, MARKS, same_m, MODES)
+        return options.paths[np.arange(len(movers))[:, None], chosen], odds
 
     def _possible(self, paths: np.ndarray, movers: Movers) -> tuple[np.ndarray, int]:
         """Return the paths with constant velocity in place of the impossible, and how many those were."""

@@ -12,7 +12,7 @@ from autonomy_nodes.messages.motion import write_ego
 from autonomy_nodes.messages.objects import read_predictions, write_tracked
 from autonomy_nodes.messages.tables import read_ego_proposals, read_scene_modes, write_lane_pieces
 from autonomy_nodes.nodes.prediction_node import Prediction
-from autonomy_nodes.prediction import joint, lane_loops
+from autonomy_nodes.prediction import joint, lane_loops, modes
 from autonomy_nodes.prediction.predictor import MODES, STEPS, PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
 
@@ -54,10 +54,10 @@ def own():
 def test_predictions_come_last_and_all_carry_the_stamp_of_the_tracks():
     sink = played(own(), seen())
     assert [name for name, _ in sink.messages] == list(GIVEN)
-    modes, proposals, predictions = (
+    scene, proposals, predictions = (
         read(data) for read, (_, data) in zip((read_scene_modes, read_ego_proposals, read_predictions), sink.messages)
     )
-    assert {modes.stamp_ns, proposals.stamp_ns, predictions.stamp_ns} == {STAMP}
+    assert {scene.stamp_ns, proposals.stamp_ns, predictions.stamp_ns} == {STAMP}
     assert predictions.paths.shape == (1, MODES, STEPS, 3)
     assert predictions.paths[0, :, 0, :2] == pytest.approx(np.array([[20.0, 1.75]] * MODES))
 
@@ -76,7 +76,9 @@ def test_map_pieces_of_the_stamp_add_drives_along_lanes():
 
 def test_a_node_that_was_built_compiles_nothing_more():
     warm(PredictorConfig())
-    loops = [loop for module in (joint, lane_loops) for loop in vars(module).values() if hasattr(loop, 'signatures')]
+    loops = [
+        loop for module in (joint, lane_loops, modes) for loop in vars(module).values() if hasattr(loop, 'signatures')
+    ]
     before = [len(loop.signatures) for loop in loops]
     assert sum(count > 0 for count in before) >= 7
     guide = MapGuide(straight(length_m=100.0, stop_at_m=80.0)[0], GuideConfig())

@@ -1,0 +1,35 @@
+"""Few modes from many options: the likeliest that differ from one another."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def picked(
+    paths: np.ndarray, weights: np.ndarray, marks: np.ndarray, same_m: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, count) options of each, the likeliest first, and their (N, count) shares, which sum to 1.
+
+    paths: (N, H, P, 3), compared at the steps `marks`; weights: (N, H). An option gives its weight to those that are
+    picked, the more the nearer: paths `same_m` (N,) apart on the mean are hardly told apart.
+    """
+    chosen, shares = np.zeros((len(paths), count), np.int64), np.zeros((len(paths), count))
+    for row in range(len(paths)):
+        left = weights[row].copy()
+        for mode in range(count):
+            best = np.argmax(left)
+            chosen[row, mode] = best
+            for option in range(len(left)):
+                if left[option] > 0.0:
+                    apart = 0.0
+                    for mark in marks:
+                        dx = paths[row, option, mark, 0] - paths[row, best, mark, 0]
+                        dy = paths[row, option, mark, 1] - paths[row, best, mark, 1]
+                        apart += np.sqrt(dx * dx + dy * dy) / len(marks)
+                    given = left[option] * np.exp(-0.5 * (apart / same_m[row]) ** 2)
+                    shares[row, mode] += given
+                    left[option] -= given
+        shares[row] = (shares[row] + 1e-6) / (shares[row] + 1e-6).sum()
+        order = np.argsort(-shares[row], kind='mergesort')
+        chosen[row], shares[row] = chosen[row][order], shares[row][order]
+    return chosen, shares
