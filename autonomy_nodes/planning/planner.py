@@ -24,6 +24,8 @@ from autonomy_nodes.planning.way import Way
 from autonomy_nodes.planning.words import Reason, explain
 
 SHOWN = 16
+NEAR_M = 12.0  # from where any drive comes: half a truck, our own front, and room
+DRAWN_OUT = 5  # of the moments of a drive one of so many tells where it goes
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Planner:
         proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals)
         drives = roll_out(start, paths, proposals.wishes, vehicle)
 
+        traffic = traffic.near(drives.poses[:, ::DRAWN_OUT, :2].reshape(-1, 2), NEAR_M)
         seen = view(drives, course, ground, traffic, vehicle)
         vetoes = judge(seen, config.ground.margin_m, config.gates, config.traffic)
         marks = mark(seen, last, config.weights, config.worst_mode)

@@ -28,7 +28,7 @@ class ProposalSettings:
     reference. shares: of the wanted speed. arc_shares: of the sharpest curve possible at this speed.
     """
 
-    blocks: int = 8
+    blocks: int = 2
     shifts_m: tuple[float, ...] = (0.0, 0.5, -0.5, 1.0, -1.0)
     wide_shifts_m: tuple[float, ...] = (2.0, -2.0, 3.5, -3.5)
     shares: tuple[float, ...] = (1.0, 0.7, 0.4, 0.15)

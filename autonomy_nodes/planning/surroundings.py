@@ -4,6 +4,7 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.kinematics import body_of, body_of_trailer, trailer_poses
+from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.contacts import boxes_overlap
@@ -69,7 +70,21 @@ def traffic_of(
     beside = (np.abs(offsets) < reach) & (stations > course.station_m - BEHIND_M)
     near = beside.any(axis=(1, 2)) | (np.linalg.norm(paths - start.pose[:2], axis=-1) < reach).any(axis=(1, 2))
     own = inside_own_body(situation, own_boxes(start, vehicle))
-    return read_traffic(situation.predictions, situation.scene_modes, near & ~own, settings)
+    near &= ~own & ~_of_the_ground(situation)
+    return read_traffic(situation.predictions, situation.scene_modes, near, settings)
+
+
+def _of_the_ground(situation: Situation) -> np.ndarray:
+    """Return (N,) which objects are things of no known kind that stand where the terrain shows an obstacle.
+
+    A bush or a wall vetoes by the ground that it stands on; looking for it among the road users too would only cost.
+    """
+    objects = situation.predictions.objects
+    if situation.terrain is None:
+        return np.zeros(len(objects), bool)
+    speeds = np.hypot(*np.nan_to_num(objects.velocities_mps, nan=np.inf).T)
+    blocked = situation.terrain.at('traversability', objects.positions_m[:, :2]) <= 0.0  # unknown is not blocked
+    return (objects.labels == Label.UNKNOWN) & (speeds < STANDING_MPS) & blocked
 
 
 def missing_words(ground: Ground, situation: Situation, start: Start, vehicle: Vehicle) -> tuple[str, ...]:

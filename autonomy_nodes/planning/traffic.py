@@ -12,6 +12,8 @@ VULNERABLE = (Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
 STANDING_MPS = 0.5
 MEETING_M = 6.0  # who stays further from all drives than this meets none of them
 
+CELL_M = 2.0
+
 
 @dataclass(frozen=True)
 class TrafficSettings:
@@ -68,6 +70,30 @@ class Traffic:
     def said(self, index: int) -> str:
         """Return an object's kind and name in words."""
         return f'{Label(int(self.labels[index])).name.lower()} {self.names[index]}'
+
+    def near(self, places: np.ndarray, reach_m: float) -> 'Traffic':
+        """Return those who come within `reach_m` of (M, 2) places at some time, and a few more.
+
+        A look-up in coarse cells: road users who are nowhere near cost nothing in what follows.
+        """
+        wide = int(np.ceil(reach_m / CELL_M))
+        low = places.min(axis=0) - (wide + 1) * CELL_M
+        index = np.floor((places - low) / CELL_M).astype(int)
+        covered = np.zeros(index.max(axis=0) + wide + 2, bool)
+        covered[index[:, 0], index[:, 1]] = True
+        for axis in (0, 1):  # widened along x, then along y; the rim is empty, so nothing comes round
+            covered = np.logical_or.reduce([np.roll(covered, by, axis) for by in range(-wide, wide + 1)])
+        cells = np.floor((self.poses[..., :2] - low) / CELL_M).astype(int)
+        inside = ((cells >= 0) & (cells < covered.shape)).all(axis=-1)
+        cells[~inside] = 0
+        meets = (covered[cells[..., 0], cells[..., 1]] & inside).any(axis=1)  # (R,)
+        kept = np.zeros(len(self), bool)
+        kept[self.of[meets]] = True
+        ways, numbers = kept[self.of], np.cumsum(kept) - 1
+        found = {name: getattr(self, name)[kept] for name in ('labels', 'half_m', 'chances', 'claim_half_m')}
+        found |= {name: getattr(self, name)[ways] for name in ('modes', 'poses', 'speeds_mps', 'claims')}
+        names = tuple(name for name, keep in zip(self.names, kept) if keep)
+        return replace(self, names=names, of=numbers[self.of[ways]], **found)
 
     def by_mode(self, marks: np.ndarray) -> np.ndarray:
         """Return (N, O, K) of (N, R) marks of ways; 1 where there is no way."""
