@@ -100,8 +100,9 @@ def _drawn(plan: Plan) -> list[Mark]:
     """Return the best candidates as lines, the chosen one in green, a worse one the paler."""
     best = max(float(plan.candidate_scores.max()), 0.01)
     shades = 0.2 + 0.6 * plan.candidate_scores / best
-    lines = [Mark(drive[::DRAWN, :3], color=(0.5, 0.5, 1.0, shade)) for drive, shade in zip(plan.candidates, shades.tolist())]
-    return [*lines[1:], Mark(plan.candidates[0, ::DRAWN, :3], color=(0.1, 0.9, 0.2, 1.0), size_m=0.3)]
+    drawn = plan.candidates[:, ::DRAWN, :3]
+    lines = [Mark(drive, color=(0.5, 0.5, 1.0, shade)) for drive, shade in zip(drawn, shades.tolist())]
+    return [*lines[1:], Mark(drawn[0], color=(0.1, 0.9, 0.2, 1.0), size_m=0.3)]
 
 
 def _visibility(environment: Words | None) -> float | None:
