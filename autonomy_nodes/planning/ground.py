@@ -153,8 +153,9 @@ def read_ground(
 ) -> Ground:
     """Return the ground of a step from terrain and far terrain.
 
-    stands: our own bodies, about which unseen cells are exempt. moving: road users that move; where they are now there
-    is ground, and where they will be is for their prediction to say, so their cells are free here.
+    stands: our own bodies: no obstacle is in them, and unseen cells about them are exempt. moving: road users that
+    move; where they are now there is ground, and where they will be is for their prediction to say, so their cells are
+    free here.
     """
     sheets = (_sheet(grid, stands, moving, height_m, settings) for grid in grids if grid is not None)
     return Ground(tuple(sheets), settings)
@@ -170,6 +171,8 @@ def _sheet(grid: Grid, stands: list[Box], moving: list[Box], height_m: float, se
         hard |= layers['ceiling'] < height_m + settings.headroom_m
     else:
         hard |= layers['obstacle_height'] > settings.obstacle_height_m
+    for box in stands:  # nothing can stand where we do
+        _erase(hard, grid, box, grid.resolution_m / 2.0)
     unknown = ~(known | hard)
     for box in stands:
         _erase(unknown, grid, box, settings.blind_m)

@@ -239,11 +239,12 @@ def test_unknown_ground_is_blocked_but_not_where_we_stand():
     assert read(grid).why_blocked(here[0], 1.0) == 'unknown ground'
 
 
-def test_an_obstacle_is_blocked_even_where_we_stand():
-    grid = block(ground(cells=100), (1.0, 2.0), (-1.0, 1.0))
-    told = read(grid, stands=[Box(np.zeros(3), np.array([2.25, 0.9]))])
-    assert told.clearance(np.array([[1.5, 0.0]]))[0] < 0.0
-    assert told.why_blocked(np.array([0.5, 0.0]), 1.0) == 'ground that cannot be driven'
+def test_an_obstacle_beside_us_is_blocked_but_none_can_be_where_our_body_is():
+    stands = [Box(np.zeros(3), np.array([2.25, 0.9]))]
+    told = read(block(ground(cells=100), (1.0, 4.0), (-1.0, 1.0)), stands=stands)
+    assert told.clearance(np.array([[1.5, 0.0]]))[0] > 0.0
+    assert told.clearance(np.array([[2.7, 0.0]]))[0] < 0.0
+    assert told.why_blocked(np.array([2.5, 0.0]), 1.0) == 'ground that cannot be driven'
 
 
 def test_where_the_near_grid_ends_the_far_one_answers_and_then_nobody_knows():
