@@ -145,7 +145,7 @@ def shaped(cells, slots, few, flat, wide):
         if spread[0] < flat**2 and spread[1] > wide**2 and spread[1] > ROUND * spread[0]:
             cells.kinds[slot], cells.variances[slot] = PLANE, max(spread[0], 0.0)
             cells.directions[slot] = axes[:, 0]
-        elif spread[1] < 2.0 * flat**2 and spread[2] > 2.0 * wide**2 and abs(axes[2, 2]) > UPRIGHT:
+        elif spread[1] < 2.0 * flat**2 and spread[2] > wide**2 and abs(axes[2, 2]) > UPRIGHT:
             cells.kinds[slot], cells.variances[slot] = LINE, max(spread[1], 0.0)
             cells.directions[slot] = axes[:, 2]
 
@@ -189,7 +189,7 @@ def summed(cells, points, pose, size, noise, tolerance, information, pull):
             off = nx * dx + ny * dy + nz * dz
             loss = 1.0 + (off / tolerance) ** 2
             weight = 1.0 / (loss * loss * (cells.variances[slot] + noise * noise))
-            fits &= abs(off) < 2.0 * tolerance
+            fits &= abs(off) < tolerance
             for axis in range(3):
                 slope[axis] = pose[0, axis] * nx + pose[1, axis] * ny + pose[2, axis] * nz
             slope[3] = py * slope[2] - pz * slope[1]
