@@ -16,7 +16,8 @@ class GateSettings:
     """What a trajectory must keep. Margins above the planner's own limits, so that only faults are caught.
 
     hit_within_s, hit_points: as many obstacle points inside the body so soon mean that nothing could have cleared.
-    ground_within_s: how far ahead in time the ground under the body must be known and drivable.
+    ground_within_s: how far ahead in time the ground under the wheels must be known and drivable.
+    unseen_m: of it so much may lie in the gaps between the rings of a LiDAR.
     """
 
     age_s: float = 0.5
@@ -31,6 +32,7 @@ class GateSettings:
     hit_within_s: float = 0.8
     hit_points: int = 4
     ground_within_s: float = 1.0
+    unseen_m: float = 1.6
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -99,13 +101,15 @@ def check_ground(trajectory: Trajectory, terrain: Grid, vehicle: Vehicle, settin
     forward = np.stack([np.cos(soon[:, 3]), np.sin(soon[:, 3])], axis=1)
     left = np.stack([-forward[:, 1], forward[:, 0]], axis=1)
     half = vehicle.width_m / 2.0
-    tracks = np.concatenate([soon[:, :2] + forward * vehicle.wheelbase_m + left * side for side in (-half, half)])
-    ahead = (tracks - soon[0, :2]) @ forward[0] > vehicle.front_m
-    easy = terrain.at('traversability', tracks[ahead])
-    if (easy <= 0.0).any():
-        raise DangerError(f'trajectory comes onto ground that cannot be driven within {settings.ground_within_s} s')
-    if np.isnan(easy).any():
-        raise DangerError(f'trajectory comes onto ground that was never seen within {settings.ground_within_s} s')
+    for side in (-half, half):
+        track = soon[:, :2] + forward * vehicle.wheelbase_m + left * side
+        ahead = (track - soon[0, :2]) @ forward[0] > vehicle.front_m
+        easy = terrain.at('traversability', track)
+        if (easy[ahead] <= 0.0).any():
+            raise DangerError(f'trajectory comes onto ground that cannot be driven within {settings.ground_within_s} s')
+        steps_m = np.linalg.norm(np.diff(track, axis=0, prepend=track[:1]), axis=1)
+        if steps_m[ahead & np.isnan(easy)].sum() > settings.unseen_m:
+            raise DangerError(f'trajectory comes onto ground that was never seen within {settings.ground_within_s} s')
 
 
 def at_time(trajectory: Trajectory, time_s: float) -> np.ndarray:

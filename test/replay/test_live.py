@@ -57,7 +57,7 @@ def test_a_process_that_is_killed_is_missed_and_comes_back(bag, tmp_path):
     settings = {'player.bag': str(bag), 'player.rate': 0.15, 'player.wait_for_stack_s': 0.0}
     live = run_live(LiveRun(tmp_path / 'live', resolved({}), 'player', settings, timeout_s=180.0), watch)
     assert killed[0].respawns == 1
-    told = [status for status in read_log(live) if status.node == 'safety']
+    told = [status for status in read_log(live) if status.node == 'safety' and 'mode' in status.values]
     modes = [status.values['mode'] for status in told]
     lost = next(k for k, status in enumerate(told) if 'tracking lost' in status.text)
     assert modes[lost] in (Mode.MRM.value, Mode.EMERGENCY.value)

@@ -232,6 +232,17 @@ def test_ground_ahead_must_be_known_and_drivable(value, told):
         check_ground(drive(), terrain, Vehicle(), GateSettings())
 
 
+@pytest.mark.parametrize('cells, refused', [(3, False), (5, True)])  # of 0.4 m, in steps of 0.5 m
+def test_a_gap_between_the_rings_of_a_lidar_is_no_danger_but_a_longer_one_is(cells, refused):
+    terrain = ground()
+    terrain.layers['traversability'][64 : 64 + cells, :] = np.nan  # from x = 5.6 m on
+    if refused:
+        with pytest.raises(DangerError, match='never seen'):
+            check_ground(drive(), terrain, Vehicle(), GateSettings())
+    else:
+        check_ground(drive(), terrain, Vehicle(), GateSettings())
+
+
 def test_a_standing_vehicle_needs_no_ground_ahead():
     check_ground(drive(speed=0.0), ground(np.nan), Vehicle(), GateSettings())
 
