@@ -145,7 +145,8 @@ def main() -> None:
         path = plan.folder / STAMP
         stamp = json.loads(path.read_text()) if path.exists() else {}
         extras = sorted({*stamp.get('extras', ()), *sys.argv[1:]})
-        if stamp.get('key') == plan.key() and stamp['extras'] == extras:
+        there = (plan.python.parent / 'autonomy').exists()
+        if there and stamp.get('key') == plan.key() and stamp['extras'] == extras:
             return
         make(plan, extras, stamp)
         path.write_text(json.dumps({'home': plan.home(), 'key': plan.key(), 'extras': extras}))

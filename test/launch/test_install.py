@@ -56,7 +56,8 @@ def test_colcon_installs_where_ros2_run_and_ros2_launch_look(copy, tmp_path):
 
 
 def test_pip_installs_commands_and_shared_files(copy, tmp_path):
-    pip = ('-m', 'pip', 'install', '--no-deps', '--no-build-isolation', '--no-index', '--prefix', str(tmp_path))
+    alone = ('--no-deps', '--no-build-isolation', '--no-index', '--ignore-installed')  # ours in the environment stays
+    pip = ('-m', 'pip', 'install', *alone, '--prefix', str(tmp_path))
     run(sys.executable, *pip, '.', cwd=copy)
     check_share(tmp_path)
     package = next(tmp_path.glob('l*/python*/site-packages/autonomy_nodes'))
