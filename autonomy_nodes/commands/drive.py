@@ -11,7 +11,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('--scenario', default='road', help='family of worlds: road, junction, rough')
     parser.add_argument('--seed', type=int, default=0, help='which world of the family')
-    parser.add_argument('--duration', type=float, default=60.0, metavar='S', help='simulated seconds at most')
+    parser.add_argument('--duration', type=float, default=40.0, metavar='S', help='simulated seconds at most')
     parser.add_argument('--lockstep', action='store_true', help='without processes and wall clock: repeats exactly')
     parser.add_argument('--jobs', type=int, default=1, help='with --lockstep: 2 gives writing a thread of its own')
     add_setup(parser, out='out/drive')

@@ -14,7 +14,7 @@ from autonomy_nodes.nodes.launcher import settings_files
 from autonomy_nodes.nodes.processes import TABLE, make
 
 LEFT_S = 5.0  # of simulated time, beyond the scenario's own duration, after which a lockstep drive is ended
-LIVE_FACTOR, LIVE_MORE_S = 6.0, 60.0  # wall time a live drive may take on a slow machine
+LIVE_FACTOR, LIVE_MORE_S = 15.0, 120.0  # wall time a live drive may take on a slow machine
 
 
 @dataclass(frozen=True)
