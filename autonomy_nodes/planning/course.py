@@ -138,7 +138,8 @@ def _free_course(
     if there is None or np.linalg.norm(there - place) < 2.5:
         reference = reference_through('ahead', place + np.linspace(-5.0, AHEAD_M, 40)[:, None] * forward)
     else:
-        corners = way.around(place, there, ground, vehicle.width_m / 2.0 + WAY_ROOM_M, situation.stamp_ns)
+        radius_m = vehicle.width_m / 2.0 + WAY_ROOM_M
+        corners = way.around(place, heading, there, ground, radius_m, situation.stamp_ns)
         first = _curve(place, forward, corners[0])
         reference = reference_through('goal', _rounded(np.concatenate([first, corners[1:]])))
     station, offset, along = _placed(reference, situation)
