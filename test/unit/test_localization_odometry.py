@@ -41,7 +41,7 @@ def spots(count, x=(0.05, 0.95), y=(0.05, 0.95), z=(0.4, 0.42)):
         (spots(30, y=(0.40, 0.42)), 0),  # a ring of the LiDAR on the ground
         (spots(30, x=(0.4, 0.42), y=(0.4, 0.42), z=(0.05, 0.95)), LINE),  # a pole
         (spots(30, z=(0.05, 0.95)), 0),  # a bush
-        (spots(30, x=(0.3, 0.72), y=(0.3, 0.72), z=(0.3, 0.64)), 0),  # a stone, no flatter than 3 to 1
+        (spots(300, z=(0.32, 0.68)), 0),  # grass: broad, and yet no flatter than 2.5 to 1
     ],
 )
 def test_a_voxel_is_a_plane_a_pole_or_nothing(points, kind):
@@ -192,6 +192,7 @@ def test_a_young_map_is_searched_sweep_on_sweep():
     assert (found.complaint, found.free) == ('', True)
     assert np.array_equal(found.information, ROUGH)
     assert found.pose[:3, 3] == pytest.approx([1.5, 0.5, 0.0], abs=0.1)
+    assert np.array_equal(found.alone, found.pose)
 
 
 def test_a_search_that_ends_far_away_is_a_complaint(monkeypatch):
