@@ -166,7 +166,7 @@ def _curve(place: np.ndarray, forward: np.ndarray, goal: np.ndarray) -> np.ndarr
     """Return (K, 2) points of a cubic that leaves along our heading and comes to the goal straight."""
     gap = goal - place
     t = np.linspace(0.0, 1.0, max(int(np.linalg.norm(gap)), 8))[:, None]
-    reach = min(float(np.linalg.norm(gap)), 40.0)
+    reach = min(0.6 * float(np.linalg.norm(gap)), 25.0)
     there = gap / np.linalg.norm(gap) * reach
     h00, h10, h11 = 1.0 - 3.0 * t**2 + 2.0 * t**3, t - 2.0 * t**2 + t**3, t**3 - t**2
     return h00 * place + (1.0 - h00) * goal + h10 * reach * forward + h11 * there

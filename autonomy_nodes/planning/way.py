@@ -16,6 +16,7 @@ UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 2.0, 1e3
 TURN_M, BEHIND_COST = 10.0, 4.0  # we cannot turn on the spot
 RENEWED_S = 1.0
 KEPT_SHARE, KEPT_M = 1.25, 5.0
+CORNER_SHARE = 0.7  # steps from cell to cell cut corners by so much
 
 
 class Way:
@@ -41,7 +42,7 @@ class Way:
             return old
         room = _Room(ground)
         new = _corners(place, heading, goal, room, radius_m)
-        if same and _is_free(place, old, room, radius_m):
+        if same and _is_free(place, old, room, CORNER_SHARE * radius_m):
             longest = KEPT_SHARE * float(distance_to_go(place, np.concatenate([place[None], new]))) + KEPT_M
             kept = _pulled(np.concatenate([place[None], old]), room, radius_m)
             new = kept[1:] if float(distance_to_go(place, kept)) < longest else new
@@ -179,7 +180,7 @@ def _pulled(points: np.ndarray, room: _Room, radius_m: float) -> np.ndarray:
     kept, here = [0], 0
     while here < len(points) - 1:
         far = len(points) - 1
-        while far > here + 1 and not room.is_free(points[here], points[far], 1.15 * radius_m):
+        while far > here + 1 and not room.is_free(points[here], points[far], radius_m):
             far = here + (far - here) // 2 if far - here > 8 else far - 1
         kept.append(far)
         here = far

@@ -463,7 +463,7 @@ def test_a_free_straight_line_has_no_corners_and_unseen_ground_is_no_wall_for_th
     walled = read(block(ground(cells=200), (9.0, 11.0), (-3.0, 8.0)))
     corners = Way().around(np.zeros(2), 0.0, goal, walled, 1.4, STAMP_NS)
     assert len(corners) > 1
-    assert corners[:-1, 1].max() < -3.0 - 1.0
+    assert corners[:-1, 1].max() < -3.0 - 0.9  # half a body beside the wall's end
 
 
 def test_a_way_is_kept_while_it_is_free_and_given_up_when_it_is_not():
