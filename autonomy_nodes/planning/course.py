@@ -138,8 +138,7 @@ def _free_course(
     if there is None or np.linalg.norm(there - place) < 2.5:
         reference = reference_through('ahead', place + np.linspace(-5.0, AHEAD_M, 40)[:, None] * forward)
     else:
-        radius_m = vehicle.width_m / 2.0 + WAY_ROOM_M
-        corners = way.around(place, heading, there, ground, radius_m, situation.stamp_ns)
+        corners = way.around(place, there, ground, vehicle.width_m / 2.0 + WAY_ROOM_M, situation.stamp_ns)
         first = _curve(place, forward, corners[0])
         reference = reference_through('goal', _rounded(np.concatenate([first, corners[1:]])))
     station, offset, along = _placed(reference, situation)
@@ -166,7 +165,7 @@ def _curve(place: np.ndarray, forward: np.ndarray, goal: np.ndarray) -> np.ndarr
     """Return (K, 2) points of a cubic that leaves along our heading and comes to the goal straight."""
     gap = goal - place
     t = np.linspace(0.0, 1.0, max(int(np.linalg.norm(gap)), 8))[:, None]
-    reach = min(0.6 * float(np.linalg.norm(gap)), 25.0)
+    reach = min(float(np.linalg.norm(gap)), 40.0)
     there = gap / np.linalg.norm(gap) * reach
     h00, h10, h11 = 1.0 - 3.0 * t**2 + 2.0 * t**3, t - 2.0 * t**2 + t**3, t**3 - t**2
     return h00 * place + (1.0 - h00) * goal + h10 * reach * forward + h11 * there

