@@ -32,7 +32,7 @@ class StopWatch:
             return course
         ahead = {line.id: line.station_m - course.station_m - self._front_m for line in lines}
         stands = abs(situation.ego.speed_mps) < STANDING_MPS
-        at = [id_ for id_, left_m in ahead.items() if stands and -0.5 < left_m < AT_LINE_M and id_ not in self._lit]
+        at = [id_ for id_, left_m in ahead.items() if stands and -0.5 < left_m < AT_LINE_M]
         self._since_ns = {id_: self._since_ns.get(id_, situation.stamp_ns) for id_ in at}
         for id_, since_ns in self._since_ns.items():
             if situation.stamp_ns - since_ns >= self._wait_s * SECOND_NS:

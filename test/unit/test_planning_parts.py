@@ -283,6 +283,9 @@ def test_a_body_may_leave_a_wall_it_stands_at_but_not_come_nearer():
     assert not hit(0.0 * x).any()  # along the wall, 0.1 m beside it
     assert not hit(-0.1 * x).any()
     assert hit(0.1 * x).any()
+    touched = read(block(ground(cells=150), (-20.0, 20.0), (0.8, 2.0)))  # 0.1 m inside the side of the body
+    assert not blocked(np.column_stack([x, 0.0 * x, 0.0 * x])[None], touched, 0.1, BODY).any()
+    assert blocked(np.column_stack([x, 0.01 * x, 0.0 * x])[None], touched, 0.1, BODY).any()
 
 
 # other road users
