@@ -4,12 +4,15 @@ import ctypes
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
 from autonomy_nodes.common.settings import check_settings, configured, parsed, read_settings
@@ -17,6 +20,7 @@ from autonomy_nodes.nodes.processes import TABLE, make
 from autonomy_nodes.nodes.stage import StageNode
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LONG_S = 1e6
 
 
 def run(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
@@ -27,14 +31,15 @@ def run(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
     rclpy.init()
     nodes: list[StageNode] = []
     try:
-        executor = SingleThreadedExecutor()
+        executor = single_threaded()
         for name in names:
             given = [Parameter(key, value=value) for key, value in settings[name].items()]
             nodes.append(StageNode(make(name), parameter_overrides=given))
             executor.add_node(nodes[-1])
         if False in [node.start() for node in nodes]:  # all are tried, so that each says what it lacks
             return 1
-        executor.spin()
+        while rclpy.ok():
+            executor.spin_until_future_complete(Future(), timeout_sec=LONG_S)
     except Exception:
         if rclpy.ok():
             raise
@@ -45,6 +50,17 @@ def run(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
         if rclpy.ok():
             rclpy.shutdown()
     return 0
+
+
+def single_threaded() -> Any:
+    """Return an executor that runs all callbacks in the thread that spins it.
+
+    The one driven by events, where rclpy has it, costs a fraction: the other builds its wait set anew for each message.
+    Its `spin()` spins in vain where libstdc++ overflows on a wait without end, hence LONG_S.
+    """
+    if find_spec('rclpy.experimental'):
+        return import_module('rclpy.experimental').EventsExecutor()
+    return SingleThreadedExecutor()
 
 
 def keep_memory() -> None:
