@@ -92,7 +92,7 @@ class OutputSink:
     def __init__(self, out: Path, jobs: int = 1) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self._out = out
-        self._keeper, self._log = Keeper(out / OUTPUTS, HEAVY_EVERY), RunLog(out)
+        self._keeper, self._log = Keeper(out / OUTPUTS, HEAVY_EVERY, digested=True), RunLog(out)
         self._writer = ThreadPoolExecutor(1) if jobs > 1 else None
         self._written: queue.Queue[Future[None]] = queue.Queue()
 

@@ -12,19 +12,24 @@ PICTURE = IMAGE_RECT.name.rpartition('}')[2]
 
 
 class Keeper:
-    """Writes messages to a bag. `heavy_every`: of clouds, rasters and rectified pictures one of so many is kept."""
+    """Writes messages to a bag.
 
-    def __init__(self, path: Path, heavy_every: int = 1) -> None:
+    heavy_every: of clouds, rasters and rectified pictures one of so many is kept. digested: whether `digest` is kept,
+    which costs where much is not written.
+    """
+
+    def __init__(self, path: Path, heavy_every: int = 1, digested: bool = False) -> None:
         if heavy_every < 1:
             raise ValueError(f'heavy_every={heavy_every} must be at least 1')
         self._bag, self._heavy_every = BagWriter(path, compress=True), heavy_every
         self._counts: Counter[str] = Counter()
-        self._digest = hashlib.sha256()
+        self._digest = hashlib.sha256() if digested else None
 
     def take(self, topic: Topic, now_ns: int, data: bytes) -> None:
         """Write one message that was received or given now."""
-        self._digest.update(f'{topic.name} {now_ns} {len(data)} '.encode())
-        self._digest.update(data)
+        if self._digest is not None:
+            self._digest.update(f'{topic.name} {now_ns} {len(data)} '.encode())
+            self._digest.update(data)
         self._counts[topic.name] += 1
         heavy = topic.name in HEAVY or topic.name.endswith(PICTURE)
         if heavy and (self._counts[topic.name] - 1) % self._heavy_every:
@@ -32,8 +37,8 @@ class Keeper:
         self._bag.write(topic.name, topic.type, now_ns, data, latched=topic.qos == 'latched')
 
     def digest(self) -> str:
-        """Return the SHA-256 of all messages taken, kept or not, with their topics and times, in order."""
-        return self._digest.hexdigest()
+        """Return the SHA-256 of all messages taken, kept or not, with their topics and times, in order; '' without."""
+        return '' if self._digest is None else self._digest.hexdigest()
 
     def close(self) -> None:
         """Finish the bag."""

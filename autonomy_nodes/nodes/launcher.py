@@ -94,9 +94,10 @@ class Launcher:
     def start(self) -> None:
         """Start every process."""
         asked = [node for node in [*wanted(dict(self.arguments)), *self.extra_nodes] if node not in self.without]
+        peers = ['-p', f'peers:=[{",".join(asked)}]']  # whom each shall have found before it gives a sign of life
         for name, nodes in processes(self.arguments['composition'], asked).items():
             log = None if self.logs is None else self.logs / f'{name}.log'
-            self.members.append(Process(name, self._command(nodes), log))
+            self.members.append(Process(name, [*self._command(nodes), *peers], log))
             self._spawn(self.members[-1])
 
     def ended(self) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonomy_nodes.messages.recording import Keeper
-from autonomy_nodes.messages.topics import TABLE, Topic
+from autonomy_nodes.messages.topics import CLOCK, HEARTBEAT, TABLE, Topic
 from autonomy_nodes.nodes.port import Port, Stage
 
 
@@ -23,8 +23,11 @@ class RecorderSettings:
     heavy_every: int = 1
 
 
+NOT_RECORDED = (CLOCK, HEARTBEAT)  # a bag has times of its own, and a sign of life says nothing afterwards
+
+
 class Recorder(Stage):
-    """Hears every topic of the table."""
+    """Hears every topic of the table that says something afterwards."""
 
     name = 'recorder'
     config_type = RecorderSettings
@@ -34,7 +37,7 @@ class Recorder(Stage):
         self.port, self.keeper = port, Keeper(Path(config.path), config.heavy_every)
         for topic in TABLE:
             raw = topic.given_by == 'vehicle' and 'image_raw' in topic.name or 'pointcloud_raw' in topic.name
-            if raw and not config.raw_sensors or topic.name == '/clock':
+            if raw and not config.raw_sensors or topic in NOT_RECORDED:
                 continue
             sensors = config.lidars if 'sensing/lidar' in topic.name else config.cameras
             for name in sensors if '{name}' in topic.name else ('',):

@@ -1,7 +1,7 @@
 """The one ROS node around every stage: lifecycle, subscriptions, what is reported, how it fails."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
@@ -22,6 +22,7 @@ from autonomy_nodes.nodes.qos import offered, requested
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+FOUND_NS = 5_000_000_000  # so long peers may take to find us; after that one of them is taken for missing
 
 
 @cache
@@ -31,12 +32,17 @@ def ros_type(name: str) -> Any:
     return getattr(import_module(f'{package}.{kind}'), name)
 
 
+def readers(topic: Topic) -> set[str]:
+    """Return the nodes that read a topic, in whatever role."""
+    return {*topic.triggers, *topic.joined, *topic.prev, *topic.each, *topic.since}
+
+
 class RosPublisher:
     """Sends bytes while its port is active."""
 
     def __init__(self, port: 'RosPort', topic: Topic) -> None:
         self._port = port
-        self._made = port.node.create_publisher(ros_type(topic.type), topic.name, offered(topic))
+        self._made, self._topic = port.node.create_publisher(ros_type(topic.type), topic.name, offered(topic)), topic
         self._always = topic is DIAGNOSTICS  # an inactive node may say why it is
 
     def publish(self, data: bytes) -> None:
@@ -47,6 +53,12 @@ class RosPublisher:
     def wanted(self) -> bool:
         """See `Publisher`."""
         return self._made.get_subscription_count() > 0
+
+    def found_by(self, peers: Set[str]) -> bool:
+        """Return whether all of these nodes that read the topic are connected."""
+        awaited = peers & readers(self._topic)
+        there = self._port.node.get_subscriptions_info_by_topic(self._topic.name) if awaited else ()
+        return awaited <= {end.node_name for end in there}
 
     def settled(self) -> None:
         """Wait until what was sent has been received, a second at most."""
@@ -66,6 +78,7 @@ class RosPort(Inputs):
         self._close: list[Callable[[], object]] = []
         self._publishers: list[RosPublisher] = []
         self._alarm: Any = None
+        self._opened_ns = 0
         super().__init__(node.stage.name)
 
     def listen(self, role: str, topic: Topic, take: Callable[[bytes], None]) -> None:
@@ -150,7 +163,8 @@ class RosPort(Inputs):
         self.active = True
         self._alarm = self.node.create_timer(1.0, self.guarded(self._settle_once, 'a wait'), clock=STEADY)
         self._alarm.cancel()
-        life = self.node.create_timer(HEARTBEAT_S, lambda: self.beat(self.now_ns()), clock=STEADY)
+        self._opened_ns = self.waited_ns()
+        life = self.node.create_timer(HEARTBEAT_S, self.guarded(self._live, 'a sign of life'), clock=STEADY)
         self._close += [partial(self.node.destroy_timer, timer) for timer in (self._alarm, life)]
         for connect in self._open:
             connect()
@@ -175,10 +189,11 @@ class RosPort(Inputs):
             try:
                 call(*values)
             except Exception as error:
-                if self.node.context.ok():  # else we were told to stop, and nothing can be published
-                    self.tell(Level.ERROR, f'bug on {name}: {error!r}')
-                    for publisher in self._publishers:
-                        publisher.settled()
+                if not self.node.context.ok():
+                    return  # we were told to stop: rclpy closes its context at once, and nothing can be published
+                self.tell(Level.ERROR, f'bug on {name}: {error!r}')
+                for publisher in self._publishers:
+                    publisher.settled()
                 raise
 
         return attempt
@@ -189,6 +204,16 @@ class RosPort(Inputs):
             self._close.append(lambda: self.node.destroy_timer(kept.pop()))
 
         self._open.append(start)
+
+    def _live(self) -> None:
+        """Give a sign of life, the first one when the peers can hear what comes after it."""
+        if self._opened_ns:
+            peers = self.node.peers - {self.stage_name}
+            late = self.waited_ns() - self._opened_ns > FOUND_NS
+            if not late and not all(publisher.found_by(peers) for publisher in self._publishers):
+                return
+            self._opened_ns = 0
+        self.beat(self.now_ns())
 
     def _settle_once(self) -> None:
         self._alarm.cancel()
@@ -202,6 +227,7 @@ class StageNode(LifecycleNode):
         super().__init__(stage.name, automatically_declare_parameters_from_overrides=True, **node_options)
         self.stage = stage
         self.port: RosPort | None = None
+        self.peers = {*self.get_parameter_or('peers', Parameter('peers', value=[''])).value}
 
     def start(self) -> bool:
         """Configure and activate, unless `autostart` is false because someone else will; return whether that worked."""
