@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.kinematics import Body
+from autonomy_nodes.planning.contact_loops import first_overlaps
 from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings
 
@@ -33,9 +34,14 @@ def contacts(
     if not len(traffic):
         return Contacts(times, modes)
     until_s = np.where(traffic.speeds_mps.max(axis=1) < STANDING_MPS, np.inf, settings.within_s)
+    last = np.searchsorted(TIMES_S, until_s, side='right')  # (R,) moments that count
     margins, half = _start_margins(poses[:1, :1], body, traffic, settings)
     faster = settings.lateral_s * np.abs(speeds_mps)
-    n, r, t = _firsts(*_overlaps(poses, faster, body, margins, traffic.claims, half, until_s))
+    first = first_overlaps(
+        poses, faster, body.middle_m, np.array(body.half_m), margins, traffic.claims, half, last
+    )
+    n, r = np.nonzero(first >= 0)
+    t = first[n, r]
     own = _own_fault(
         poses[n, t], speeds_mps[n, t], body, in_lane[n, t], traffic.claims[r, t], half[r], traffic.speeds_mps[r, t]
     )
@@ -56,56 +62,19 @@ def _start_margins(
     must be.
     """
     full, half = np.tile([settings.ahead_m, settings.lateral_m], (len(traffic.of), 1)), traffic.claim_half_m[traffic.of]
-    always, there = np.full(len(full), np.inf), traffic.claims[:, :1]
-    _, near, _ = _overlaps(start, np.zeros((1, 1)), body, full, there, half, always)
-    full[near] = 0.0
+    still, always = np.zeros((1, 1)), np.ones(len(full), np.int64)
+
+    def touching() -> np.ndarray:
+        own_half, there = np.array(body.half_m), np.ascontiguousarray(traffic.claims[:, :1])
+        return first_overlaps(start, still, body.middle_m, own_half, full, there, half, always)[0] >= 0
+
+    full[touching()] = 0.0
     for shrunk in (0.7, 0.7, 0.7, 0.7, 0.0):
-        _, inside, _ = _overlaps(start, np.zeros((1, 1)), body, full, there, half, always)
-        if not len(inside):
+        inside = touching()
+        if not inside.any():
             break
         half[inside] *= shrunk
     return full, half
-
-
-def _overlaps(
-    poses: np.ndarray, faster: np.ndarray, body: Body, margins: np.ndarray, there: np.ndarray, half: np.ndarray,
-    until_s: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return indices n, r, t at which our body (N, T, 3), grown by margins (R, 2), and boxes (R, T, 3) overlap.
-
-    faster: (N, T) room at the sides for speed. until_s: (R,) later overlaps are left out.
-    """
-    own_half = np.array(body.half_m)
-    middle, other = _ahead(poses, body.middle_m), there[..., :2]
-    room = np.hypot(*margins.max(axis=0, initial=0.0)) + faster.max()
-    radius = np.hypot(*own_half) + room + np.hypot(half[:, 0], half[:, 1])
-    last = np.minimum(np.searchsorted(TIMES_S, until_s, side='right'), poses.shape[1])  # (R,) moments that count
-    n, r = _pairs(middle, other, radius, last)
-    gap = (middle[n] - other[r]).astype(np.float32)  # (B, T, 2)
-    near = gap[..., 0] ** 2 + gap[..., 1] ** 2 < (radius**2).astype(np.float32)[r, None]
-    near &= np.arange(poses.shape[1]) < last[r, None]
-    pair, t = np.nonzero(near)
-    n, r = n[pair], r[pair]
-    mine = _ahead(poses[n, t], 0.5 * margins[r, 0] + body.middle_m)
-    aside = np.where(margins[r, 1] > 0.0, margins[r, 1] + faster[n, t], 0.0)
-    grown = own_half + np.stack([0.5 * margins[r, 0], aside], axis=-1)
-    hit = boxes_overlap(np.column_stack([mine, poses[n, t, 2]]), grown, there[r, t], half[r])
-    return n[hit], r[hit], t[hit]
-
-
-def _pairs(
-    middle: np.ndarray, other: np.ndarray, radius: np.ndarray, last: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return n, r of drives (N, T, 2) and ways (R, T, 2) whose bounding rectangles come nearer than a radius (R,)."""
-    near = np.zeros((len(middle), len(other)), bool)
-    for steps in np.unique(last).tolist():
-        rows = last == steps
-        mine, theirs = middle[:, None, :steps], other[None, rows, :steps]
-        apart = (mine.min(axis=2) > theirs.max(axis=2) + radius[rows, None]).any(axis=-1)
-        apart |= (mine.max(axis=2) < theirs.min(axis=2) - radius[rows, None]).any(axis=-1)
-        near[:, rows] = ~apart
-    n, r = np.nonzero(near)
-    return n, r
 
 
 def boxes_overlap(one: np.ndarray, one_half: np.ndarray, two: np.ndarray, two_half: np.ndarray) -> np.ndarray:
@@ -119,12 +88,6 @@ def boxes_overlap(one: np.ndarray, one_half: np.ndarray, two: np.ndarray, two_ha
         apart |= np.abs(gap[:, 0] * c + gap[:, 1] * s) > half[:, 0] + other[:, 0] * cos + other[:, 1] * sin
         apart |= np.abs(gap[:, 1] * c - gap[:, 0] * s) > half[:, 1] + other[:, 0] * sin + other[:, 1] * cos
     return ~apart
-
-
-def _firsts(n: np.ndarray, r: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the first moment of each pair (n, r); the indices come sorted by n, r, t."""
-    fresh = np.concatenate([[True], (np.diff(n) != 0) | (np.diff(r) != 0)])[: len(n)]
-    return n[fresh], r[fresh], t[fresh]
 
 
 def _own_fault(
@@ -142,9 +105,3 @@ def _own_fault(
     back = along < -body.rear_m
     standing = their_speed < STANDING_MPS
     return (np.abs(speed) > EGO_STANDING_MPS) & (standing | front | (~back & ~in_lane))
-
-
-def _ahead(poses: np.ndarray, distance: np.ndarray | float) -> np.ndarray:
-    """Return (..., 2) places that far ahead of (..., 3) poses."""
-    forward = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
-    return poses[..., :2] + forward * np.asarray(distance)[..., None]

@@ -27,15 +27,15 @@ class CourseSettings:
     """How a course is chosen.
 
     lane_probability: a lane match below is 'off the map'. lane_reach_m: the reference may begin this far beside us.
-    stop_line_wait_s: who has stood so long before a stop line that no light was ever told for goes on; 0: never, for
-    the line may have a light that nobody sees.
+    stop_line_wait_s: who has stood so long before a stop line that, by the map, has no light goes on when it is free;
+    0: never.
     """
 
     lane_probability: float = 0.3
     lane_reach_m: float = 6.0
     off_road_speed_mps: float = 8.0
     goal_reached_m: float = 1.0
-    stop_line_wait_s: float = 0.0
+    stop_line_wait_s: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.lane_probability < 1.0:

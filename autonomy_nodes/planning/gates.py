@@ -112,8 +112,8 @@ def over_stop_line(seen: View) -> np.ndarray:
     stops = must_stop(seen.course, float(seen.drives.speeds_mps[0, 0]), seen.vehicle)
     start = seen.course.station_m + seen.vehicle.front_m
     over = np.zeros(fronts.shape, bool)
-    for station, _, _ in stops:
-        over |= fronts > max(station - BEFORE_STOP_M, start + OVER_LINE_M)
+    for stop in stops:
+        over |= fronts > max(stop.station_m - BEFORE_STOP_M, start + OVER_LINE_M)
     return over
 
 

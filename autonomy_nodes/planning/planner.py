@@ -16,7 +16,7 @@ from autonomy_nodes.planning.rollout import roll_out
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
-from autonomy_nodes.planning.stops import StopWatch
+from autonomy_nodes.planning.stops import StopWatch, untold_lights
 from autonomy_nodes.planning.surroundings import TerrainMemory, ground_of, missing_words, traffic_of
 from autonomy_nodes.planning.terms import Weights, best, mark
 from autonomy_nodes.planning.traffic import TrafficSettings
@@ -93,6 +93,7 @@ class Planner:
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
         table = table_of_marks(drives, proposals, vetoes, marks.terms(), scores, ego)
         words = (*missing_words(ground, situation, start, vehicle), *course.words)
+        words = (*words, *untold_lights(course, vehicle.front_m))
         shown = best_candidates(drives, scores, chosen, SHOWN, ego)
         return Plan(trajectory, contingency, decision, table, *shown, words)
 

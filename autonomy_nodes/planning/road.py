@@ -5,23 +5,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.geometry import moved, wrapped
-from autonomy_nodes.common.lanes import LanePieces, Light, Line
+from autonomy_nodes.common.lanes import LanePieces, Light, Line, Rule
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.planning.reference import STEP_M, Reference
 from autonomy_nodes.planning.situation import Situation
 
 LIGHT_AGE_S = 0.5  # an older state of a light counts as unknown
 WIDEST_M = 8.0  # lines further beside the reference belong to other roads
+ONE_LINE_M = 2.0  # stops so near to one another are at one line
+STOPS = (Line.STOP_LINE, Line.STOP_PLACE)
 ACROSS_RAD = 1.0  # lines at a larger angle to the reference do not run along it
 
 
 @dataclass(frozen=True)
 class StopLine:
-    """A line to stop at. id: of the map. station_m: where it crosses the reference. light: what is known of it."""
+    """A line to stop at. id: of the map. station_m: where it crosses the reference. rule, rule_id: what holds there.
+
+    light: what is known of its light; a line with a light of which nothing is known, or of which no rule is told, may
+    not be crossed.
+    """
 
     id: int
     station_m: float
     light: Light
+    rule: Rule = Rule.UNKNOWN
+    rule_id: int = 0
+
+    @property
+    def has_light(self) -> bool:
+        """Whether a light controls it, as far as is known."""
+        return self.rule in (Rule.LIGHT, Rule.UNKNOWN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +70,7 @@ def road_along(reference: Reference, station_m: float, situation: Situation, ids
         return NO_ROAD
     left, right = _sides(reference, pieces, situation)
     neighbours = _neighbours(reference, station_m, pieces, situation, ids)
-    return Road(left, right, neighbours, _stop_lines(reference, pieces, situation))
+    return Road(left, right, neighbours, _stop_lines(reference, pieces, situation, ids))
 
 
 def _sides(reference: Reference, pieces: LanePieces, situation: Situation) -> tuple[np.ndarray, np.ndarray]:
@@ -104,10 +117,13 @@ def _neighbours(
     return tuple(found[side] for side in (True, False) if side in found)
 
 
-def _stop_lines(reference: Reference, pieces: LanePieces, situation: Situation) -> tuple[StopLine, ...]:
+def _stop_lines(
+    reference: Reference, pieces: LanePieces, situation: Situation, ids: tuple[int, ...]
+) -> tuple[StopLine, ...]:
+    """Return where we must or may have to stop, the nearest first. ids: lanelets that we follow."""
     found = []
-    for id_ in dict.fromkeys(pieces.ids[pieces.classes == Line.STOP_LINE].tolist()):
-        line = pieces.line(Line.STOP_LINE, id_)
+    for row in np.flatnonzero(np.isin(pieces.classes, STOPS)).tolist():
+        line = pieces.points[row][np.isfinite(pieces.points[row, :, 0])].astype(float)
         if len(line) < 2:
             continue
         stations, offsets, _ = reference.project(_in_odom(line[:, :2], situation))
@@ -115,8 +131,22 @@ def _stop_lines(reference: Reference, pieces: LanePieces, situation: Situation) 
             continue  # it belongs to a lane beside ours
         station = float(stations[np.argmin(np.abs(offsets))])
         if 0.0 <= station <= reference.length_m:
-            found.append(StopLine(int(id_), station, _light(int(id_), situation)))
-    return tuple(sorted(found, key=lambda stop: (stop.station_m, stop.id)))
+            id_, rule, rule_id = int(pieces.ids[row]), Rule(int(pieces.rules[row])), int(pieces.rule_ids[row])
+            light = _light(rule_id if rule == Rule.LIGHT else id_, situation)
+            found.append(StopLine(id_, station, light, rule, rule_id))
+    rows = (pieces.classes == Line.CENTERLINE) & np.isin(pieces.ids, np.array(ids, np.int64))
+    ours = set(pieces.rule_ids[rows].tolist()) - {0}
+    return tuple(sorted(_of_our_lanes(found, ours), key=lambda stop: (stop.station_m, stop.id)))
+
+
+def _of_our_lanes(stops: list[StopLine], ours: set[int]) -> list[StopLine]:
+    """Return the stops without those for the light of a lane beside us: where one light at a line is ours."""
+    at = [stop.station_m for stop in stops if stop.rule == Rule.LIGHT and stop.rule_id in ours]
+    return [
+        stop for stop in stops
+        if stop.rule != Rule.LIGHT or stop.rule_id in ours
+        or all(abs(stop.station_m - station) > ONE_LINE_M for station in at)
+    ]  # fmt: skip
 
 
 def _light(id_: int, situation: Situation) -> Light:

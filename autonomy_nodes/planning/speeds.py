@@ -5,16 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.kinematics import Body, body_of
-from autonomy_nodes.common.lanes import Light
+from autonomy_nodes.common.lanes import Light, Rule
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.ground import Ground
 from autonomy_nodes.planning.paths import Paths
 from autonomy_nodes.planning.reference import STEP_M
+from autonomy_nodes.planning.road import StopLine
 from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic import Traffic
 
+GIVE_WAY_MPS = 4.0  # over a line at which others go first, if nobody comes: slow enough to stop for who does
 STOP_SHORT_M = 0.5  # stops are aimed this far before what must not be entered
 CLOSER_M = 0.05  # what was inside the margin at the start may come nearer by this
 TOUCH_SHARE = 0.9  # of the half width: what is nearer than that touches the body
@@ -49,21 +51,22 @@ class Leads:
     cautious_mps: np.ndarray
 
 
-def must_stop(course: Course, speed_mps: float, vehicle: Vehicle) -> list[tuple[float, int, Light]]:
-    """Return (station, id, light) of each stop line ahead that may not be crossed; unknown lights count as red.
+def must_stop(course: Course, speed_mps: float, vehicle: Vehicle) -> list[StopLine]:
+    """Return each stop line ahead that may not be crossed; unknown lights count as red.
 
     At amber we stop if that can be done with comfort.
     """
     front = course.station_m + vehicle.front_m
-    found: list[tuple[float, int, Light]] = []
+    found = []
     for stop in course.road.stop_lines:
         left_m = stop.station_m - front
-        if left_m < -0.5 or stop.light == Light.GREEN:
+        free = stop.rule == Rule.GIVE_WAY or (stop.has_light and stop.light == Light.GREEN)
+        if left_m < -0.5 or free:
             continue
         needed = speed_mps**2 / (2.0 * max(left_m, 0.01))
-        if stop.light == Light.AMBER and needed > vehicle.limits.comfort_braking_mps2:
+        if stop.has_light and stop.light == Light.AMBER and needed > vehicle.limits.comfort_braking_mps2:
             continue
-        found.append((stop.station_m, stop.id, stop.light))
+        found.append(stop)
     return found
 
 
@@ -74,9 +77,13 @@ def caps_along(
     limits = vehicle.limits
     gone, stations = paths.gone_m, stations_of(paths, course)
     curves = limits.lateral_mps2 / np.maximum(np.abs(paths.curvatures), 1e-4)
+    for stop in course.road.stop_lines:
+        if stop.rule == Rule.GIVE_WAY:
+            at = (stations > stop.station_m - vehicle.front_m - STEP_M) & (stations < stop.station_m)
+            curves = np.where(at, np.minimum(curves, GIVE_WAY_MPS**2), curves)
     stop_m = first_blocked_m(paths, gone, ground, ground_margin_m, body_of(vehicle))
-    for station, _, _ in must_stop(course, speed_mps, vehicle):
-        stop_m = np.minimum(stop_m, _last_before(stations > station, gone) - vehicle.front_m)
+    for stop in must_stop(course, speed_mps, vehicle):
+        stop_m = np.minimum(stop_m, _last_before(stations > stop.station_m, gone) - vehicle.front_m)
     stop_m = stop_m - STOP_SHORT_M
     stop_m = np.minimum(stop_m, _last_before(stations >= course.end_m, gone) + STEP_M / 2.0)
     braking = limits.comfort_braking_mps2

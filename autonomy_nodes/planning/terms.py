@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.types import Trajectory
-from autonomy_nodes.planning.contacts import boxes_overlap
+from autonomy_nodes.planning.contact_loops import soonest_touches
 from autonomy_nodes.planning.gates import View
-from autonomy_nodes.planning.rollout import STEP_S, TIMES_S
+from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.way import distance_to_go
 
 JERK_MPS3 = 2.0  # root mean square
@@ -55,24 +55,13 @@ def progress_m(seen: View) -> np.ndarray:
 
 def time_to_collision(seen: View) -> np.ndarray:
     """Return (N, R): nothing if both going on as they do would touch within 0.95 s, all from 3 s on."""
-    steps = np.arange(0, round(2.4 / STEP_S) + 1, 3)
-    drives, traffic = seen.drives, seen.traffic
-    marks = np.ones((len(drives), len(traffic.of)))
-    body, poses = seen.bodies[0]
-    poses, speeds = poses[:, steps], drives.speeds_mps[:, steps]
-    forward, half = _forward(poses[..., 2]), traffic.half_m[traffic.of]
-    own_half = np.array(body.half_m)
-    for order, ahead_s in reversed(list(enumerate(TTC_S))):
-        there = traffic.poses[:, np.minimum(steps + round(ahead_s / STEP_S), len(TIMES_S) - 1)]
-        mine = poses.copy()
-        mine[..., :2] += forward * (body.middle_m + speeds * ahead_s)[..., None]
-        n, r, t = _near(mine, there, body.half_m, half)
-        front = ((there[r, t, :2] - poses[n, t, :2]) * forward[n, t]).sum(axis=1) > 0.0
-        wanted = front & (speeds[n, t] > 0.1)
-        n, r, t = n[wanted], r[wanted], t[wanted]
-        hit = boxes_overlap(mine[n, t], np.broadcast_to(own_half, (len(n), 2)), there[r, t], half[r])
-        marks[n[hit], r[hit]] = order / len(TTC_S)
-    return marks
+    steps, aheads = np.arange(0, round(2.4 / STEP_S) + 1, 3), np.array([round(ahead / STEP_S) for ahead in TTC_S])
+    traffic, (body, poses) = seen.traffic, seen.bodies[0]
+    order = soonest_touches(
+        poses, seen.drives.speeds_mps, body.middle_m, np.array(body.half_m), traffic.poses, traffic.half_m[traffic.of],
+        steps, aheads, np.array(TTC_S),
+    )  # fmt: skip
+    return order / len(TTC_S)
 
 
 def headway(seen: View) -> np.ndarray:
@@ -230,17 +219,6 @@ def _two_least(marks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rest = marks.copy()
     np.put_along_axis(rest, whose[:, None], 1.0, axis=1)
     return marks.min(axis=1), whose, rest.min(axis=1)
-
-
-def _near(
-    mine: np.ndarray, there: np.ndarray, half: tuple[float, float], their_half: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    """Return indices n, r, t of (N, T, 3) and (R, T, 3) that may touch."""
-    one, two = mine[..., :2].astype(np.float32), there[..., :2].astype(np.float32)
-    radius = np.hypot(*half) + np.hypot(their_half[:, 0], their_half[:, 1])
-    dx = one[:, None, :, 0] - two[None, ..., 0]
-    dy = one[:, None, :, 1] - two[None, ..., 1]
-    return np.nonzero(dx * dx + dy * dy < (radius**2).astype(np.float32)[:, None])
 
 
 def _forward(heading: np.ndarray) -> np.ndarray:

@@ -115,9 +115,10 @@ def _ground_in_words(which: int, when: float, seen: View) -> str:
 
 
 def _stop_in_words(seen: View) -> str:
-    station, id_, light = must_stop(seen.course, float(seen.drives.speeds_mps[0, 0]), seen.vehicle)[0]
-    left_m = station - seen.course.station_m - seen.vehicle.front_m
-    return f'stop line {id_} {max(left_m, 0.0):.0f} m ahead, its light is {light.name.lower()}'
+    stop = must_stop(seen.course, float(seen.drives.speeds_mps[0, 0]), seen.vehicle)[0]
+    left_m = stop.station_m - seen.course.station_m - seen.vehicle.front_m
+    told = f'its light is {stop.light.name.lower()}' if stop.has_light else 'it has no light'
+    return f'stop line {stop.id} {max(left_m, 0.0):.0f} m ahead, {told}'
 
 
 def _deciding_term(
