@@ -7,7 +7,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import quaternion_of_heading
 from autonomy_nodes.common.grid import TERRAIN_LAYERS, Grid
 from autonomy_nodes.common.kinematics import Motion, moved, steered
-from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Light, Line, TrafficLights
+from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Light, Line, Rule, TrafficLights
 from autonomy_nodes.common.objects import Label, Objects, Predictions, no_objects
 from autonomy_nodes.common.sensing import Steering
 from autonomy_nodes.common.types import Articulation, EgoState
@@ -104,16 +104,18 @@ def pieces(lines, state):
     """Return map pieces in base_link of `state` from (class, id, (M, 2) line in odom) each."""
     cos, sin = math.cos(state.heading_rad), math.sin(state.heading_rad)
     turn = np.array([[cos, -sin], [sin, cos]])
-    found, classes, ids = [], [], []
-    for class_, id_, line in lines:
+    found, classes, ids, rules = [], [], [], []
+    for class_, id_, line, *told in lines:
         parts = cut((np.asarray(line, float) - state.position_m[:2]) @ turn)
         found.append(parts)
         classes += [int(class_)] * len(parts)
         ids += [id_] * len(parts)
+        rules += [told or (Rule.UNKNOWN, 0)] * len(parts)
     lengths = np.concatenate([np.isfinite(parts[..., 0]).sum(axis=1) - 1.0 for parts in found])
     return LanePieces(
         state.stamp_ns, 'base_link', np.concatenate(found), np.array(classes, np.uint8), np.array(ids, np.int64),
-        np.ones(len(ids)), lengths,
+        np.ones(len(ids)), lengths, np.array([rule for rule, _ in rules], np.uint8),
+        np.array([rule_id for _, rule_id in rules], np.int64),
     )  # fmt: skip
 
 
@@ -145,8 +147,8 @@ def narrow_lane(state, *more, **also):
     return road(state, *more, left=1.75, **also)
 
 
-def stop_line(x, id_=900):
-    return (Line.STOP_LINE, id_, np.array([[x, -1.7], [x, 1.7]]))
+def stop_line(x, id_=900, rule=Rule.LIGHT, rule_id=950, class_=Line.STOP_LINE):
+    return (class_, id_, np.array([[x, -1.7], [x, 1.7]]), rule, rule_id)
 
 
 def lights(id_, light, stamp_ns=STAMP_NS):

@@ -96,7 +96,9 @@ def lane_pieces(count=2, seed=0):
     points[:, 15:] = np.nan
     ids = np.array([-5, 2**62 + 1, 7, 8])[:count]
     classes = np.array([1, 2, 3, 4], np.uint8)[:count]
-    return LanePieces(STAMP_NS, 'base_link', points, classes, ids, np.full(count, 0.5), np.full(count, 14.0))
+    rules, rule_ids = np.array([0, 4, 1, 3], np.uint8)[:count], np.array([0, 2**61 + 3, 0, -9])[:count]
+    half, lengths = np.full(count, 0.5), np.full(count, 14.0)
+    return LanePieces(STAMP_NS, 'base_link', points, classes, ids, half, lengths, rules, rule_ids)
 
 
 def lane_match():

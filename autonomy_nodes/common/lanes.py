@@ -1,6 +1,6 @@
 """The road as stages see it: pieces of lines near the vehicle, which lane it is in, and what paint was seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -20,6 +20,17 @@ class Line(IntEnum):
     BOUNDARY = 4  # curb, fence, road edge
     STOP_LINE = 5
     CROSSWALK = 6
+    STOP_PLACE = 7  # where a rule says to stop, without paint of its own: nothing that could be seen
+
+
+class Rule(IntEnum):
+    """What the map says at a stop line; of several rules at one line the one that stands last here counts."""
+
+    UNKNOWN = 0  # not told: there may be a light
+    NONE = 1  # no rule names it: stop, then go on when it is free
+    GIVE_WAY = 2
+    STOP = 3  # a stop sign
+    LIGHT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +38,11 @@ class LanePieces:
     """N pieces of map lines, each up to 20 points about 1 m apart, in `frame` (base_link on the wire).
 
     points: (N, 20, 3) float32; points beyond a piece's end are NaN.
-    classes: (N,) uint8 `Line`. ids: (N,) int64: of the lanelet for a centerline, else of the line; the pieces of
-        one id follow one another by row, in the direction of travel.
+    classes: (N,) uint8 `Line`. ids: (N,) int64: of the lanelet for a centerline, of the rule for a stop place, else of
+        the line; the pieces of one id follow one another by row, in the direction of travel.
     confidence: (N,) in 0 to 1. valid_lengths_m: (N,) length of each piece.
+    rules: (N,) uint8 `Rule` at a stop line or place; of a centerline LIGHT where one light alone controls the lane.
+    rule_ids: (N,) int64 regulatory element of it, by which lights are told, 0 for none. Left out: not told.
     """
 
     stamp_ns: int
@@ -39,11 +52,16 @@ class LanePieces:
     ids: np.ndarray
     confidence: np.ndarray
     valid_lengths_m: np.ndarray
+    rules: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    rule_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         count = len(self.points)
         check_array('points', self.points, count, PIECE_POINTS, 3, finite=False)
-        for name in ('classes', 'ids', 'confidence', 'valid_lengths_m'):
+        for name, kind in (('rules', np.uint8), ('rule_ids', np.int64)):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(count, kind))
+        for name in ('classes', 'ids', 'confidence', 'valid_lengths_m', 'rules', 'rule_ids'):
             check_array(name, getattr(self, name), count)
 
     def line(self, class_: int, id_: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.lanes import PIECE_POINTS, LaneObservations, LanePieces, Line
 
 PAINT = (Line.DIVIDER, Line.SOLID)
+UNPAINTED = (Line.CENTERLINE, Line.STOP_PLACE)
 HALVES = ((0, PIECE_POINTS // 2), (PIECE_POINTS // 2 - 1, PIECE_POINTS))  # chunks of about 10 m; they share a point
 SECTORS = 72
 SAMPLE_M = 0.5
@@ -141,7 +142,7 @@ def compatible(mapped: np.ndarray | int, seen: np.ndarray) -> np.ndarray:
 
 def unmatched(places: np.ndarray, rows: np.ndarray, count: int, pieces: LanePieces, config: SightConfig) -> np.ndarray:
     """Return rows of the segments of which every place (S, 2) is far from all lines of the map."""
-    lines = pieces.points[pieces.classes != Line.CENTERLINE].reshape(-1, 3)[:, :2].astype(float)
+    lines = pieces.points[~np.isin(pieces.classes, UNPAINTED)].reshape(-1, 3)[:, :2].astype(float)
     lines = lines[np.isfinite(lines[:, 0])]
     lines = lines[np.hypot(lines[:, 0], lines[:, 1]) < config.near_m + 5.0]
     near = np.zeros(len(places), bool)

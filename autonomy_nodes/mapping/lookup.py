@@ -86,7 +86,7 @@ class Lookup:
         confidence = np.where(classes == Line.UNKNOWN, CONFIDENCE[Line.UNKNOWN], 1.0)
         return LanePieces(
             stamp_ns, 'base_link', points[order].astype(np.float32), classes, pieces.ids[rows],
-            confidence, pieces.lengths_m[rows],
+            confidence, pieces.lengths_m[rows], pieces.rules[rows], pieces.rule_ids[rows],
         )  # fmt: skip
 
     def _order(self, rows: np.ndarray, route: Sequence[int]) -> np.ndarray:

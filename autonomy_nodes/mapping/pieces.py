@@ -8,6 +8,7 @@ import numpy as np
 from autonomy_nodes.common.lanes import PIECE_POINTS, Line
 from autonomy_nodes.mapping.model import RoadMap
 from autonomy_nodes.mapping.polylines import arc_lengths, resampled
+from autonomy_nodes.mapping.rules import LineRules, rules_of
 
 STEP_M = 1.0
 CELL_M = 32.0
@@ -22,6 +23,7 @@ class Pieces:
     """N pieces of a whole map, ordered by class, then by line, then along it.
 
     points: (N, 20, 3) in map, NaN beyond a piece's end. classes: (N,) uint8. ids: (N,) int64. lengths_m: (N,).
+    rules: (N,) uint8 and rule_ids: (N,) int64 as in `LanePieces`.
     starts_m: (N,) where on its line the piece begins. middles: (N, 2).
     cells: cell of `CELL_M` to the rows whose middle lies in it.
     """
@@ -32,6 +34,8 @@ class Pieces:
     lengths_m: np.ndarray
     starts_m: np.ndarray
     middles: np.ndarray
+    rules: np.ndarray
+    rule_ids: np.ndarray
     cells: dict[tuple[int, int], np.ndarray]
 
     def __len__(self) -> int:
@@ -59,12 +63,14 @@ def class_of(type_: str, subtype: str) -> Line:
 
 def cut(road_map: RoadMap) -> Pieces:
     """Cut centerlines and lines of a map into pieces."""
+    rules = rules_of(road_map)
     rows = [
         (int(class_), id_, start, length, piece)
-        for class_, id_, points in _lines(road_map)
+        for class_, id_, points in _lines(road_map, rules)
         for start, length, piece in _pieces(points)
     ]
     rows.sort(key=lambda row: row[:3])
+    told = [rules.at(class_, id_) for class_, id_, *_ in rows]
     points = np.array([row[4] for row in rows]).reshape(-1, PIECE_POINTS, 3)
     middles = np.nanmean(points[:, :, :2], axis=1) if rows else np.zeros((0, 2))
     keys = np.floor(middles / CELL_M).astype(int).tolist()
@@ -74,11 +80,12 @@ def cut(road_map: RoadMap) -> Pieces:
     return Pieces(
         points, np.array([row[0] for row in rows], np.uint8), np.array([row[1] for row in rows], np.int64),
         np.array([row[3] for row in rows]), np.array([row[2] for row in rows]), middles,
+        np.array([rule for rule, _ in told], np.uint8), np.array([id_ for _, id_ in told], np.int64),
         {key: np.array(found, np.int64) for key, found in cells.items()},
     )  # fmt: skip
 
 
-def _lines(road_map: RoadMap) -> Iterator[tuple[Line, int, np.ndarray]]:
+def _lines(road_map: RoadMap, rules: LineRules) -> Iterator[tuple[Line, int, np.ndarray]]:
     """Yield class, id and (N, 3) points, in the direction of travel, of all that a vehicle has to know."""
     turned: dict[int, bool] = {}
     crossing: set[int] = set()
@@ -96,6 +103,8 @@ def _lines(road_map: RoadMap) -> Iterator[tuple[Line, int, np.ndarray]]:
             class_ = Line.CROSSWALK
         if len(line.points) > 1 and (class_ != Line.UNKNOWN or line.id in turned):
             yield class_, line.id, line.points[::-1] if turned.get(line.id, False) else line.points
+    for rule_id, points in rules.places:
+        yield Line.STOP_PLACE, rule_id, points
 
 
 def _pieces(points: np.ndarray) -> Iterator[tuple[float, float, np.ndarray]]:

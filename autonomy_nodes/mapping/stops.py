@@ -7,8 +7,8 @@ import numpy as np
 from autonomy_nodes.mapping.lane_graph import LaneGraph
 from autonomy_nodes.mapping.model import Lanelet, RoadMap
 from autonomy_nodes.mapping.polylines import arc_lengths
+from autonomy_nodes.mapping.rules import LIGHTS
 
-LIGHTS = {'traffic_light'}
 BEYOND_M = 5.0  # a stop line drawn so far before or beyond its lane belongs to that end of it
 
 

@@ -1,6 +1,7 @@
 """Tables of numbers as sensor_msgs/PointCloud2: one row an item. Their columns stand in messages/topics.py."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ SECTORS_RAD = np.deg2rad(np.arange(-180.0, 180.0, 5.0) + 2.5)  # middle of each
 KINDS = ('removed', 'added')  # of map changes, numbered from 0
 DEFAULT_STEP_S = 0.5
 MORE = '*'  # stands in a list of columns for any number of further ones
+LATER = ('rule', 'rule_low', 'rule_high')  # columns that older recordings lack
 
 
 def write_lane_pieces(pieces: LanePieces) -> bytes:
@@ -31,14 +33,16 @@ def write_lane_pieces(pieces: LanePieces) -> bytes:
     rows = _rows(LOCAL_VECTORS, len(pieces.points) * PIECE_POINTS)
     rows['x'], rows['y'], rows['z'] = pieces.points.reshape(-1, 3).T
     _write_ids(rows, np.repeat(pieces.ids, PIECE_POINTS))
+    _write_ids(rows, np.repeat(pieces.rule_ids, PIECE_POINTS), 'rule')
     columns = {'class': pieces.classes, 'confidence': pieces.confidence, 'valid_length': pieces.valid_lengths_m}
+    columns['rule'] = pieces.rules
     for name, column in columns.items():
         rows[name] = np.repeat(column, PIECE_POINTS)
     return write_points(pieces.stamp_ns, pieces.frame, rows, height=len(pieces.points))
 
 
 def read_lane_pieces(data: bytes) -> LanePieces:
-    """Read map lines."""
+    """Read map lines; of a table without columns for rules none is known."""
     table = _read(LOCAL_VECTORS, data)
     if len(table.rows) and table.width != PIECE_POINTS:
         raise DataError(f'pieces are {table.width} points wide, expected {PIECE_POINTS}')
@@ -49,7 +53,10 @@ def read_lane_pieces(data: bytes) -> LanePieces:
     first = rows[:, 0]
     ids, classes = _read_ids(first), first['class'].copy()
     confidence, lengths = first['confidence'].astype(float), first['valid_length'].astype(float)
-    return LanePieces(table.stamp_ns, table.frame, points, classes, ids, confidence, lengths)
+    found = LanePieces(table.stamp_ns, table.frame, points, classes, ids, confidence, lengths)
+    if not set(LATER) <= set(first.dtype.names or ()):
+        return found
+    return replace(found, rules=first['rule'].copy(), rule_ids=_read_ids(first, 'rule'))
 
 
 def write_lane_match(match: LaneMatch) -> bytes:
@@ -218,7 +225,9 @@ def _read(topic: Topic, data: bytes) -> Points:
         raise DataError(f'{topic.name} is in frame {table.frame!r}, expected {topic.frame!r}')
     have = table.rows.dtype
     want = _row(topic.fields)
-    wrong = [name for name in want.names or () if name not in (have.names or ()) or have[name] != want[name]]
+    there = have.names or ()
+    names = [name for name in want.names or () if name in there or name not in LATER]
+    wrong = [name for name in names if name not in there or have[name] != want[name]]
     if wrong or any(have[name].shape for name in have.names or ()):
         columns = [f'{name}:{have[name].str[1:]}' for name in have.names or ()]
         raise DataError(f'{topic.name} has columns {columns}, expected {list(topic.fields)}')
@@ -238,11 +247,12 @@ def _check_counting(name: str, have: np.ndarray, want: np.ndarray) -> None:
         raise DataError(f'column {name!r} does not count the rows')
 
 
-def _write_ids(rows: np.ndarray, ids: np.ndarray) -> None:
+def _write_ids(rows: np.ndarray, ids: np.ndarray, name: str = 'id') -> None:
     """Write 64-bit ids as two halves, since PointField has no 64-bit integers in every distribution."""
     whole = np.asarray(ids, np.int64).view(np.uint64)
-    rows['id_low'], rows['id_high'] = whole & np.uint64(0xFFFFFFFF), whole >> np.uint64(32)
+    rows[f'{name}_low'], rows[f'{name}_high'] = whole & np.uint64(0xFFFFFFFF), whole >> np.uint64(32)
 
 
-def _read_ids(rows: np.ndarray) -> np.ndarray:
-    return (rows['id_low'].astype(np.uint64) | rows['id_high'].astype(np.uint64) << np.uint64(32)).view(np.int64)
+def _read_ids(rows: np.ndarray, name: str = 'id') -> np.ndarray:
+    low, high = (rows[f'{name}_{part}'].astype(np.uint64) for part in ('low', 'high'))
+    return (low | high << np.uint64(32)).view(np.int64)

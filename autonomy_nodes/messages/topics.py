@@ -137,7 +137,10 @@ INTEGRITY = Topic(
 LOCAL_VECTORS = Topic(
     'map/local_vectors', 'sensor_msgs/msg/PointCloud2', 'base_link', 'stream', 10.0, 'map',
     'map lines near the vehicle: a row a piece, 20 points wide', joined=('prediction', 'planning', 'map_update'),
-    fields=('x:f4', 'y:f4', 'z:f4', 'class:u1', 'id_low:u4', 'id_high:u4', 'confidence:f4', 'valid_length:f4'),
+    fields=(
+        'x:f4', 'y:f4', 'z:f4', 'class:u1', 'id_low:u4', 'id_high:u4', 'confidence:f4', 'valid_length:f4', 'rule:u1',
+        'rule_low:u4', 'rule_high:u4',
+    ),
 )
 LANE_MATCH = Topic(
     'map/lane_match', 'sensor_msgs/msg/PointCloud2', 'base_link', 'stream', 10.0, 'map', 'in which lane the vehicle is',

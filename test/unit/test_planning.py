@@ -26,7 +26,7 @@ from planning_scenes import (
 )
 
 from autonomy_nodes.common.kinematics import body_of
-from autonomy_nodes.common.lanes import Light, Line, Route
+from autonomy_nodes.common.lanes import Light, Line, Route, Rule, TrafficLights
 from autonomy_nodes.common.objects import EgoProposals, SceneModes
 from autonomy_nodes.common.types import Goal
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
@@ -189,7 +189,7 @@ def test_terrain_of_the_step_before_serves_a_step_without_and_no_longer():
 @pytest.mark.parametrize('light', [Light.RED, Light.UNKNOWN, None])
 def test_it_stops_before_a_line_whose_light_is_red_or_not_known(light):
     state = ego(speed=8.0)
-    told = {} if light is None else {'lights': lights(900, light)}
+    told = {} if light is None else {'lights': lights(950, light)}
     found = plan(situation(state, **told, **narrow(state, stop_line(35.0))))
     assert front_end(found) < 35.0
     assert found.trajectory.speeds_mps[-1] == 0.0
@@ -199,28 +199,76 @@ def test_it_stops_before_a_line_whose_light_is_red_or_not_known(light):
 def test_a_green_light_is_passed_but_not_if_its_word_is_old():
     state = ego(speed=8.0)
     lane = narrow(state, stop_line(35.0))
-    assert front_end(plan(situation(state, lights=lights(900, Light.GREEN), **lane))) > 40.0
-    old = lights(900, Light.GREEN, STAMP_NS - 600_000_000)
+    assert front_end(plan(situation(state, lights=lights(950, Light.GREEN), **lane))) > 40.0
+    old = lights(950, Light.GREEN, STAMP_NS - 600_000_000)
     assert front_end(plan(situation(state, lights=old, **lane))) < 35.0
 
 
 def test_amber_stops_only_whom_it_can_stop_with_comfort():
     state = ego(speed=10.0)
-    amber = lights(900, Light.AMBER)
+    amber = lights(950, Light.AMBER)
     far = plan(situation(state, lights=amber, **narrow(state, stop_line(FRONT_M + 35.0))))  # 100 / 70 = 1.4 m/s2
     near = plan(situation(state, lights=amber, **narrow(state, stop_line(FRONT_M + 10.0))))  # 100 / 20 = 5 m/s2
     assert front_end(far) < FRONT_M + 35.0
     assert front_end(near) > FRONT_M + 20.0
 
 
-@pytest.mark.parametrize(('wait_s', 'lit', 'goes'), [(3.0, False, True), (0.0, False, False), (3.0, True, False)])
-def test_a_stop_line_without_light_is_left_after_a_while_only_where_that_is_set(wait_s, lit, goes):
+@pytest.mark.parametrize('rule', [Rule.NONE, Rule.STOP])
+@pytest.mark.parametrize('light', [None, Light.GREEN, Light.RED])
+def test_a_line_without_a_light_stops_us_whatever_lights_are_told(rule, light):
+    state = ego(speed=8.0)
+    told = {} if light is None else {'lights': TrafficLights(STAMP_NS, {900: light, 950: light, 0: light})}
+    found = plan(situation(state, **told, **narrow(state, stop_line(35.0, rule=rule, rule_id=0))))
+    assert front_end(found) < 35.0
+    assert 'it has no light' in found.decision.reason
+
+
+def test_the_lights_of_other_rules_free_no_line():
+    state = ego(speed=8.0)
+    told = TrafficLights(STAMP_NS, {900: Light.GREEN, 951: Light.GREEN})  # 900 is the line, its rule is 950
+    found = plan(situation(state, lights=told, **narrow(state, stop_line(35.0))))
+    assert front_end(found) < 35.0
+    assert any('light 950 of stop line 900 is not told' in text for text in found.words)
+
+
+def test_a_stop_place_without_paint_holds_like_a_line():
+    state = ego(speed=8.0)
+    place = narrow(state, stop_line(35.0, 950, class_=Line.STOP_PLACE))
+    assert front_end(plan(situation(state, lights=lights(950, Light.RED), **place))) < 35.0
+    assert front_end(plan(situation(state, lights=lights(950, Light.GREEN), **place))) > 40.0
+
+
+@pytest.mark.parametrize(('ours', 'goes'), [(950, True), (951, False), (0, False)])
+def test_of_two_lights_at_one_line_that_of_our_lane_counts_and_both_where_none_is_ours(ours, goes):
+    state = ego(speed=8.0)
+    told = TrafficLights(STAMP_NS, {950: Light.GREEN, 951: Light.RED})
+    lane = narrow(state, stop_line(35.0), stop_line(35.0, 951, Rule.LIGHT, 951, Line.STOP_PLACE))
+    centre = lane['pieces'].classes == Line.CENTERLINE
+    lane['pieces'].rule_ids[centre] = ours
+    assert (front_end(plan(situation(state, lights=told, **lane))) > 40.0) == goes
+
+
+def test_a_line_of_those_who_give_way_is_crossed_slowly_and_not_in_front_of_who_comes():
+    state = ego(speed=8.0)
+    lane = narrow(state, stop_line(24.0, rule=Rule.GIVE_WAY))
+    found = plan(situation(state, **lane)).trajectory
+    fronts = found.poses[:, 0] + FRONT_M
+    assert np.interp(24.0, fronts, found.speeds_mps) < 4.6  # 4.0 wanted; the brakes lag
+    assert fronts[-1] > 27.0
+    crossing = users(car(28.0, -14.0, math.pi / 2.0, 4.0))  # at the lane from 2.4 s to 5.4 s
+    assert front_end(plan(situation(state, crossing, **lane))) < fronts[-1] - 1.0
+
+
+CASES = [(3.0, Rule.STOP, True), (3.0, Rule.NONE, True), (0.0, Rule.STOP, False), (3.0, Rule.LIGHT, False),
+         (3.0, Rule.UNKNOWN, False)]  # fmt: skip
+
+
+@pytest.mark.parametrize(('wait_s', 'rule', 'goes'), CASES)
+def test_a_stop_line_is_left_after_a_while_only_where_it_has_no_light(wait_s, rule, goes):
     planner = Planner(dataclasses.replace(CONFIG, course=dataclasses.replace(CONFIG.course, stop_line_wait_s=wait_s)))
     for number in range(0, 36, 5):
-        stamp_ns = STAMP_NS + number * STEP_NS
-        state = ego(speed=0.0, stamp_ns=stamp_ns)
-        told = {'lights': lights(900, Light.RED, stamp_ns)} if lit and number == 0 else {}
-        found = planner.plan(situation(state, **told, **narrow(state, stop_line(FRONT_M + 1.0))))
+        state = ego(speed=0.0, stamp_ns=STAMP_NS + number * STEP_NS)
+        found = planner.plan(situation(state, **narrow(state, stop_line(FRONT_M + 1.0, rule=rule))))
         if number < 30:
             assert front_end(found) < FRONT_M + 1.0
     assert (front_end(found) > FRONT_M + 10.0) == goes
@@ -346,14 +394,14 @@ CAUSES = {
     'car': lambda: {'predictions': users(car(35.0, 0.0), car(40.0, 12.0, 0.0, 5.0))},
     'unknown ground': lambda: {'terrain': forget(ground(), (28.0, 130.0), (-120.0, 120.0))},
     'ground that cannot be driven': lambda: {'terrain': block(ground(), (34.0, 36.0), (-120.0, 120.0))},
-    'stop line': lambda: {'lights': lights(900, Light.RED)},
+    'stop line': lambda: {'lights': lights(950, Light.RED)},
 }
 
 
 @pytest.mark.parametrize('cause', CAUSES)
 def test_the_reason_names_the_true_cause_and_without_it_the_choice_is_another(cause):
     state = ego(speed=8.0)
-    free = {'lights': lights(900, Light.GREEN)}
+    free = {'lights': lights(950, Light.GREEN)}
     lane = narrow(state, stop_line(33.0))
     hindered = plan(situation(state, **{**free, **CAUSES[cause]()}, **lane))
     assert cause in hindered.decision.reason

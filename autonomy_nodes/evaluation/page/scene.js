@@ -118,7 +118,7 @@ function drawPoints(context, at, points, fill, size) {
   for (let i = 0; i + 2 < points.length; i += 3) context.fillRect(at.x(points[i], points[i + 1]) - size / 2, at.y(points[i], points[i + 1]) - size / 2, size, size);
 }
 
-const LINE_STYLES = [['map-line', 1, [2, 3]], ['map-lane', 1, [6, 5]], ['map-line', 1.3, [5, 4]], ['map-line', 1.6, []], ['map-edge', 2, []], ['stop', 2.4, []], ['map-lane', 2.4, [2, 3]]];
+const LINE_STYLES = [['map-line', 1, [2, 3]], ['map-lane', 1, [6, 5]], ['map-line', 1.3, [5, 4]], ['map-line', 1.6, []], ['map-edge', 2, []], ['stop', 2.4, []], ['map-lane', 2.4, [2, 3]], ['stop', 1.6, [3, 3]]];
 
 function drawLines(context, at, rows) {
   for (const row of rows) {
