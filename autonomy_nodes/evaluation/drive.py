@@ -19,11 +19,12 @@ LIVE_FACTOR, LIVE_MORE_S = 15.0, 120.0  # wall time a live drive may take on a s
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is driven. family and seed make the world."""
+    """What is driven. family and seed make the world; goal_m: how far along its route the goal lies, 0 for its end."""
 
     family: str = 'road'
     seed: int = 0
     duration_s: float = 60.0
+    goal_m: float = 0.0
 
     @property
     def name(self) -> str:
@@ -52,6 +53,7 @@ class Drive:
         told = {
             'sim.family': self.scenario.family,
             'sim.seed': self.scenario.seed,
+            'sim.goal_m': self.scenario.goal_m,
             'sim.simulation.duration_s': self.scenario.duration_s,
             'camera.cameras': ('front',),
             'perception.cameras': ('front',),

@@ -31,7 +31,8 @@ OUTPUTS = (
 class SimConfig:
     """What is driven, and how patiently.
 
-    scenario: 'FAMILY' or 'FAMILY-SEED', which goes before family and seed. rate: simulated seconds a second.
+    scenario: 'FAMILY' or 'FAMILY-SEED', which goes before family and seed. goal_m: how far along the route the goal
+    lies; 0: at its end. rate: simulated seconds a second.
     wait_for_stack_s: how long time may stand still for a stack that cannot follow; 0: it never waits.
     wait_for: nodes that must have given a sign of life before the first step; longest_wait_s: at most so long.
     end_after_s: of simulated time, from the outcome to the end.
@@ -40,6 +41,7 @@ class SimConfig:
     scenario: str = ''
     family: str = 'road'
     seed: int = 0
+    goal_m: float = 0.0
     rate: float = 1.0
     wait_for_stack_s: float = 5.0
     wait_for: tuple[str, ...] = ()
@@ -51,6 +53,8 @@ class SimConfig:
     def __post_init__(self) -> None:
         if not self.rate > 0.0:
             raise ValueError(f'rate={self.rate} must be above 0')
+        if not self.goal_m >= 0.0:
+            raise ValueError(f'goal_m={self.goal_m} must not be negative')
         chosen(self.scenario, self.family, self.seed)
 
 
@@ -60,12 +64,11 @@ class Sim(Stage):
     name = 'sim'
     config_type = SimConfig
     start_ns = START_NS
-    start_ns = START_NS
 
     def build(self, port: Port, config: SimConfig) -> None:
         """Make the world and connect it."""
         self.port, self.config = port, config
-        world = made(*chosen(config.scenario, config.family, config.seed))
+        world = made(*chosen(config.scenario, config.family, config.seed)).shortened(config.goal_m)
         self.simulation = Simulation(world, config.vehicle, config.simulation, START_NS)
         self.signals = road_map_of(world)[1] if world.lanes and world.lanes.signals else {}
         self.driver = Driver(config.vehicle)

@@ -3,7 +3,7 @@
 Frame: map, x east, y north, z up. Families of worlds stand in sim/scenes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -234,6 +234,16 @@ class World:
     weather: Weather = field(default_factory=Weather)
     origin_llh: tuple[float, float, float] = (49.0, 8.4, 110.0)
     steepest_rad: float = 0.45
+
+    def shortened(self, metres: float) -> 'World':
+        """Return the world with the goal so far along the route; as it is where that is 0 or beyond the end."""
+        steps = np.linalg.norm(np.diff(self.route, axis=0), axis=1)
+        last = int(np.searchsorted(np.cumsum(steps), metres)) + 1
+        if metres == 0.0 or last >= len(self.route):
+            return self
+        (x, y), (dx, dy) = self.route[last], self.route[last] - self.route[last - 1]
+        goal = (float(x), float(y), float(np.arctan2(dy, dx)))
+        return replace(self, task=replace(self.task, goal=goal), route=self.route[: last + 1])
 
     def z(self, x: float, y: float) -> float:
         """Return the height of the ground."""
