@@ -6,6 +6,7 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.kinematics import Body
+from autonomy_nodes.planning.ground_loops import erase_boxes
 
 OBSTACLE = 3  # in the layer 'class'; above it are holes
 OUTSIDE = np.float32(-1.0)  # clearance of a place beyond a grid
@@ -86,19 +87,12 @@ class Ground:
                 found[left] = sheet.clearance[sheet.index(xy[left])]
         return found
 
-    def exact_clearance(self, xy: np.ndarray) -> np.ndarray:
-        """Return (N,) what `clearance` tells at (N, 2), linear between the middles of cells."""
-        found = self.clearance(xy).astype(float)
-        for sheet in reversed(self.sheets):
-            place = (xy - sheet.grid.origin_m) / sheet.grid.resolution_m + 0.5
-            low = np.floor(place).astype(np.int64)
-            inside = ((low >= 1) & (low < np.array(sheet.clearance.shape) - 2)).all(axis=1)
-            (i, j), (a, b) = low[inside].T, (place - low)[inside].T
-            first, second = (
-                (1.0 - b) * sheet.clearance[row, j] + b * sheet.clearance[row, j + 1] for row in (i, i + 1)
-            )
-            found[inside] = first + a * (second - first)
-        return found
+    def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return clearance and (3,) corner and size of a cell, of the near grid and of the far one, for loops."""
+        told = [(sheet.clearance, np.array([*sheet.grid.origin_m, sheet.grid.resolution_m])) for sheet in self.sheets]
+        nothing = (np.full((2, 2), OUTSIDE, np.float32), np.array([0.0, 0.0, 1.0]))
+        near, far = (*told, nothing, nothing)[:2]
+        return *near, *far
 
     def cost(self, xy: np.ndarray) -> np.ndarray:
         """Return (...) how hard the ground at (..., 2) places is, 0 to 1; 1 where nothing is known."""
@@ -171,14 +165,12 @@ def _sheet(grid: Grid, stands: list[Box], moving: list[Box], height_m: float, se
         hard |= layers['ceiling'] < height_m + settings.headroom_m
     else:
         hard |= layers['obstacle_height'] > settings.obstacle_height_m
-    for box in stands:  # nothing can stand where we do
-        _erase(hard, grid, box, grid.resolution_m / 2.0)
+    own, others = _table(stands), _table(moving)
+    erase_boxes(hard, grid.origin_m, grid.resolution_m, own, grid.resolution_m / 2.0)  # nothing can stand where we do
     unknown = ~(known | hard)
-    for box in stands:
-        _erase(unknown, grid, box, settings.blind_m)
+    erase_boxes(unknown, grid.origin_m, grid.resolution_m, own, settings.blind_m)
     blocked = unknown | hard
-    for box in moving:
-        _erase(blocked, grid, box, grid.resolution_m)
+    erase_boxes(blocked, grid.origin_m, grid.resolution_m, others, grid.resolution_m)
     clearance = clearance_of(blocked, grid.resolution_m, settings.reach_m)
     rimmed = np.full((clearance.shape[0] + 2, clearance.shape[1] + 2), OUTSIDE, np.float32)
     rimmed[1:-1, 1:-1] = clearance
@@ -213,18 +205,6 @@ def box_of(body: Body, pose: np.ndarray) -> Box:
     return Box(np.array([*middle, pose[2]]), np.array(body.half_m))
 
 
-def _erase(mask: np.ndarray, grid: Grid, box: Box, around_m: float) -> None:
-    """Set the cells of `mask` false whose middles lie in a box or within `around_m` of it."""
-    reach = float(np.hypot(*box.half)) + around_m
-    low = np.floor((box.pose[:2] - reach - grid.origin_m) / grid.resolution_m).astype(int).clip(0, grid.shape)
-    high = np.ceil((box.pose[:2] + reach - grid.origin_m) / grid.resolution_m).astype(int).clip(0, grid.shape)
-    if (high <= low).any():
-        return
-    x = grid.origin_m[0] + (np.arange(low[0], high[0]) + 0.5) * grid.resolution_m - box.pose[0]
-    y = grid.origin_m[1] + (np.arange(low[1], high[1]) + 0.5) * grid.resolution_m - box.pose[1]
-    cos, sin = np.cos(box.pose[2]), np.sin(box.pose[2])
-    along = np.abs(x[:, None] * cos + y * sin) - box.half[0]
-    across = np.abs(y * cos - x[:, None] * sin) - box.half[1]
-    window = mask[low[0] : high[0], low[1] : high[1]]
-    window[np.hypot(along.clip(0.0), across.clip(0.0)) <= around_m] = False
-
+def _table(boxes: list[Box]) -> np.ndarray:
+    """Return (B, 5) pose and half size of boxes."""
+    return np.array([(*box.pose, *box.half) for box in boxes]).reshape(-1, 5)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.planning.reference_loops import projected
+
 STEP_M = 1.0
 SMOOTH = np.array([1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0]) / 16.0  # spreads a kink of a map line over 7 m
 COARSE = 3  # every third point is tried first; the others are found by the tangent
@@ -41,21 +43,10 @@ class Reference:
 
     def project(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (...) stations, offsets (left positive) and headings of the line beside (..., 2) places."""
-        start = self.points[0]
-        places = (xy.reshape(-1, 2) - start).astype(np.float32)
-        coarse = (self.points[::COARSE] - start).astype(np.float32)
-        distance = (coarse**2).sum(axis=1) - 2.0 * (places @ coarse.T)  # but for a part equal for all points
-        nearest = COARSE * np.argmin(distance, axis=1)
-        heading, curvature = self.headings[nearest], self.curvatures[nearest]
-        gap = xy.reshape(-1, 2) - self.points[nearest]
-        cos, sin = np.cos(heading), np.sin(heading)
-        along, left = gap[:, 0] * cos + gap[:, 1] * sin, gap[:, 1] * cos - gap[:, 0] * sin
-        near = np.abs(along) <= 2.0 * COARSE * STEP_M
-        along = np.where(near, along / np.maximum(1.0 - curvature * left, 0.3), along)  # inside of a curve is shorter
-        bend = np.where(near, curvature, 0.0)
-        left = left - 0.5 * bend * along**2 * (1.0 - bend * left)
-        shape = xy.shape[:-1]
-        return (nearest * STEP_M + along).reshape(shape), left.reshape(shape), (heading + bend * along).reshape(shape)
+        flat = np.ascontiguousarray(xy.reshape(-1, 2), float)
+        found = projected(flat, self.points, self.headings, self.curvatures, COARSE, STEP_M)
+        stations, offsets, headings = (values.reshape(xy.shape[:-1]) for values in found)
+        return stations, offsets, headings
 
 
 def reference_through(kind: str, points: np.ndarray) -> Reference:

@@ -10,15 +10,18 @@ from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.ground import Ground
+from autonomy_nodes.planning.ground_loops import body_blocked
 from autonomy_nodes.planning.paths import Paths
 from autonomy_nodes.planning.reference import STEP_M
 from autonomy_nodes.planning.road import StopLine
 from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic import Traffic
+from autonomy_nodes.planning.traffic_loops import nearest_leads
 
 GIVE_WAY_MPS = 4.0  # over a line at which others go first, if nobody comes: slow enough to stop for who does
 STOP_SHORT_M = 0.5  # stops are aimed this far before what must not be entered
 CLOSER_M = 0.05  # what was inside the margin at the start may come nearer by this
+CLOSER_TOUCHING_M = 0.01
 TOUCH_SHARE = 0.9  # of the half width: what is nearer than that touches the body
 CELL_ERROR_M = 0.3  # by which a clearance may be off that is read at the middle of a cell
 CROSSING_RAD = 0.6
@@ -121,19 +124,8 @@ def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> n
     touches the body itself may not come nearer at all.
     """
     offsets, radius = body.circles()
-    touching = TOUCH_SHARE * body.width_m / 2.0
-    forward = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
-    centres = poses[..., None, :2] + offsets[:, None] * forward[..., None, :]  # (N, T, C, 2)
-    clear = ground.clearance(centres)
-    start = np.empty((len(poses), len(offsets)))
-    start[:] = ground.exact_clearance(centres[:, 0].reshape(-1, 2)).reshape(start.shape)
-    found = np.any(clear < 0.0, axis=-1)  # a middle in a blocked cell
-    n, t, c = np.nonzero((clear < radius + margin_m + CELL_ERROR_M) & ~found[..., None])
-    exact, then = ground.exact_clearance(centres[n, t, c]), start[n, c]
-    hit = (exact < radius + margin_m) & (exact < then - CLOSER_M)
-    hit |= (exact < touching) & (exact < then - 0.01)
-    found[n[hit], t[hit]] = True
-    return found & (np.abs(poses[..., :2] - poses[:, :1, :2]).max(axis=-1) > 0.05)  # standing touches nothing new
+    touching, slack = TOUCH_SHARE * body.width_m / 2.0, (CELL_ERROR_M, CLOSER_M, CLOSER_TOUCHING_M)
+    return body_blocked(poses, offsets, radius + margin_m, touching, slack, *ground.tables())
 
 
 def lead_on(
@@ -152,24 +144,19 @@ def lead_on(
     across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
     rear_u = stations - along - course.station_m
     index = np.clip(np.round((rear_u + along) / STEP_M), 0, paths.sideways_m.shape[1] - 1).astype(np.int64)
-    inside = np.abs(offsets - paths.sideways_m[:, index]) < across + vehicle.width_m / 2.0 + BESIDE_M  # (P, R, S)
-    inside &= (rear_u[:, :1] + 2.0 * along[:, :1] > 0.0) & (rear_u + along > 0.0)
-    place = np.where(inside, rear_u, np.inf)
+    ahead = (rear_u[:, :1] + 2.0 * along[:, :1] > 0.0) & (rear_u + along > 0.0)
     likely = traffic.modes[:, int(np.argmax(traffic.probabilities))]
-    speeds = np.maximum(traffic.speeds_mps[:, ::LEAD_EVERY] * np.cos(turn), 0.0)
-    follow_u, nearest = _nearest(np.where(likely[:, None], place, np.inf))
-    follow_mps = speeds[nearest, np.arange(speeds.shape[1])]
     crossing = (np.abs(np.cos(turn)) < np.cos(CROSSING_RAD)) | (traffic.labels == Label.PEDESTRIAN)[traffic.of, None]
-    across_u = np.where(crossing, place, np.inf).min(axis=1)
+    room = across + vehicle.width_m / 2.0 + BESIDE_M
+    follow_u, nearest, across_u = nearest_leads(
+        paths.sideways_m, index, rear_u, offsets, room, ahead, np.ascontiguousarray(likely), crossing
+    )
+    speeds = np.maximum(traffic.speeds_mps[:, ::LEAD_EVERY] * np.cos(turn), 0.0)
+    follow_mps = speeds[nearest, np.arange(speeds.shape[1])]
     across_u = np.minimum.accumulate(across_u[:, ::-1], axis=1)[:, ::-1]  # until they have crossed
     cautious_mps = np.where(across_u < follow_u, 0.0, follow_mps)
     found = (follow_u, follow_mps, np.minimum(across_u, follow_u), cautious_mps)
     return Leads(*(np.repeat(values, LEAD_EVERY, axis=1)[:, : shape[1]] for values in found))
-
-
-def _nearest(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (P, S) smallest of (P, R, S) and whose way it is."""
-    return place.min(axis=1), place.argmin(axis=1)
 
 
 def _last_before(hit: np.ndarray, gone_m: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from autonomy_nodes.common.types import Trajectory
 from autonomy_nodes.planning.contact_loops import soonest_touches
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S
+from autonomy_nodes.planning.traffic_loops import least_shares, two_least
 from autonomy_nodes.planning.way import distance_to_go
 
 JERK_MPS3 = 2.0  # root mean square
@@ -75,16 +76,15 @@ def headway(seen: View) -> np.ndarray:
     along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
     across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
     lead = np.maximum(traffic.speeds_mps[:, steps] * np.cos(turn), 0.0)
-    speed = np.maximum(seen.drives.speeds_mps[:, steps], 0.0)[:, None]  # (N, 1, S)
-    front = (seen.stations_m[:, steps] + vehicle.front_m)[:, None]
-    gap = stations - along - front  # (N, R, S)
-    beside = np.abs(offsets - seen.offsets_m[:, steps][:, None]) < across + vehicle.width_m / 2.0
-    leads = beside & (gap > -vehicle.front_m) & (np.cos(turn) > 0.5)
+    speed = np.maximum(seen.drives.speeds_mps[:, steps], 0.0)  # (N, S)
     fast = speed + REACTION_S * RSS_ACCELERATION
     wanted = speed * REACTION_S + 0.5 * RSS_ACCELERATION * REACTION_S**2
-    wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2) - lead**2 / (2.0 * LEAD_BRAKING)
-    share = np.where(leads & (speed > 0.5), np.clip(gap / np.maximum(wanted, 0.5), 0.0, 1.0), 1.0)
-    return share.min(axis=2)
+    wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2)
+    return least_shares(
+        seen.stations_m[:, steps] + vehicle.front_m, speed, seen.offsets_m[:, steps], wanted,
+        stations - along, offsets, across + vehicle.width_m / 2.0, np.cos(turn) > 0.5,
+        lead**2 / (2.0 * LEAD_BRAKING), -vehicle.front_m,
+    )  # fmt: skip
 
 
 def comfort(seen: View) -> np.ndarray:
@@ -208,17 +208,12 @@ def mark(seen: View, last: Trajectory | None, weights: Weights, worst_share: flo
     traffic = seen.traffic
     everywhere = np.ones((len(seen.drives), len(traffic.probabilities)))
     nobody = (everywhere, np.full(everywhere.shape, -2), everywhere)
-    of_users = {name: _two_least(traffic.by_mode(term(seen))) if len(traffic) else nobody
-                for name, term in TERMS_OF_USERS.items()}  # fmt: skip
+    way = traffic.way_in_mode()
+    of_users = {
+        name: two_least(np.ascontiguousarray(term(seen)), way) if len(traffic) else nobody
+        for name, term in TERMS_OF_USERS.items()
+    }
     return Scores(marks, of_users, traffic.probabilities, worst_share, weights)
-
-
-def _two_least(marks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return of (N, O, K) the least over O, whose it is, and the least of the others; 1 where there is no other."""
-    whose = marks.argmin(axis=1)
-    rest = marks.copy()
-    np.put_along_axis(rest, whose[:, None], 1.0, axis=1)
-    return marks.min(axis=1), whose, rest.min(axis=1)
 
 
 def _forward(heading: np.ndarray) -> np.ndarray:

@@ -95,12 +95,11 @@ class Traffic:
         names = tuple(name for name, keep in zip(self.names, kept) if keep)
         return replace(self, names=names, of=numbers[self.of[ways]], **found)
 
-    def by_mode(self, marks: np.ndarray) -> np.ndarray:
-        """Return (N, O, K) of (N, R) marks of ways; 1 where there is no way."""
-        found = np.ones((len(marks), len(self), len(self.probabilities)))
-        for mode in range(len(self.probabilities)):
-            rows = self.modes[:, mode]
-            found[:, self.of[rows], mode] = marks[:, rows]
+    def way_in_mode(self) -> np.ndarray:
+        """Return (O, K) which of the R ways each road user goes in each mode, -1 where none."""
+        found = np.full((len(self), len(self.probabilities)), -1, np.int64)
+        way, mode = np.nonzero(self.modes)
+        found[self.of[way], mode] = way
         return found
 
     def meeting(self, poses: np.ndarray) -> 'Traffic':

@@ -1,0 +1,78 @@
+"""The loops over road users before us and over their marks, compiled."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def nearest_leads(
+    sideways: np.ndarray, index: np.ndarray, rear: np.ndarray, offsets: np.ndarray, room: np.ndarray,
+    ahead: np.ndarray, likely: np.ndarray, crossing: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (P, S) how far away the nearest of `likely` (R,) ways is on each path, whose it is, and that of crossing.
+
+    inf where there is none. sideways: (P, M) of paths beside the reference. rear: (R, S) where a road user begins
+    along it; index: its point there; offsets: beside it; room: (R, S) within which it is in the way; ahead: (R, S)
+    whether it is before us; crossing: (R, S).
+    """
+    paths, (ways, steps) = len(sideways), rear.shape
+    follow, across = np.full((paths, steps), np.inf), np.full((paths, steps), np.inf)
+    whose = np.zeros((paths, steps), np.int64)
+    for p in range(paths):
+        for r in range(ways):
+            for s in range(steps):
+                if not ahead[r, s] or not abs(offsets[r, s] - sideways[p, index[r, s]]) < room[r, s]:
+                    continue
+                if likely[r] and rear[r, s] < follow[p, s]:
+                    follow[p, s], whose[p, s] = rear[r, s], r
+                if crossing[r, s] and rear[r, s] < across[p, s]:
+                    across[p, s] = rear[r, s]
+    return follow, whose, across
+
+
+@njit(cache=True)
+def least_shares(
+    fronts: np.ndarray, speeds: np.ndarray, aside: np.ndarray, wanted: np.ndarray, rear: np.ndarray,
+    offsets: np.ndarray, room: np.ndarray, leading: np.ndarray, credit: np.ndarray, closest_m: float,
+) -> np.ndarray:
+    """Return (N, R) the least share of the wanted gap to who is in front, 1 where nobody is.
+
+    fronts, speeds, aside, wanted: (N, S) of drives: station of the front, speed, offset, gap to who stands.
+    rear, offsets, room, leading, credit: (R, S) of road users: station, offset, width within which they lead, whether
+    they go our way, and by how much less gap their braking needs. closest_m: what is further behind leads nobody.
+    """
+    (drives, steps), ways = fronts.shape, len(rear)
+    found = np.ones((drives, ways))
+    for n in range(drives):
+        for r in range(ways):
+            least = 1.0
+            for s in range(steps):
+                if not leading[r, s] or speeds[n, s] <= 0.5 or not abs(offsets[r, s] - aside[n, s]) < room[r, s]:
+                    continue
+                gap = rear[r, s] - fronts[n, s]
+                if gap > closest_m:
+                    least = min(least, max(gap / max(wanted[n, s] - credit[r, s], 0.5), 0.0))
+            found[n, r] = least
+    return found
+
+
+@njit(cache=True)
+def two_least(marks: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (N, K) the least mark over road users in each mode, whose it is, and the least of the others; at most 1.
+
+    marks: (N, R) of ways. way: (O, K) which of them each road user goes in each mode, -1 for none.
+    """
+    drives, (users, modes) = len(marks), way.shape
+    least, next_ = np.ones((drives, modes)), np.ones((drives, modes))
+    whose = np.zeros((drives, modes), np.int64)
+    for n in range(drives):
+        for k in range(modes):
+            first, second, who = np.inf, 1.0, 0
+            for o in range(users):
+                value = marks[n, way[o, k]] if way[o, k] >= 0 else 1.0
+                if value < first:
+                    first, second, who = value, min(first, 1.0), o
+                elif value < second:
+                    second = value
+            least[n, k], whose[n, k], next_[n, k] = first, who, second
+    return least, whose, next_
