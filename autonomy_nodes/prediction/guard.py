@@ -1,10 +1,10 @@
 """What no road user can do: paths that break physics are replaced, whatever made them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-
-from autonomy_nodes.common.geometry import wrapped
+from numba import njit
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,31 @@ class GuardConfig:
 
 def broken(paths: np.ndarray, xy: np.ndarray, speeds_mps: np.ndarray, step_s: float, config: GuardConfig) -> np.ndarray:
     """Return (N, K) whether a path of (N, K, P, 3) is impossible for a mover at (N, 2) `xy` with (N,) speeds."""
-    with np.errstate(invalid='ignore'):
-        steps = np.diff(paths[..., :2], axis=2)  # (N, K, P - 1, 2)
-        speeds = np.hypot(steps[..., 0], steps[..., 1]) / step_s
-        allowed = config.speed_factor * speeds_mps + config.speed_margin_mps
-        fast = speeds.max(axis=2) > allowed[:, None]
-        course = np.arctan2(steps[..., 1], steps[..., 0])
-        rates = np.abs(np.asarray(wrapped(np.diff(course, axis=2)))) / step_s
-        lateral = rates * np.minimum(speeds[..., 1:], speeds[..., :-1])
-        away = np.hypot(*np.moveaxis(paths[:, :, 0, :2] - xy[:, None], 2, 0)) > config.start_m
-        bad = fast | (lateral > config.lateral_mps2).any(axis=2) | away
-    return bad | ~np.isfinite(paths).all(axis=(2, 3))
+    allowed = config.speed_factor * speeds_mps + config.speed_margin_mps
+    return _broken(np.ascontiguousarray(paths), xy, allowed, step_s, config.lateral_mps2, config.start_m)
+
+
+@njit(cache=True)
+def _broken(
+    paths: np.ndarray, xy: np.ndarray, allowed: np.ndarray, step_s: float, lateral_mps2: float, start_m: float
+) -> np.ndarray:
+    count, modes, steps, _ = paths.shape
+    found = np.zeros((count, modes), np.bool_)
+    for n in range(count):
+        for k in range(modes):
+            path, before, course = paths[n, k], 0.0, 0.0
+            bad = not (math.hypot(path[0, 0] - xy[n, 0], path[0, 1] - xy[n, 1]) <= start_m)
+            for step in range(steps):
+                bad = bad or not (math.isfinite(path[step, 0] + path[step, 1]) and math.isfinite(path[step, 2]))
+            for step in range(steps - 1):
+                if bad:
+                    break
+                dx, dy = path[step + 1, 0] - path[step, 0], path[step + 1, 1] - path[step, 1]
+                speed, direction = math.hypot(dx, dy) / step_s, math.atan2(dy, dx)
+                bad = speed > allowed[n]
+                if step > 0:
+                    turned = abs((direction - course + math.pi) % (2.0 * math.pi) - math.pi)
+                    bad = bad or turned / step_s * min(speed, before) > lateral_mps2
+                before, course = speed, direction
+            found[n, k] = bad
+    return found

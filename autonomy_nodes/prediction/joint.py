@@ -15,32 +15,49 @@ def overlaps(movers: Movers, paths: np.ndarray) -> np.ndarray:
 
     Bodies are three circles each. Pairs that touch now already, by their boxes, do not count.
     """
-    sizes = movers.sizes_m
-    reach = sizes[:, :1] / 2.0
-    low, high = paths[..., :2].min(axis=(1, 2)) - reach, paths[..., :2].max(axis=(1, 2)) + reach  # (N, 2)
-    meet = (low[:, None] <= high[None]).all(axis=2)
-    pairs = np.argwhere(np.triu(meet & meet.T, 1))  # of whom the ways come near each other at all
-    return _touching(np.ascontiguousarray(paths), sizes, pairs)
+    return _touching(np.ascontiguousarray(paths), np.ascontiguousarray(movers.sizes_m))
 
 
 @njit(cache=True)
-def _touching(paths: np.ndarray, sizes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _touching(paths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     count, modes, steps, _ = paths.shape
     found = np.zeros((modes, count, count), np.bool_)
-    for pair in range(len(pairs)):
-        one, other = pairs[pair, 0], pairs[pair, 1]
-        longest = (sizes[one, 0] + sizes[other, 0]) / 2.0
-        width = (sizes[one, 1] + sizes[other, 1]) / 2.0 - TOLERANCE_M
-        for mode in range(modes):
-            for step in range(steps):
-                dx = paths[other, mode, step, 0] - paths[one, mode, step, 0]
-                dy = paths[other, mode, step, 1] - paths[one, mode, step, 1]
-                if dx * dx + dy * dy >= longest * longest:
-                    continue
-                if _near(paths[one, mode, step], paths[other, mode, step], sizes[one, 0], sizes[other, 0], width):
-                    found[mode, one, other] = found[mode, other, one] = step > 0
-                    break
+    low, high = _bounds(paths, sizes)
+    for one in range(count):
+        for other in range(one + 1, count):
+            if (
+                low[one, 0] > high[other, 0] or low[other, 0] > high[one, 0]
+                or low[one, 1] > high[other, 1] or low[other, 1] > high[one, 1]
+            ):  # fmt: skip
+                continue
+            longest = (sizes[one, 0] + sizes[other, 0]) / 2.0
+            width = (sizes[one, 1] + sizes[other, 1]) / 2.0 - TOLERANCE_M
+            for mode in range(modes):
+                for step in range(steps):
+                    dx = paths[other, mode, step, 0] - paths[one, mode, step, 0]
+                    dy = paths[other, mode, step, 1] - paths[one, mode, step, 1]
+                    if dx * dx + dy * dy >= longest * longest:
+                        continue
+                    if _near(paths[one, mode, step], paths[other, mode, step], sizes[one, 0], sizes[other, 0], width):
+                        found[mode, one, other] = found[mode, other, one] = step > 0
+                        break
     return found
+
+
+@njit(cache=True)
+def _bounds(paths: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, 2) lowest and highest places that each body reaches in any mode."""
+    count, modes, steps, _ = paths.shape
+    low, high = np.empty((count, 2)), np.empty((count, 2))
+    for one in range(count):
+        for axis in range(2):
+            least, most = np.inf, -np.inf
+            for mode in range(modes):
+                for step in range(steps):
+                    least = min(least, paths[one, mode, step, axis])
+                    most = max(most, paths[one, mode, step, axis])
+            low[one, axis], high[one, axis] = least - sizes[one, 0] / 2.0, most + sizes[one, 0] / 2.0
+    return low, high
 
 
 @njit(cache=True)

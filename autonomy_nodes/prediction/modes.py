@@ -1,4 +1,4 @@
-"""Few modes from many options: the likeliest that differ from one another."""
+"""Few modes from many options: the likeliest that differ from one another, and those that lead into an obstacle."""
 
 import numpy as np
 from numba import njit
@@ -33,3 +33,21 @@ def picked(
         order = np.argsort(-shares[row], kind='mergesort')
         chosen[row], shares[row] = chosen[row][order], shares[row][order]
     return chosen, shares
+
+
+@njit(cache=True)
+def runs_into(
+    paths: np.ndarray, steps: np.ndarray, heights: np.ndarray, corner_m: np.ndarray, resolution_m: float, tall_m: float
+) -> np.ndarray:
+    """Return (N, H) whether (N, H, P, 3) paths are, at one of `steps`, in a cell of (X, Y) heights above `tall_m`."""
+    found = np.zeros(paths.shape[:2], np.bool_)
+    for n in range(paths.shape[0]):
+        for option in range(paths.shape[1]):
+            for step in steps:
+                i = np.floor((paths[n, option, step, 0] - corner_m[0]) / resolution_m)
+                j = np.floor((paths[n, option, step, 1] - corner_m[1]) / resolution_m)
+                inside = 0 <= i < heights.shape[0] and 0 <= j < heights.shape[1]
+                if inside and heights[int(i), int(j)] > tall_m:
+                    found[n, option] = True
+                    break
+    return found

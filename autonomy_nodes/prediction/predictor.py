@@ -14,14 +14,14 @@ from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
-from autonomy_nodes.prediction.modes import picked
+from autonomy_nodes.prediction.modes import picked, runs_into
 from autonomy_nodes.prediction.movers import History, Movers, joined
 from autonomy_nodes.prediction.proposals import ProposalsConfig, mover_of, proposals
 
 STEPS, STEP_S, MODES = 17, 0.5, 6
 TIMES_S = STEP_S * np.arange(STEPS)
 MARKS = np.array([2, 6, 10, 16])  # steps by which paths are compared
-CLEAR = slice(4, None, 2)  # steps at which the way must be clear; nearer ones touch the object's own cells
+CLEAR = np.arange(4, STEPS, 2)  # steps at which the way must be clear; nearer ones touch the object's own cells
 TALL_M = 0.5
 
 
@@ -99,10 +99,9 @@ class Predictor:
 
     def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
         """Return the options with less weight where a path runs into what stands."""
-        blocked = terrain.at('obstacle_height', options.paths[:, :, CLEAR, :2]) > TALL_M
-        return replace(
-            options, weights=options.weights * np.where(blocked.any(axis=2), self.config.blocked_factor, 1.0)
-        )
+        layer, corner = np.ascontiguousarray(terrain.layers['obstacle_height']), terrain.origin_m
+        blocked = runs_into(options.paths, CLEAR, layer, corner, terrain.resolution_m, TALL_M)
+        return replace(options, weights=options.weights * np.where(blocked, self.config.blocked_factor, 1.0))
 
     def _apart(self, options: Hypotheses, movers: Movers) -> tuple[np.ndarray, np.ndarray]:
         """Return (N, K, P, 3) paths and (N, K) probabilities: the likeliest that differ, the likeliest first."""
