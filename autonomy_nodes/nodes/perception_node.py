@@ -60,11 +60,13 @@ class Perception(Stage):
         """Send all of it."""
         self.far_out.publish(write_grid(found.terrain_far))
         self.terrain_out.publish(write_grid(found.terrain))
-        self.clusters_out.publish(write_detected(found.clusters))
+        clusters = write_detected(found.clusters)
+        self.clusters_out.publish(clusters)
         self.obstacles_out.publish(write_cloud(found.obstacles))
         self.lanes_out.publish(write_lane_observations(found.lanes))
         self.environment_out.publish(write_words(found.environment))
-        self.objects_out.publish(write_detected(found.objects))
+        alone = found.objects is found.clusters  # no network told of others
+        self.objects_out.publish(clusters if alone else write_detected(found.objects))
 
     def _sensor_m(self) -> np.ndarray | None:
         """Return where the only LiDAR sits; None where there are several or nobody says, then less is concluded."""

@@ -13,55 +13,52 @@ _FAR = 1e9
 
 
 @njit(cache=True)
-def turned(xyz: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Return (N, 3) float32 points along the axes of odom, still about base_link. rotation: (3, 3)."""
-    out = np.empty((len(xyz), 3), np.float32)
-    r = rotation.astype(np.float32)
-    for i in range(len(xyz)):
-        x, y, z = xyz[i, 0], xyz[i, 1], xyz[i, 2]
-        out[i, 0] = r[0, 0] * x + r[0, 1] * y + r[0, 2] * z
-        out[i, 1] = r[1, 0] * x + r[1, 1] * y + r[1, 2] * z
-        out[i, 2] = r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
-    return out
-
-
-@njit(cache=True)
 def gathered(
-    points: np.ndarray,
+    xyz: np.ndarray,
     kinds: np.ndarray,
     heights: np.ndarray,
+    rotation: np.ndarray,
     shift: np.ndarray,
     resolution: float,
     cells: int,
     low: float,
-) -> np.ndarray:
-    """Return (cells, cells, 9) float32 sums of the points in each cell.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (K, 9) float32 sums of the points in each cell where there are any, and (cells, cells) their rows.
 
-    points: (N, 3) along odom about base_link. shift: (2,) from the grid's corner to base_link.
+    Row 0 is that of all cells without points.
+
+    xyz: (N, 3) in base_link. rotation: (3, 3) odom_from_base. shift: (2,) from the grid's corner to base_link.
     low: what is lower above ground than this is no obstacle. Sums of ground and of what is below: of z about base_link.
     """
-    sums = np.zeros((cells, cells, 9), np.float32)
-    sums[:, :, OVERHEAD_LOW] = np.inf
-    for n in range(len(points)):
+    sums = np.empty((min(len(xyz), cells * cells) + 1, 9), np.float32)
+    rows, count = np.zeros((cells, cells), np.int32), 1
+    sums[0, :], sums[0, OVERHEAD_LOW] = 0.0, np.inf
+    r = rotation.astype(np.float32)
+    for n in range(len(xyz)):
         kind = kinds[n]
         if kind > BELOW:  # outside
             continue
-        i = int(np.floor((points[n, 0] + shift[0]) / resolution))
-        j = int(np.floor((points[n, 1] + shift[1]) / resolution))
+        x, y, z = xyz[n, 0], xyz[n, 1], xyz[n, 2]
+        i = int(np.floor((r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + shift[0]) / resolution))
+        j = int(np.floor((r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + shift[1]) / resolution))
         if i < 0 or j < 0 or i >= cells or j >= cells:
             continue
-        cell = sums[i, j]
+        if rows[i, j] == 0:
+            rows[i, j] = count
+            sums[count, :], sums[count, OVERHEAD_LOW] = 0.0, np.inf
+            count += 1
+        row = rows[i, j]  # no view of it: to count those who hold one costs more than the sums
         if kind in (GROUND, BELOW):
-            first, z = GROUND_COUNT if kind == GROUND else BELOW_COUNT, points[n, 2]
-            cell[first] += 1
-            cell[first + 1] += z
-            cell[first + 2] += z * z
+            first, up = GROUND_COUNT if kind == GROUND else BELOW_COUNT, r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
+            sums[row, first] += 1
+            sums[row, first + 1] += up
+            sums[row, first + 2] += up * up
         elif kind == OBSTACLE and heights[n] > low:
-            cell[OBSTACLE_COUNT] += 1
-            cell[OBSTACLE_TOP] = max(cell[OBSTACLE_TOP], heights[n])
+            sums[row, OBSTACLE_COUNT] += 1
+            sums[row, OBSTACLE_TOP] = max(sums[row, OBSTACLE_TOP], heights[n])
         elif kind == OVERHEAD:
-            cell[OVERHEAD_LOW] = min(cell[OVERHEAD_LOW], heights[n])
-    return sums
+            sums[row, OVERHEAD_LOW] = min(sums[row, OVERHEAD_LOW], heights[n])
+    return sums, rows
 
 
 @njit(cache=True)

@@ -7,7 +7,7 @@ from numba import njit
 
 from autonomy_nodes.common.objects import Objects, no_objects
 from autonomy_nodes.perception.boxes import rectangles
-from autonomy_nodes.perception.components import connected
+from autonomy_nodes.perception.components import connected_in
 from autonomy_nodes.perception.ground import OBSTACLE, OVERHEAD, Ground
 from autonomy_nodes.perception.shapes import completed
 
@@ -61,49 +61,75 @@ class Clusters:
 def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Ground) -> Clusters:
     """Return what stands around the vehicle in one sweep, the points of which are (N, 3) in base_link."""
     size = int(2.0 * config.range_m / config.cell_m)
-    points, cells, cell_of, tops = _occupied(
+    points, cells, cell_of, tops, place = _occupied(
         xyz, ground.kinds, ground.heights_m, config.range_m, config.cell_m, size, config.low_m
     )
     if len(cells) == 0:
         nothing = no_objects(stamp_ns, 'base_link', tracked=False)
         return Clusters(nothing, np.zeros((0, 2)), np.zeros(0, np.int64), clutter=0)
-    labels = _labelled(config, size, cells, tops)
-    order, starts = _sorted_by(labels[cell_of], int(labels.max()) + 1)
-    chosen = points[order]  # (M, 4) x y z height, by cluster
-    fits = rectangles(np.ascontiguousarray(chosen[:, :2]), starts, config.cell_m / 2.0)
-    spans = fits[:, [2, 4]] - fits[:, [1, 3]]
+    places = (cells + 0.5) * config.cell_m - config.range_m
+    reach = (config.gap_m + config.gap_growth * np.hypot(*places.T)) / config.cell_m + 1.0  # between middles of cells
+    labels = _labelled(place, cells, tops, reach, config.split_m / config.cell_m, config.tall_m)
+    chosen, starts = _sorted_by(labels, cell_of, points)  # (M, 4) x y z height, by cluster
     counts = np.diff(starts)
-    loose = np.repeat(counts < config.fewest, counts) & (np.hypot(chosen[:, 0], chosen[:, 1]) < _CLUTTER_M)
+    fits = rectangles(chosen, starts, config.fewest, config.cell_m / 2.0)
+    spans = fits[:, [2, 4]] - fits[:, [1, 3]]
     kept = (counts >= config.fewest) & (spans.max(axis=1) <= config.longest_m)
     kept &= spans[:, 0] * spans[:, 1] <= config.largest_m2
-    lows = np.minimum.reduceat(chosen[:, 2] - chosen[:, 3], starts[:-1])  # ground below
-    top = np.zeros(len(counts))
-    np.maximum.at(top, labels, tops)
+    lows, top, loose = _outlined(chosen, starts, labels, tops, config.fewest)
     objects = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept])
     owners = np.where(kept, np.cumsum(kept) - 1, -1)[labels]
-    return Clusters(objects, (cells + 0.5) * config.cell_m - config.range_m, owners, clutter=int(loose.sum()))
+    return Clusters(objects, places, owners, clutter=loose)
 
 
-def _labelled(config: ClusterConfig, size: int, cells: np.ndarray, tops: np.ndarray) -> np.ndarray:
-    """Return the cluster of each cell; long ones are split by height."""
-    ranges = np.hypot(*((cells + 0.5) * config.cell_m - config.range_m).T)
-    reach = (config.gap_m + config.gap_growth * ranges) / config.cell_m + 1.0  # between middles of cells
-    first = connected(cells, size, reach, np.zeros(len(cells), np.int64))
-    total = int(first.max()) + 1
-    spread = np.zeros((total, 2, 2), np.int64)
-    spread[:, 0], spread[:, 1] = size, -1
-    np.minimum.at(spread[:, 0], first, cells)
-    np.maximum.at(spread[:, 1], first, cells)
-    long = (spread[:, 1] - spread[:, 0]).max(axis=1) * config.cell_m > config.split_m
-    group = first + np.where(long[first] & (tops > config.tall_m), total, 0)
-    return connected(cells, size, reach, group)
+@njit(cache=True)
+def _outlined(
+    points: np.ndarray, starts: np.ndarray, labels: np.ndarray, tops: np.ndarray, fewest: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the ground below each cluster, its top above it, and the points near by in clusters of too few."""
+    lows, top, loose = np.full(len(starts) - 1, np.inf, np.float32), np.zeros(len(starts) - 1), 0
+    for k in range(len(starts) - 1):
+        for n in range(starts[k], starts[k + 1]):
+            lows[k] = min(lows[k], points[n, 2] - points[n, 3])
+            if starts[k + 1] - starts[k] < fewest:
+                loose += np.hypot(points[n, 0], points[n, 1]) < _CLUTTER_M
+    for cell in range(len(labels)):
+        top[labels[cell]] = max(top[labels[cell]], tops[cell])
+    return lows, top, loose
+
+
+@njit(cache=True)
+def _labelled(
+    place: np.ndarray, cells: np.ndarray, tops: np.ndarray, reach: np.ndarray, longest: float, tall: float
+) -> np.ndarray:
+    """Return the cluster of each cell; what is longer than `longest` cells is split by height.
+
+    place: as `connected_in` takes it.
+    """
+    labels = connected_in(place, cells, reach, np.zeros(len(cells), np.int64))
+    total = labels.max() + 1
+    low, high = np.full((total, 2), len(place)), np.full((total, 2), -1)
+    for n in range(len(cells)):
+        for axis in range(2):
+            low[labels[n], axis] = min(low[labels[n], axis], cells[n, axis])
+            high[labels[n], axis] = max(high[labels[n], axis], cells[n, axis])
+    split = False
+    for n in range(len(cells)):
+        span = high[labels[n]] - low[labels[n]]
+        if tops[n] > tall and max(span[0], span[1]) > longest:
+            labels[n] += total
+            split = True
+    return connected_in(place, cells, reach, labels) if split else labels
 
 
 @njit(cache=True)
 def _occupied(
     xyz: np.ndarray, kinds: np.ndarray, heights: np.ndarray, range_m: float, cell_m: float, size: int, low: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return obstacle points (M, 4) x y z height, cells (C, 2), the cell of each point, and the top of each cell."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return obstacle points (M, 4) x y z height, cells (C, 2), the cell of each point, and the top of each cell.
+
+    The last is the raster (size, size) of the cells' numbers, -1 elsewhere.
+    """
     place = np.full((size, size), -1, np.int32)
     points, cell_of = np.empty((len(xyz), 4), np.float32), np.empty(len(xyz), np.int64)
     cells, tops = np.empty((len(xyz), 2), np.int64), np.zeros(len(xyz), np.float32)
@@ -118,7 +144,8 @@ def _occupied(
             place[i, j], cells[found, 0], cells[found, 1] = found, i, j
             found += 1
         cell = place[i, j]
-        points[count, :3], points[count, 3] = xyz[n], heights[n]
+        points[count, 0], points[count, 1], points[count, 2] = xyz[n, 0], xyz[n, 1], xyz[n, 2]
+        points[count, 3] = heights[n]
         cell_of[count] = cell
         tops[cell] = max(tops[cell], heights[n])
         count += 1
@@ -135,19 +162,21 @@ def _occupied(
             if layers[cell] >> layer & 1:
                 tops[cell], last = max(tops[cell], (layer + 0.5) * _LAYER_M), layer + 2
             layer += 1
-    return points[:count], cells[:found], cell_of[:count], tops[:found]
+    return points[:count], cells[:found], cell_of[:count], tops[:found], place
 
 
 @njit(cache=True)
-def _sorted_by(labels: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the order that sorts points by label, stable, and where each label starts in it (total + 1,)."""
-    starts = np.zeros(total + 2, np.int64)
-    for label in labels:
-        starts[label + 2] += 1
-    for label in range(2, total + 2):
+def _sorted_by(labels: np.ndarray, cell_of: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points (M, 4) sorted by the label of their cell, stable, and where each label starts (total + 1,)."""
+    starts = np.zeros(labels.max() + 3, np.int64)
+    for cell in cell_of:
+        starts[labels[cell] + 2] += 1
+    for label in range(2, len(starts)):
         starts[label] += starts[label - 1]
-    order = np.empty(len(labels), np.int64)
-    for n in range(len(labels)):
-        order[starts[labels[n] + 1]] = n
-        starts[labels[n] + 1] += 1
-    return order, starts[: total + 1]
+    result = np.empty_like(points)
+    for n in range(len(points)):
+        label = labels[cell_of[n]]
+        row, place = points[n], starts[label + 1]
+        result[place, 0], result[place, 1], result[place, 2], result[place, 3] = row[0], row[1], row[2], row[3]
+        starts[label + 1] = place + 1
+    return result, starts[:-1]

@@ -19,8 +19,14 @@ def connected(cells: np.ndarray, size: int, reach: np.ndarray, group: np.ndarray
     cells: (N, 2) int in [0, size). reach: (N,) distance in cells up to which a cell takes in others, possibly less than
     they would. group: (N,) cells of different groups are never joined, those of a negative one with nothing.
     """
-    count = len(cells)
     place = np.full((size, size), -1, np.int32)
+    return connected_in(place, cells, reach, group)
+
+
+@njit(cache=True)
+def connected_in(place: np.ndarray, cells: np.ndarray, reach: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Do the same in a raster `place` (size, size) of int32 in which all that is no cell is negative."""
+    count, size = len(cells), len(place)
     for n in range(count):
         place[cells[n, 0], cells[n, 1]] = n
     parents = np.arange(count)
@@ -32,7 +38,7 @@ def connected(cells: np.ndarray, size: int, reach: np.ndarray, group: np.ndarray
         for a in range(i, min(i + far + 1, size)):  # what lies before was joined from there
             for b in range(max(j - far, 0), min(j + far + 1, size)):
                 other = place[a, b]
-                if other < 0 or other == n or group[other] != group[n]:
+                if other < 0 or parents[other] == parents[n] or group[other] != group[n]:
                     continue
                 if (a - i) ** 2 + (b - j) ** 2 <= limit:
                     one, two = _root(parents, n), _root(parents, other)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numba import njit
 
 from autonomy_nodes.common.sensing import Image
 from autonomy_nodes.common.status import Level, Words
@@ -22,7 +23,7 @@ def described(
     xyz: (N, 3) in base_link. clutter: returns near by that belong to nothing. seen_range_m: (72,) of ground.
     A short view alone is no fog: walls end it too. Returns that hang in the air tell the two apart.
     """
-    far_m = float(np.percentile(np.hypot(xyz[:, 0], xyz[:, 1]), 99.0)) if len(xyz) else 0.0
+    far_m = _farthest(xyz, share=0.01) if len(xyz) else 0.0
     share = clutter / max(len(xyz), 1)
     visibility, level = 'good', Level.OK
     if len(xyz) < _FEW or (far_m < _NEAR_M and share > _THICK):
@@ -39,6 +40,21 @@ def described(
     lights = {f'light.{name}': _light(picture) for name, picture in pictures.items()}
     texts = [f'visibility {visibility}', *(f'camera {name[6:]} {light}' for name, light in lights.items())]
     return Words(stamp_ns, 'environment', level, '; '.join(texts), values | lights)
+
+
+@njit(cache=True)
+def _farthest(xyz: np.ndarray, share: float) -> float:
+    """Return the range beyond which this share of (N, 3) points lies, to the decimetre; 1 km if farther."""
+    counts = np.zeros(10_001, np.int64)
+    for n in range(len(xyz)):
+        x, y = xyz[n, 0], xyz[n, 1]
+        counts[int(min(np.sqrt(x * x + y * y) * 10.0, 10_000.0))] += 1
+    left = int(share * len(xyz))
+    for step in range(10_000, -1, -1):
+        left -= counts[step]
+        if left < 0:
+            return (step + 0.5) / 10.0
+    return 0.0
 
 
 def _light(picture: Image) -> str:

@@ -5,6 +5,7 @@ middle brightness of the ground of the same range and direction, which also even
 and the scale of the sensor do. A piece counts only with darker ground on both of its sides.
 """
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ def painted(
     config: PaintConfig, stamp_ns: int, xyz: np.ndarray, intensity: np.ndarray, ground: np.ndarray
 ) -> LaneObservations:
     """Return the pieces of paint among the points (N, 3) in base_link where `ground` (N,) is true."""
-    xyz, intensity = xyz[ground], intensity[ground]
+    xyz, intensity = _chosen(xyz, intensity, ground)
     pieces = np.zeros((0, 7))
     if len(xyz) and (top := _top(intensity)) > 0.0:  # a sensor without intensity gives zeros
         ratios = _over_median(xyz, intensity, top, config.range_m)
@@ -64,10 +65,28 @@ def painted(
     return LaneObservations(stamp_ns, segments, _classes(segments), pieces[:, 6], _seen_range(xyz))
 
 
+@njit(cache=True)
+def _chosen(xyz: np.ndarray, intensity: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points and their brightness where `which` is true."""
+    places, bright = np.empty((len(xyz), 3), xyz.dtype), np.empty(len(xyz), intensity.dtype)
+    count = 0
+    for n in range(len(xyz)):
+        if which[n]:
+            places[count, 0], places[count, 1], places[count, 2] = xyz[n, 0], xyz[n, 1], xyz[n, 2]
+            bright[count] = intensity[n]
+            count += 1
+    return places[:count], bright[:count]
+
+
+@njit(cache=True)
 def _top(intensity: np.ndarray) -> float:
     """Return the brightness that one point in a thousand exceeds, or the brightest of few."""
-    rank = max(1, len(intensity) // 1000)
-    return float(np.partition(intensity, -rank)[-rank])
+    brightest = list(intensity[: max(1, len(intensity) // 1000)])
+    heapq.heapify(brightest)
+    for value in intensity[len(brightest) :]:
+        if value > brightest[0]:
+            heapq.heapreplace(brightest, value)
+    return float(brightest[0])
 
 
 def _classes(segments: np.ndarray) -> np.ndarray:
@@ -87,8 +106,13 @@ def _seen_range(xyz: np.ndarray) -> np.ndarray:
     seen = np.zeros(_SECTORS)
     for n in range(len(xyz)):
         x, y = xyz[n, 0], xyz[n, 1]
-        sector = int((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * _SECTORS) % _SECTORS
-        seen[sector] = max(seen[sector], np.sqrt(x * x + y * y))
+        distance, place = np.sqrt(x * x + y * y), (turn_of(x, y) + 0.5) * _SECTORS
+        sector, share = int(place) % _SECTORS, place - int(place)
+        if not 0.1 < share < 0.9:  # so near to an edge that it may lie beyond: the angle is a rough one
+            if distance <= min(seen[sector], seen[(sector + (1 if share > 0.5 else -1)) % _SECTORS]):
+                continue
+            sector = int((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * _SECTORS) % _SECTORS
+        seen[sector] = max(seen[sector], distance)
     return seen
 
 
@@ -129,26 +153,32 @@ def _bright(
     xyz: np.ndarray, ratios: np.ndarray, range_m: float, cell_m: float, size: int, contrast: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean brightness of each cell (-1 where none), the bright cells (C, 2), and their heights (C,)."""
-    sums = np.zeros((size, size, 3), np.float32)
+    place = np.full((size, size), -1, np.int32)
+    sums = np.zeros((len(xyz), 3), np.float32)
+    count = 0
     for n in range(len(xyz)):
         if ratios[n] > 0.0:
             i, j = int((xyz[n, 0] + range_m) / cell_m), int((xyz[n, 1] + range_m) / cell_m)
             if i < size and j < size:
-                sums[i, j, 0] += 1.0
-                sums[i, j, 1] += ratios[n]
-                sums[i, j, 2] += xyz[n, 2]
+                if place[i, j] < 0:
+                    place[i, j] = count
+                    count += 1
+                cell = place[i, j]
+                sums[cell, 0] += 1.0
+                sums[cell, 1] += ratios[n]
+                sums[cell, 2] += xyz[n, 2]
     raster = np.full((size, size), -1.0, np.float32)
     for i in range(size):
         for j in range(size):
-            if sums[i, j, 0] > 0.0:
-                raster[i, j] = sums[i, j, 1] / sums[i, j, 0]
-    cells, heights = np.empty((len(xyz), 2), np.int64), np.empty(len(xyz))
+            if place[i, j] >= 0:
+                raster[i, j] = sums[place[i, j], 1] / sums[place[i, j], 0]
+    cells, heights = np.empty((count, 2), np.int64), np.empty(count)
     found = 0
     for i in range(size):
         for j in range(size):
             if raster[i, j] > contrast and _stands_out(raster, i, j, contrast):
                 cells[found, 0], cells[found, 1] = i, j
-                heights[found] = sums[i, j, 2] / sums[i, j, 0]
+                heights[found] = sums[place[i, j], 2] / sums[place[i, j], 0]
                 found += 1
     return raster, cells[:found], heights[:found]
 
@@ -161,8 +191,10 @@ def _stands_out(raster: np.ndarray, i: int, j: int, contrast: float) -> bool:
         for side in (-1, 1):
             for far in range(3, 6):
                 a, b = i + side * far * di, j + side * far * dj
-                around = raster[max(a - 1, 0) : max(a + 2, 0), max(b - 1, 0) : max(b + 2, 0)]
-                brightest = around.max() if around.size > 0 else -1.0
+                brightest = np.float32(-1.0)
+                for p in range(max(a - 1, 0), min(a + 2, len(raster))):
+                    for q in range(max(b - 1, 0), min(b + 2, len(raster))):
+                        brightest = max(brightest, raster[p, q])
                 if brightest >= 0.0:
                     dark += brightest * contrast < raster[i, j]
                     break

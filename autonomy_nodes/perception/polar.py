@@ -44,7 +44,7 @@ def turn_of(x: float, y: float) -> float:
 def bucket(
     xyz: np.ndarray, ring_of: np.ndarray, sectors: np.ndarray, first_cell: np.ndarray, range_m: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the cell of each point (-1 outside), the points' order by cell, and where each cell starts in it."""
+    """Return the cell of each point (-1 outside), the points (3, M) sorted by cell, and where each starts there."""
     count, cells_total = len(xyz), first_cell[-1]
     cells = np.empty(count, np.int32)
     starts = np.zeros(cells_total + 2, np.int64)
@@ -60,9 +60,10 @@ def bucket(
         starts[cells[i] + 2] += 1
     for cell in range(2, cells_total + 2):
         starts[cell] += starts[cell - 1]
-    order = np.empty(starts[cells_total + 1], np.int64)
+    points = np.empty((3, starts[cells_total + 1]), xyz.dtype)
     for i in range(count):
         if cells[i] >= 0:
-            order[starts[cells[i] + 1]] = i
-            starts[cells[i] + 1] += 1
-    return cells, order, starts[: cells_total + 1]
+            place = starts[cells[i] + 1]
+            points[0, place], points[1, place], points[2, place] = xyz[i, 0], xyz[i, 1], xyz[i, 2]
+            starts[cells[i] + 1] = place + 1
+    return cells, points, starts[: cells_total + 1]

@@ -7,25 +7,36 @@ _SLOPE_HALF = 2  # planes of 5 x 5 cells
 
 
 @njit(cache=True)
-def shape_of(elevation: np.ndarray, reach: int, resolution: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shape_of(
+    elevation: np.ndarray, reach: int, resolution: float, filling_only: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fill small holes of (X, Y) `elevation` (NaN = not seen) in place; return slope [rad], roughness [m], and filled.
 
     A hole is filled by the plane through the cells seen within `reach`, if they lie all around it and fit a plane.
+    filling_only: slope and roughness of what was seen are not wanted, and stay NaN.
     """
-    sums = _integral(elevation)
+    most = max(reach, _SLOPE_HALF)
+    sums = np.zeros((2 * most + 2, elevation.shape[1] + 1, 10))  # of the rows around the one in work, in turn
     slope = np.full(elevation.shape, np.nan, np.float32)
     roughness = np.full(elevation.shape, np.nan, np.float32)
     filled = np.zeros(elevation.shape, np.bool_)
-    plane = np.zeros(17)
+    plane, fewest = np.zeros(16), max(2 * reach + 2, 4)
+    for row in range(min(most, elevation.shape[0])):
+        _sum_row(elevation, row, sums)
     for i in range(elevation.shape[0]):
+        if i + most < elevation.shape[0]:
+            _sum_row(elevation, i + most, sums)
+        near, far = _between(sums, i, _SLOPE_HALF, len(elevation)), _between(sums, i, reach, len(elevation))
         for j in range(elevation.shape[1]):
             seen = np.isfinite(elevation[i, j])
-            if not _plane(sums, i, j, _SLOPE_HALF if seen else reach, plane):
+            if seen and filling_only:
                 continue
-            count, height, slope_i, slope_j, residual2, off_i, off_j = plane[:7]
+            if not _plane(near if seen else far, i, j, _SLOPE_HALF if seen else reach, 4 if seen else fewest, plane):
+                continue
+            height, slope_i, slope_j, residual2, off_i, off_j = plane[0], plane[1], plane[2], plane[3], plane[4], plane[5]
             if not seen:
                 centred = off_i * off_i + off_j * off_j <= (0.4 * reach) ** 2
-                if count < 2 * reach + 2 or not centred or residual2 > 0.08**2:
+                if not centred or residual2 > 0.08**2:
                     continue
                 elevation[i, j], filled[i, j] = height, True
             slope[i, j] = np.arctan(np.sqrt(slope_i * slope_i + slope_j * slope_j) / resolution)
@@ -34,44 +45,51 @@ def shape_of(elevation: np.ndarray, reach: int, resolution: float) -> tuple[np.n
 
 
 @njit(cache=True)
-def _integral(elevation: np.ndarray) -> np.ndarray:
-    """Return (X + 1, Y + 1, 10) sums from the corner on of 1, i, j, ii, ij, jj, z, iz, jz, zz over the cells seen."""
-    sums = np.zeros((elevation.shape[0] + 1, elevation.shape[1] + 1, 10))
-    row = np.zeros(10)
-    for i in range(elevation.shape[0]):
-        row[:] = 0.0
-        for j in range(elevation.shape[1]):
-            z = float(elevation[i, j])
-            if np.isfinite(z):
-                row[0] += 1.0
-                row[1] += i
-                row[2] += j
-                row[3] += i * i
-                row[4] += i * j
-                row[5] += j * j
-                row[6] += z
-                row[7] += i * z
-                row[8] += j * z
-                row[9] += z * z
-            for k in range(10):
-                sums[i + 1, j + 1, k] = sums[i, j + 1, k] + row[k]
-    return sums
+def _sum_row(elevation: np.ndarray, i: int, sums: np.ndarray) -> None:
+    """Set row i + 1 of `sums`: from the corner on of 1, i, j, ii, ij, jj, z, iz, jz, zz over the cells seen.
+
+    sums: (R, Y + 1, 10), of which row r holds each R-th row of all; column 0 is 0.
+    """
+    before, after, row = sums[i % len(sums)], sums[(i + 1) % len(sums)], np.zeros(10)
+    for j in range(elevation.shape[1]):
+        z = float(elevation[i, j])
+        if np.isfinite(z):
+            row[0] += 1.0
+            row[1] += i
+            row[2] += j
+            row[3] += i * i
+            row[4] += i * j
+            row[5] += j * j
+            row[6] += z
+            row[7] += i * z
+            row[8] += j * z
+            row[9] += z * z
+        for k in range(10):
+            after[j + 1, k] = before[j + 1, k] + row[k]
 
 
 @njit(cache=True)
-def _plane(sums: np.ndarray, i: int, j: int, half: int, plane: np.ndarray) -> bool:
-    """Fit the cells within `half` of (i, j); fill `plane`: count, height there, slopes a cell, residual^2, middle off.
+def _between(sums: np.ndarray, i: int, half: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of `sums` before and behind a band of `half` rows on both sides of i, in a grid of `rows`."""
+    return sums[max(i - half, 0) % len(sums)], sums[min(i + half + 1, rows) % len(sums)]
 
-    The rest of `plane` is room for sums.
+
+@njit(cache=True)
+def _plane(
+    band: tuple[np.ndarray, np.ndarray], i: int, j: int, half: int, fewest: int, plane: np.ndarray
+) -> bool:
+    """Fit the cells within `half` of (i, j); fill `plane`: height there, slopes a cell, residual^2, middle off.
+
+    band: of `_between`. The rest of `plane` is room for sums. Returns False, without a fit, where fewer than `fewest` cells were seen.
     """
-    i0, i1 = max(i - half, 0), min(i + half + 1, sums.shape[0] - 1)
-    j0, j1 = max(j - half, 0), min(j + half + 1, sums.shape[1] - 1)
-    n = sums[i1, j1, 0] - sums[i0, j1, 0] - sums[i1, j0, 0] + sums[i0, j0, 0]
-    if n < 4.0:
+    low, high = band
+    j0, j1 = max(j - half, 0), min(j + half + 1, len(low) - 1)
+    n = high[j1, 0] - low[j1, 0] - high[j0, 0] + low[j0, 0]
+    if n < fewest:
         return False
-    m = plane[7:]
+    m = plane[6:]
     for k in range(1, 10):
-        m[k] = (sums[i1, j1, k] - sums[i0, j1, k] - sums[i1, j0, k] + sums[i0, j0, k]) / n
+        m[k] = (high[j1, k] - low[j1, k] - high[j0, k] + low[j0, k]) / n
     cii, cij, cjj = m[3] - m[1] * m[1], m[4] - m[1] * m[2], m[5] - m[2] * m[2]
     ciz, cjz, czz = m[7] - m[1] * m[6], m[8] - m[2] * m[6], m[9] - m[6] * m[6]
     det = cii * cjj - cij * cij
@@ -79,9 +97,9 @@ def _plane(sums: np.ndarray, i: int, j: int, half: int, plane: np.ndarray) -> bo
         return False
     slope_i, slope_j = (cjj * ciz - cij * cjz) / det, (cii * cjz - cij * ciz) / det
     off_i, off_j = m[1] - i, m[2] - j
-    plane[0], plane[1], plane[2], plane[3] = n, m[6] - slope_i * off_i - slope_j * off_j, slope_i, slope_j
-    plane[4] = max(0.0, czz - slope_i * ciz - slope_j * cjz)
-    plane[5], plane[6] = off_i, off_j
+    plane[0], plane[1], plane[2] = m[6] - slope_i * off_i - slope_j * off_j, slope_i, slope_j
+    plane[3] = max(0.0, czz - slope_i * ciz - slope_j * cjz)
+    plane[4], plane[5] = off_i, off_j
     return True
 
 

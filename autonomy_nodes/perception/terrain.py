@@ -13,7 +13,7 @@ from numba import njit
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.perception import cells as columns
-from autonomy_nodes.perception.cells import gathered, seen_through, turned
+from autonomy_nodes.perception.cells import gathered, seen_through
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.surface import shape_of, steps_of
 from autonomy_nodes.perception.traversability import judged
@@ -21,6 +21,8 @@ from autonomy_nodes.perception.traversability import judged
 _ELEVATION, _VARIANCE, _EVIDENCE, _TOP, _CEILING, _SCATTER, _SEEN, _HELD = range(8)  # what is kept of a cell
 _NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0, 0.0], np.float32)
 _ONCE_FREE = -0.4  # what was seen free fades to a guess, not to unknown: the vehicle does not see what is close to it
+_KNOWN = ('variance', 'observed', 'occupancy', 'obstacle_height')
+_FAINT = 0.1  # evidence that says nothing
 _BACK_NS = SECOND_NS  # a step back in time further than this means that time jumped
 
 
@@ -86,14 +88,14 @@ class Terrain:
         self._move(ego)
         config, odom_from_base = self.config, ego.odom_from_base
         shift = ego.position_m[:2] - self._corner * config.resolution_m
-        sums = gathered(
-            turned(xyz, odom_from_base[:3, :3]), ground.kinds, ground.heights_m, shift,
+        sums, rows = gathered(
+            xyz, ground.kinds, ground.heights_m, odom_from_base[:3, :3], shift,
             config.resolution_m, config.cells, config.low_m,
         )  # fmt: skip
         limits = np.array([config.height_sigma_m, config.growth_m2ps, config.fade_s, config.resolution_m])
         table = np.zeros((0, 0), np.float32) if rays is None else rays
         place = np.array([*shift, ego.position_m[2]])
-        _renew(self._state, sums, table, sensor_m, odom_from_base[:3, :3], place, passed_s, limits)
+        _renew(self._state, sums, rows, table, sensor_m, odom_from_base[:3, :3], place, passed_s, limits)
         _stand(self._state, body_m, odom_from_base[:3, :3], place, config.resolution_m)
         return self._grid(ego)
 
@@ -124,25 +126,15 @@ class Terrain:
         self._corner = corner
         if not by.any():
             return
-        old, self._state = self._state, np.tile(_NEW, (config.cells, config.cells, 1))
-        if (abs(by) < config.cells).all():
-            (i0, j0), (i1, j1) = np.maximum(by, 0), config.cells + np.minimum(by, 0)
-            self._state[i0 - by[0] : i1 - by[0], j0 - by[1] : j1 - by[1]] = old[i0:i1, j0:j1]
+        self._state = _moved(self._state, by)
 
     def _grid(self, ego: EgoState) -> Grid:
         """Return the layers of what is known now."""
         config, state = self.config, self._state
-        elevation, seen = state[..., _ELEVATION].copy(), state[..., _SEEN] > 0.0
-        slope, roughness, filled = shape_of(elevation, config.fill_cells, config.resolution_m)
-        layers = {
-            'elevation': elevation,
-            'variance': np.where(filled, np.float32(0.04), state[..., _VARIANCE]),
-            'observed': np.where(seen, np.float32(1.0), np.where(filled, np.float32(0.5), np.float32(0.0))),
-            'occupancy': _occupancy(state[..., _EVIDENCE], filled),
-        }
-        occupied = layers['occupancy'] > 0.5
-        none = np.where(elevation == elevation, np.float32(0.0), np.float32(np.nan))  # no obstacle, where that is known
-        layers['obstacle_height'] = np.where(occupied, state[..., _TOP], none)
+        elevation = state[..., _ELEVATION].copy()
+        slope, roughness, filled = shape_of(elevation, config.fill_cells, config.resolution_m, self._far)
+        known = _known(state, elevation, filled, 1.0 / (1.0 + np.exp(-state[..., _EVIDENCE])))
+        layers = {'elevation': elevation, **dict(zip(_KNOWN, known))}
         if not self._far:
             layers |= {'slope': slope, 'step': steps_of(elevation), 'ceiling': state[..., _CEILING].copy()}
             layers['roughness'] = np.maximum(roughness, state[..., _SCATTER])
@@ -156,16 +148,49 @@ class Terrain:
         return Grid(ego.stamp_ns, 'odom', config.resolution_m, origin, {name: layers[name] for name in names})
 
 
-def _occupancy(evidence: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """Return (X, Y) probabilities; NaN where nothing is known, 0.3 in a small hole between cells that were seen."""
-    known = np.where(abs(evidence) > 0.1, 1.0 / (1.0 + np.exp(-evidence)), np.nan)
-    return np.where(filled & ~(evidence > 0.1), 0.3, known).astype(np.float32)
+@njit(cache=True)
+def _moved(state: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Return (X, Y, 8) `state` seen from a corner that lies (2,) cells farther on; what comes in is new."""
+    moved = np.empty_like(state)
+    for i in range(len(state)):
+        for j in range(len(state)):
+            a, b = i + by[0], j + by[1]
+            inside = 0 <= a < len(state) and 0 <= b < len(state)
+            for k in range(len(_NEW)):
+                moved[i, j, k] = state[a, b, k] if inside else _NEW[k]
+    return moved
+
+
+@njit(cache=True)
+def _known(state: np.ndarray, elevation: np.ndarray, filled: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """Return the (4, X, Y) layers of `_KNOWN`. likely: (X, Y) what the evidence of a cell makes of an obstacle.
+
+    Occupancy is NaN where nothing is known, 0.3 in a small hole between cells that were seen. obstacle_height is 0 where
+    it is known that there is none.
+    """
+    layers = np.full((4, *elevation.shape), np.nan, np.float32)
+    variance, observed, occupancy, height = layers[0], layers[1], layers[2], layers[3]
+    for i in range(elevation.shape[0]):
+        for j in range(elevation.shape[1]):
+            evidence = state[i, j, _EVIDENCE]
+            variance[i, j] = np.float32(0.04) if filled[i, j] else state[i, j, _VARIANCE]
+            observed[i, j] = 1.0 if state[i, j, _SEEN] > 0.0 else 0.5 if filled[i, j] else 0.0
+            if filled[i, j] and not evidence > _FAINT:
+                occupancy[i, j] = 0.3
+            elif abs(evidence) > _FAINT:
+                occupancy[i, j] = likely[i, j]
+            if occupancy[i, j] > 0.5:
+                height[i, j] = state[i, j, _TOP]
+            elif elevation[i, j] == elevation[i, j]:
+                height[i, j] = 0.0
+    return layers
 
 
 @njit(cache=True)
 def _renew(
     state: np.ndarray,
     sums: np.ndarray,
+    rows: np.ndarray,
     rays: np.ndarray,
     sensor: np.ndarray,
     rotation: np.ndarray,
@@ -173,39 +198,39 @@ def _renew(
     passed_s: float,
     limits: np.ndarray,
 ) -> None:
-    """Change (X, Y, 8) `state` by the sums of one sweep. place: (3,) base_link from the grid's corner, its height.
+    """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them. place: (3,) base_link from the grid's corner, its height.
 
     limits: sigma of a height, growth of variance, time of fading, resolution.
     """
     fading = np.exp(-passed_s / limits[2])
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
-            cell, sum_ = state[i, j], sums[i, j]
-            cell[_VARIANCE] = min(cell[_VARIANCE] + limits[1] * passed_s, 1.0) if cell[_SEEN] > 0.0 else np.nan
-            if cell[_EVIDENCE] > 0.0 or cell[_EVIDENCE] < _ONCE_FREE:
-                cell[_EVIDENCE] *= fading
-            if sum_[columns.GROUND_COUNT] > 0:
-                _see_ground(cell, sum_[:3], place[2], limits[0])
-            elif sum_[columns.BELOW_COUNT] > 3 and cell[_SEEN] == 0.0:  # the bottom beside an edge; else a reflection
-                _see_ground(cell, sum_[3:6], place[2], limits[0])
-            hits = sum_[columns.OBSTACLE_COUNT]
+            row = rows[i, j]
+            state[i, j, _VARIANCE] = min(state[i, j, _VARIANCE] + limits[1] * passed_s, 1.0) if state[i, j, _SEEN] > 0.0 else np.nan
+            if state[i, j, _EVIDENCE] > 0.0 or state[i, j, _EVIDENCE] < _ONCE_FREE:
+                state[i, j, _EVIDENCE] *= fading
+            if sums[row, columns.GROUND_COUNT] > 0:
+                _see_ground(state[i, j], sums[row, :3], place[2], limits[0])
+            elif sums[row, columns.BELOW_COUNT] > 3 and state[i, j, _SEEN] == 0.0:  # the bottom beside an edge; else a reflection
+                _see_ground(state[i, j], sums[row, 3:6], place[2], limits[0])
+            hits = sums[row, columns.OBSTACLE_COUNT]
             if hits > 0:
-                cell[_EVIDENCE] = min(cell[_EVIDENCE] + (1.2 if hits > 1 else 0.5), 3.5)
-                top = sum_[columns.OBSTACLE_TOP]
-                cell[_TOP] = top if not cell[_TOP] > top else 0.5 * (top + cell[_TOP])
-            elif sum_[columns.GROUND_COUNT] > 0:
-                cell[_EVIDENCE] = max(cell[_EVIDENCE] - 1.2, -2.5)
-            elif cell[_EVIDENCE] > 0.1 and len(rays) > 0:
+                state[i, j, _EVIDENCE] = min(state[i, j, _EVIDENCE] + (1.2 if hits > 1 else 0.5), 3.5)
+                top = sums[row, columns.OBSTACLE_TOP]
+                state[i, j, _TOP] = top if not state[i, j, _TOP] > top else 0.5 * (top + state[i, j, _TOP])
+            elif sums[row, columns.GROUND_COUNT] > 0:
+                state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, -2.5)
+            elif state[i, j, _EVIDENCE] > 0.1 and len(rays) > 0:
                 x, y = (i + 0.5) * limits[3] - place[0], (j + 0.5) * limits[3] - place[1]
-                ground = cell[_ELEVATION] - place[2] if cell[_SEEN] > 0.0 else 0.0
+                ground = state[i, j, _ELEVATION] - place[2] if state[i, j, _SEEN] > 0.0 else 0.0
                 ahead = rotation[0, 0] * x + rotation[1, 0] * y + rotation[2, 0] * ground
                 left = rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * ground
                 up = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * ground
-                if seen_through(rays, ahead, left, up + 0.5 * cell[_TOP], sensor):
-                    cell[_EVIDENCE] = max(cell[_EVIDENCE] - 1.2, 0.0)  # no obstacle there, but no ground seen either
-            cell[_HELD] = cell[_HELD] + passed_s if cell[_EVIDENCE] > 0.0 else 0.0
+                if seen_through(rays, ahead, left, up + 0.5 * state[i, j, _TOP], sensor):
+                    state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, 0.0)  # no obstacle there, but no ground seen either
+            state[i, j, _HELD] = state[i, j, _HELD] + passed_s if state[i, j, _EVIDENCE] > 0.0 else 0.0
             # a ceiling stays: it is above the vehicle, and what hangs there seldom moves
-            cell[_CEILING] = min(cell[_CEILING], sum_[columns.OVERHEAD_LOW])
+            state[i, j, _CEILING] = min(state[i, j, _CEILING], sums[row, columns.OVERHEAD_LOW])
 
 
 @njit(cache=True)
