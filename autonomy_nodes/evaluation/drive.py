@@ -55,6 +55,7 @@ class Drive:
             'sim.seed': self.scenario.seed,
             'sim.goal_m': self.scenario.goal_m,
             'sim.simulation.duration_s': self.scenario.duration_s,
+            'sim.simulation.camera.rate_hz': 2.5,  # pictures cost most of a simulated second
             'camera.cameras': ('front',),
             'perception.cameras': ('front',),
             'safety.engaged_at_start': True,

@@ -30,7 +30,7 @@ class PlayerSettings:
 
     bag: str = ''
     rate: float = 1.0
-    wait_for_stack_s: float = 5.0
+    wait_for_stack_s: float = 10.0
     wait_for: tuple[str, ...] = ()
     longest_wait_s: float = 60.0
     end_after_s: float = 1.5
