@@ -61,6 +61,7 @@ class Vehicle:
 
     front_m, rear_m: from base_link to the ends of the body.
     self_box_margin_m: points this near to the body are self hits.
+    blind_m: so near to the body its sensors do not see the ground.
     """
 
     wheelbase_m: float = 2.7
@@ -69,6 +70,7 @@ class Vehicle:
     width_m: float = 1.8
     height_m: float = 1.6
     self_box_margin_m: float = 0.2
+    blind_m: float = 4.0
     trailer: Trailer = field(default_factory=Trailer)
     limits: Limits = field(default_factory=Limits)
     mounts: dict[str, Mount] = field(default_factory=dict)  # lidar, camera, imu, gnss by any name

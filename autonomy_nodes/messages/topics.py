@@ -192,7 +192,7 @@ ENVIRONMENT = Topic(
 )
 TRACKS = Topic(
     'perception/object_recognition/tracking/objects', 'autoware_perception_msgs/msg/TrackedObjects', 'odom', 'stream',
-    10.0, 'tracking', 'objects over time, with stable ids', triggers=('prediction',),
+    10.0, 'tracking', 'objects over time, with stable ids', triggers=('prediction',), prev=('safety',),
 )
 PREDICTIONS = Topic(
     'perception/object_recognition/objects', 'autoware_perception_msgs/msg/PredictedObjects', 'odom', 'stream', 10.0,

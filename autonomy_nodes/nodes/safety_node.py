@@ -6,6 +6,7 @@ from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.grids import read_grid
 from autonomy_nodes.messages.motion import read_control_mode, read_ego
+from autonomy_nodes.messages.objects import read_tracked
 from autonomy_nodes.messages.trajectory import read_trajectory, write_trajectory
 from autonomy_nodes.messages.words import read_heartbeat, read_status, read_words, write_mrm_state
 from autonomy_nodes.nodes.port import Join, Port, Stage
@@ -29,6 +30,7 @@ class Safety(Stage):
         self.ego = port.latest(topics.ODOMETRY_PREDICTED, read_ego)
         self.obstacles = port.latest(topics.OBSTACLES, read_cloud)
         self.terrain = port.latest(topics.TERRAIN, read_grid)
+        self.tracks = port.latest(topics.TRACKS, read_tracked)
         self.integrity = port.latest(topics.INTEGRITY, read_words)
         self.map_health = port.latest(topics.MAP_HEALTH, read_words)
         self.control_mode = port.latest(topics.CONTROL_MODE, read_control_mode)
@@ -54,7 +56,10 @@ class Safety(Stage):
 
     def around(self) -> Surroundings:
         """Gather what is known besides the plan."""
-        return Surroundings(self.ego(), self.obstacles(), self.terrain(), self.integrity(), self.map_health())
+        words = self.integrity(), self.map_health()
+        return Surroundings(
+            self.ego(), self.obstacles(), self.terrain(), *words, self.tracks(), self.control_mode()
+        )  # fmt: skip
 
     def carry(self, verdict: Verdict) -> None:
         """Send what shall be driven, and say the mode."""

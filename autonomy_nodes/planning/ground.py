@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.common.footing import Box, Zone
 from autonomy_nodes.common.grid import Grid
-from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.planning.ground_loops import erase_boxes
 
 OBSTACLE = 3  # in the layer 'class'; above it are holes
@@ -18,8 +18,8 @@ class GroundSettings:
     """What ground is good enough.
 
     traversability, occupancy, observed: limits of the layers of these names. obstacle_height_m: in the far grid, which
-    tells no traversability. headroom_m: above the vehicle. blind_m: ground never seen so near to the body at the start
-    is exempt, as no sensor sees it. margin_m: kept beside the body. reach_m: clearances above are not told apart.
+    tells no traversability. headroom_m: above the vehicle. margin_m: kept beside the body. reach_m: clearances above
+    are not told apart.
     """
 
     traversability: float = 0.2
@@ -27,7 +27,6 @@ class GroundSettings:
     observed: float = 0.25
     obstacle_height_m: float = 0.3
     headroom_m: float = 0.2
-    blind_m: float = 4.0
     margin_m: float = 0.05
     reach_m: float = 2.4
     steep_rad: float = 0.4
@@ -38,14 +37,6 @@ class GroundSettings:
         for name, value in vars(self).items():
             if not value >= 0.0 or (name in ('reach_m', 'steep_rad', 'rough_m', 'observed') and value == 0.0):
                 raise ValueError(f'ground.{name}={value} must not be below 0, and above 0 for what divides')
-
-
-@dataclass(frozen=True, eq=False)
-class Box:
-    """A rectangle that stands somewhere: pose (3,) x y heading of its middle, half (2,) of length and width."""
-
-    pose: np.ndarray
-    half: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,20 +133,22 @@ class Ground:
 
 
 def read_ground(
-    grids: tuple[Grid | None, Grid | None], stands: list[Box], moving: list[Box], height_m: float,
+    grids: tuple[Grid | None, Grid | None], stands: list[Box], blind: list[Zone], moving: list[Box], height_m: float,
     settings: GroundSettings,
 ) -> Ground:
     """Return the ground of a step from terrain and far terrain.
 
-    stands: our own bodies: no obstacle is in them, and unseen cells about them are exempt. moving: road users that
-    move; where they are now there is ground, and where they will be is for their prediction to say, so their cells are
-    free here.
+    stands: our own bodies: no obstacle is in them. blind: where cells that were never seen are exempt. moving: road
+    users that move; where they are now there is ground, and where they will be is for their prediction to say, so their
+    cells are free here.
     """
-    sheets = (_sheet(grid, stands, moving, height_m, settings) for grid in grids if grid is not None)
+    sheets = (_sheet(grid, stands, blind, moving, height_m, settings) for grid in grids if grid is not None)
     return Ground(tuple(sheets), settings)
 
 
-def _sheet(grid: Grid, stands: list[Box], moving: list[Box], height_m: float, settings: GroundSettings) -> Sheet:
+def _sheet(
+    grid: Grid, stands: list[Box], blind: list[Zone], moving: list[Box], height_m: float, settings: GroundSettings
+) -> Sheet:
     layers = grid.layers
     known = (layers['observed'] > settings.observed) & np.isfinite(layers['elevation'])
     hard = layers['occupancy'] > settings.occupancy
@@ -168,7 +161,8 @@ def _sheet(grid: Grid, stands: list[Box], moving: list[Box], height_m: float, se
     own, others = _table(stands), _table(moving)
     erase_boxes(hard, grid.origin_m, grid.resolution_m, own, grid.resolution_m / 2.0)  # nothing can stand where we do
     unknown = ~(known | hard)
-    erase_boxes(unknown, grid.origin_m, grid.resolution_m, own, settings.blind_m)
+    for zone in blind:
+        erase_boxes(unknown, grid.origin_m, grid.resolution_m, _table([zone.box]), zone.around_m)
     blocked = unknown | hard
     erase_boxes(blocked, grid.origin_m, grid.resolution_m, others, grid.resolution_m)
     clearance = clearance_of(blocked, grid.resolution_m, settings.reach_m)
@@ -197,12 +191,6 @@ def clearance_of(blocked: np.ndarray, resolution_m: float, reach_m: float) -> np
         np.minimum(squared[:, :-step], further[:, step:], out=squared[:, :-step])
     metres = np.sqrt(np.arange(2 * (reach + 1) ** 2 + 1)) * resolution_m
     return (np.minimum(metres, reach_m) - resolution_m / 2.0).astype(np.float32)[squared]
-
-
-def box_of(body: Body, pose: np.ndarray) -> Box:
-    """Return where a body stands with its reference at a (3,) pose."""
-    middle = pose[:2] + body.middle_m * np.array([np.cos(pose[2]), np.sin(pose[2])])
-    return Box(np.array([*middle, pose[2]]), np.array(body.half_m))
 
 
 def _table(boxes: list[Box]) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from autonomy_nodes.common.footing import BlindZones
 from autonomy_nodes.common.types import Decision, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.answer import best_candidates, table_of_marks, trajectory_of
@@ -53,7 +54,7 @@ class Planner:
         self.config = config
         self._joint, self._way = JointModel(config.vehicle), Way()
         self._stops = StopWatch(config.course.stop_line_wait_s, config.vehicle.front_m)
-        self._terrain = TerrainMemory(config.ground.max_age_s)
+        self._terrain, self._blind = TerrainMemory(config.ground.max_age_s), BlindZones(config.vehicle.blind_m)
         self._last: Trajectory | None = None
         self._name = ''
 
@@ -62,7 +63,7 @@ class Planner:
         config, vehicle, ego = self.config, self.config.vehicle, situation.ego
         last = shifted_last(self._last, situation.stamp_ns, config.proposals)
         start = start_of(situation, last, self._joint, vehicle)
-        ground = ground_of(situation, start, self._terrain, vehicle, config.ground)
+        ground = ground_of(situation, start, self._terrain, self._blind, vehicle, config.ground)
         course = choose_course(situation, ground, self._way, self._joint, vehicle, config.course)
         course = self._stops.without_released(course, situation)
         traffic = traffic_of(situation, start, course, vehicle, config.traffic)

@@ -2,20 +2,18 @@
 
 import numpy as np
 
+from autonomy_nodes.common.footing import BlindZones, Box, bodies_at, swept_boxes
 from autonomy_nodes.common.grid import Grid
-from autonomy_nodes.common.kinematics import body_of, body_of_trailer, trailer_poses
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.contacts import boxes_overlap
 from autonomy_nodes.planning.course import Course
-from autonomy_nodes.planning.ground import Box, Ground, GroundSettings, box_of, read_ground
+from autonomy_nodes.planning.ground import Ground, GroundSettings, read_ground
 from autonomy_nodes.planning.rollout import Start
 from autonomy_nodes.planning.situation import Situation
 from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, read_traffic
 
-TRACE_S = 0.6  # so long the cells stay occupied that a road user has left
-CLOSE_M = 80.0  # cells of road users further away are left as they are
 NEAR_COURSE_M, NEAR_WAY_M = 12.0, 40.0  # who comes no nearer to a lane, or to a way over open ground, meets nobody
 BEHIND_M = 60.0
 
@@ -36,28 +34,16 @@ class TerrainMemory:
 
 
 def ground_of(
-    situation: Situation, start: Start, memory: TerrainMemory, vehicle: Vehicle, settings: GroundSettings
+    situation: Situation, start: Start, memory: TerrainMemory, blind: BlindZones, vehicle: Vehicle,
+    settings: GroundSettings,
 ) -> Ground:
     """Return the ground of a step; the cells under road users that move are left to their predictions."""
     near = memory.recall('near', situation.terrain, situation.stamp_ns)
     far = memory.recall('far', situation.terrain_far, situation.stamp_ns)
-    moving = swept_boxes(situation, start.pose[:2])
-    return read_ground((near, far), own_boxes(start, vehicle), moving, vehicle.height_m, settings)
-
-
-def swept_boxes(situation: Situation, place: np.ndarray) -> list[Box]:
-    """Return the boxes of road users that move, with where they were just before: the grid forgets them slowly."""
-    objects = situation.predictions.objects
-    velocity = np.nan_to_num(objects.velocities_mps)
-    speeds = np.hypot(velocity[:, 0], velocity[:, 1])
-    close = np.linalg.norm(objects.positions_m[:, :2] - place, axis=1) < CLOSE_M
-    found = []
-    for i in np.flatnonzero((speeds > STANDING_MPS) & close):
-        back = 0.5 * TRACE_S * velocity[i]
-        ahead = abs(np.cos(objects.headings_rad[i]) * back[0] + np.sin(objects.headings_rad[i]) * back[1])
-        half = objects.dimensions_m[i, :2] / 2.0 + np.array([ahead, 0.0])
-        found.append(Box(np.array([*(objects.positions_m[i, :2] - back), objects.headings_rad[i]]), half))
-    return found
+    own = bodies_at(start.pose, vehicle, start.joint_rad)
+    moving = swept_boxes(situation.predictions.objects, start.pose[:2])
+    zones = blind.about(own, situation.stamp_ns, situation.mode)
+    return read_ground((near, far), own, zones, moving, vehicle.height_m, settings)
 
 
 def traffic_of(
@@ -69,7 +55,7 @@ def traffic_of(
     stations, offsets, _ = course.reference.project(paths)
     beside = (np.abs(offsets) < reach) & (stations > course.station_m - BEHIND_M)
     near = beside.any(axis=(1, 2)) | (np.linalg.norm(paths - start.pose[:2], axis=-1) < reach).any(axis=(1, 2))
-    own = inside_own_body(situation, own_boxes(start, vehicle))
+    own = inside_own_body(situation, bodies_at(start.pose, vehicle, start.joint_rad))
     near &= ~own & ~_of_the_ground(situation)
     return read_traffic(situation.predictions, situation.scene_modes, near, settings)
 
@@ -90,18 +76,9 @@ def _of_the_ground(situation: Situation) -> np.ndarray:
 def missing_words(ground: Ground, situation: Situation, start: Start, vehicle: Vehicle) -> tuple[str, ...]:
     """Return what the operator should know of what is not seen."""
     words = [] if ground.sheets else ['no terrain: nothing around is known']
-    if own := int(inside_own_body(situation, own_boxes(start, vehicle)).sum()):
+    if own := int(inside_own_body(situation, bodies_at(start.pose, vehicle, start.joint_rad)).sum()):
         words.append(f'{own} objects stand inside our own body and are not counted')
     return tuple(words)
-
-
-def own_boxes(start: Start, vehicle: Vehicle) -> list[Box]:
-    """Return where our bodies stand now."""
-    boxes = [box_of(body_of(vehicle), start.pose)]
-    if vehicle.trailer.present:
-        behind = trailer_poses(start.pose, np.array(start.joint_rad), vehicle.trailer)
-        boxes.append(box_of(body_of_trailer(vehicle.trailer), behind))
-    return boxes
 
 
 def inside_own_body(situation: Situation, stands: list[Box]) -> np.ndarray:

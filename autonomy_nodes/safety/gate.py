@@ -1,11 +1,14 @@
 """The last look at a trajectory before the vehicle drives it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.common.footing import Box, Zone, box_of, within
 from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.kinematics import body_of
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
@@ -17,7 +20,8 @@ class GateSettings:
 
     hit_within_s, hit_points: as many obstacle points inside the body so soon mean that nothing could have cleared.
     ground_within_s: how far ahead in time the ground under the wheels must be known and drivable.
-    unseen_m: of it so much may lie in the gaps between the rings of a LiDAR.
+    unseen_m: of it so much may lie in the gaps between the rings of a LiDAR. track_share: of the half width, less half
+    a cell, is looked at: what the planner excuses lies further out. imminent_s: what is nearer waits for no next plan.
     """
 
     age_s: float = 0.5
@@ -33,6 +37,8 @@ class GateSettings:
     hit_points: int = 4
     ground_within_s: float = 1.0
     unseen_m: float = 1.6
+    track_share: float = 0.9
+    imminent_s: float = 0.5
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -90,26 +96,40 @@ def check_clear(trajectory: Trajectory, obstacles: PointCloud, vehicle: Vehicle,
             raise DangerError(f'trajectory runs into {inside.sum()} obstacle points within {settings.hit_within_s} s')
 
 
-def check_ground(trajectory: Trajectory, terrain: Grid, vehicle: Vehicle, settings: GateSettings) -> None:
+def check_ground(
+    trajectory: Trajectory, terrain: Grid, blind: Sequence[Zone], moving: Sequence[Box], vehicle: Vehicle,
+    settings: GateSettings,
+) -> None:  # fmt: skip
     """Raise DangerError if the front soon comes onto ground that is never drivable or was never seen.
 
-    Where the body stands at the start is exempt: the sensors cannot see under it.
+    blind: where ground that was never seen may be driven, by the rule that the planner has too. moving: road users that
+    move; whether they are in the way is for `check_clear`. What stands where our body is at the start is exempt.
+    A grid that is newer than the plan may tell what the plan could not know. Then it is only refused (DataError), and
+    the one before goes on until the next, which knows it, unless that ground is imminent.
     """
     soon = trajectory.poses[trajectory.times_s <= settings.ground_within_s]
     if np.linalg.norm(soon[-1, :2] - soon[0, :2]) < 0.1:
         return
+    body, size = body_of(vehicle), terrain.resolution_m
+    own = box_of(body, np.array([*soon[0, :2], soon[0, 3]]))
+    passing = [Zone(box, size) for box in moving]
     forward = np.stack([np.cos(soon[:, 3]), np.sin(soon[:, 3])], axis=1)
     left = np.stack([-forward[:, 1], forward[:, 0]], axis=1)
-    half = vehicle.width_m / 2.0
+    half = max(settings.track_share * vehicle.width_m / 2.0 - size / 2.0, 0.0)
+    newer = terrain.stamp_ns > trajectory.stamp_ns
     for side in (-half, half):
         track = soon[:, :2] + forward * vehicle.wheelbase_m + left * side
+        steps_m = np.linalg.norm(np.diff(track, axis=0, prepend=track[:1]), axis=1)
         ahead = (track - soon[0, :2]) @ forward[0] > vehicle.front_m
         easy = terrain.at('traversability', track)
-        if (easy[ahead] <= 0.0).any():
-            raise DangerError(f'trajectory comes onto ground that cannot be driven within {settings.ground_within_s} s')
-        steps_m = np.linalg.norm(np.diff(track, axis=0, prepend=track[:1]), axis=1)
-        if steps_m[ahead & np.isnan(easy)].sum() > settings.unseen_m:
-            raise DangerError(f'trajectory comes onto ground that was never seen within {settings.ground_within_s} s')
+        denied = ahead & (easy <= 0.0) & ~within([Zone(own, size / 2.0), *passing], terrain, track)
+        unseen = ahead & np.isnan(easy) & ~within([*blind, *passing], terrain, track)
+        unseen &= np.cumsum(np.where(unseen, steps_m, 0.0)) > settings.unseen_m
+        for found, why in ((denied, 'that cannot be driven'), (unseen, 'that was never seen')):
+            if found.any():
+                text = f'trajectory comes onto ground {why} within {settings.ground_within_s} s'
+                waits = newer and trajectory.times_s[np.argmax(found)] > settings.imminent_s
+                raise DataError(text) if waits else DangerError(text)
 
 
 def at_time(trajectory: Trajectory, time_s: float) -> np.ndarray:

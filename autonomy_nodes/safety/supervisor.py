@@ -1,15 +1,20 @@
 """The stage that owns the mode: it lets a trajectory pass, or drives the contingency, or stops by itself."""
 
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
+from autonomy_nodes.common.footing import BlindZones, bodies_at, swept_boxes
 from autonomy_nodes.common.grid import Grid
-from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.objects import Objects
+from autonomy_nodes.common.sensing import ControlMode, PointCloud
 from autonomy_nodes.common.status import Level, Manoeuvre, Mode, Words
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.safety.gate import DangerError, GateSettings, check, check_clear, check_ground
 from autonomy_nodes.safety.health import Health, HealthSettings
 from autonomy_nodes.safety.stopping import emergency_stop, resumed
+
+TRACKS_AGE_NS = 3 * SECOND_NS // 10  # road users are taken out of a grid that is not older or newer than this
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Surroundings:
     terrain: Grid | None = None
     integrity: Words | None = None
     map_health: Words | None = None
+    tracks: Objects | None = None
+    control_mode: ControlMode | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Supervisor:
     def __init__(self, settings: SafetySettings) -> None:
         self.settings = settings
         self.health = Health(settings.health)
+        self._blind = BlindZones(settings.vehicle.blind_m)
         self.engaged = settings.engaged_at_start
         self.mode = Mode.INIT
         self._last_ns: int | None = None  # stamp of the newest valid plan
@@ -115,7 +123,10 @@ class Supervisor:
             check(trajectory, around.ego, settings.vehicle, settings.gate)
         if plan.stamp_ns == around.obstacles.stamp_ns and plan.speeds_mps.max() > 0.3:
             check_clear(plan, around.obstacles, settings.vehicle, settings.gate)
-        check_ground(plan, around.terrain, settings.vehicle, settings.gate)
+        here = plan.poses[0, [0, 1, 3]]
+        blind = self._blind.about(bodies_at(here, settings.vehicle), plan.stamp_ns, around.control_mode)
+        moving = swept_boxes(around.tracks, here[:2]) if _is_of(around.tracks, around.terrain) else []
+        check_ground(plan, around.terrain, blind, moving, settings.vehicle, settings.gate)
 
     def _verdict(
         self, around: Surroundings, now_ns: int, plan: Trajectory | None = None, harm: str = '', fault: str = ''
@@ -163,6 +174,11 @@ class Supervisor:
         """Start anew: time jumped back."""
         self.health.forget()
         self.mode, self._last_ns, self._contingency, self._stop, self._good = Mode.INIT, None, None, None, 0
+
+
+def _is_of(tracks: Objects | None, terrain: Grid) -> TypeGuard[Objects]:
+    """Return whether the road users are those that a grid shows."""
+    return tracks is not None and abs(tracks.stamp_ns - terrain.stamp_ns) <= TRACKS_AGE_NS
 
 
 def _complaints(around: Surroundings) -> list[str]:

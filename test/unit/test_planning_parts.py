@@ -23,6 +23,7 @@ from planning_scenes import (
     users,
 )
 
+from autonomy_nodes.common.footing import Box, Zone
 from autonomy_nodes.common.grid import FAR_LAYERS
 from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.common.lanes import Line, Route
@@ -30,7 +31,7 @@ from autonomy_nodes.common.types import Articulation
 from autonomy_nodes.common.vehicle import Limits, Trailer, Vehicle
 from autonomy_nodes.planning.contacts import boxes_overlap, contacts
 from autonomy_nodes.planning.course import CourseSettings, choose_course, speed_for_sight
-from autonomy_nodes.planning.ground import Box, GroundSettings, clearance_of, read_ground
+from autonomy_nodes.planning.ground import GroundSettings, clearance_of, read_ground
 from autonomy_nodes.planning.paths import arcs, shifted, through
 from autonomy_nodes.planning.reference import reference_through
 from autonomy_nodes.planning.road import road_along
@@ -227,7 +228,8 @@ def test_clearance_agrees_with_trying_every_cell(seed):
 
 
 def read(grid, far=None, moving=(), stands=()):
-    return read_ground((grid, far), list(stands), list(moving), 1.6, GroundSettings())
+    zones = [Zone(box, 4.0) for box in stands]
+    return read_ground((grid, far), list(stands), zones, list(moving), 1.6, GroundSettings())
 
 
 def test_unknown_ground_is_blocked_but_not_where_we_stand():
@@ -267,7 +269,7 @@ def test_a_low_ceiling_blocks_a_high_vehicle_only():
     grid = ground(cells=50)
     grid.layers['ceiling'][:] = 3.0
     low, high = (
-        read_ground((grid, None), [], [], height, GroundSettings()).clearance(np.zeros((1, 2))) for height in (1.6, 3.6)
+        read_ground((grid, None), [], [], [], height, GroundSettings()).clearance(np.zeros((1, 2))) for height in (1.6, 3.6)
     )
     assert low[0] > 0.0
     assert high[0] < 0.0

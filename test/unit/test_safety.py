@@ -226,10 +226,10 @@ def test_obstacle_points_are_turned_into_the_frame_of_the_trajectory():
 @pytest.mark.parametrize('value, told', [(0.0, 'cannot be driven'), (np.nan, 'never seen')])
 def test_ground_ahead_must_be_known_and_drivable(value, told):
     terrain = ground()
-    check_ground(drive(), terrain, Vehicle(), GateSettings())
+    check_ground(drive(), terrain, [], [], Vehicle(), GateSettings())
     terrain.layers['traversability'][60:, :] = value  # from x = 4 m on; the front of the wheels gets to 2.7 + 5
     with pytest.raises(DangerError, match=told):
-        check_ground(drive(), terrain, Vehicle(), GateSettings())
+        check_ground(drive(), terrain, [], [], Vehicle(), GateSettings())
 
 
 @pytest.mark.parametrize('cells, refused', [(3, False), (5, True)])  # of 0.4 m, in steps of 0.5 m
@@ -238,13 +238,13 @@ def test_a_gap_between_the_rings_of_a_lidar_is_no_danger_but_a_longer_one_is(cel
     terrain.layers['traversability'][64 : 64 + cells, :] = np.nan  # from x = 5.6 m on
     if refused:
         with pytest.raises(DangerError, match='never seen'):
-            check_ground(drive(), terrain, Vehicle(), GateSettings())
+            check_ground(drive(), terrain, [], [], Vehicle(), GateSettings())
     else:
-        check_ground(drive(), terrain, Vehicle(), GateSettings())
+        check_ground(drive(), terrain, [], [], Vehicle(), GateSettings())
 
 
 def test_a_standing_vehicle_needs_no_ground_ahead():
-    check_ground(drive(speed=0.0), ground(np.nan), Vehicle(), GateSettings())
+    check_ground(drive(speed=0.0), ground(np.nan), [], [], Vehicle(), GateSettings())
 
 
 def test_what_is_left_of_a_stop_starts_now_and_ends_standing():
