@@ -128,7 +128,7 @@ ODOMETRY_PREDICTED = Topic(
 )
 POSE = Topic(
     'localization/pose', 'geometry_msgs/msg/PoseWithCovarianceStamped', 'map', 'stream', 10.0, 'localization',
-    'pose in map, while one is known', joined=('map', 'map_update'),
+    'pose in map, while one is known', joined=('map', 'map_update', 'planning'),
 )
 INTEGRITY = Topic(
     'localization/integrity', 'diagnostic_msgs/msg/DiagnosticArray', '', 'health', 10.0, 'localization',

@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from autonomy_nodes.common.lanes import Route
 from autonomy_nodes.common.objects import Predictions
 from autonomy_nodes.common.status import Level, Words
-from autonomy_nodes.common.types import EgoState, Goal
+from autonomy_nodes.common.types import EgoState
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.driving import read_articulation, read_control_mode, read_steering
 from autonomy_nodes.messages.grids import read_grid
 from autonomy_nodes.messages.markers import Mark, write_markers
-from autonomy_nodes.messages.motion import read_ego, read_goal
+from autonomy_nodes.messages.motion import read_ego, read_goal, read_pose
 from autonomy_nodes.messages.objects import read_predictions
 from autonomy_nodes.messages.roads import read_route, read_traffic_lights
 from autonomy_nodes.messages.tables import (
@@ -25,11 +24,13 @@ from autonomy_nodes.messages.tables import (
 from autonomy_nodes.messages.trajectory import write_trajectory
 from autonomy_nodes.messages.words import read_words, write_decision
 from autonomy_nodes.nodes.port import Join, Port, Stage
+from autonomy_nodes.planning.goal import GoalPlace, route_to
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.situation import Plan, Situation
 
 JOINS = (
     Join(topics.ODOMETRY, read_ego, must=True),
+    Join(topics.POSE, read_pose),
     Join(topics.SCENE_MODES, read_scene_modes),
     Join(topics.EGO_PROPOSALS, read_ego_proposals),
     Join(topics.TERRAIN, read_grid),
@@ -49,7 +50,7 @@ class Planning(Stage):
 
     def build(self, port: Port, config: PlannerConfig) -> None:
         """Create the planner and connect it."""
-        self.port, self.planner = port, Planner(config)
+        self.port, self.planner, self.goal_place = port, Planner(config), GoalPlace()
         self.contingency_out, self.marks_out = port.publisher(topics.CONTINGENCY), port.publisher(topics.MARKS)
         self.decision_out, self.candidates_out = port.publisher(topics.DECISION), port.publisher(topics.CANDIDATES)
         self.planned_out = port.publisher(topics.PLANNED)
@@ -63,10 +64,14 @@ class Planning(Stage):
 
     def plan(self, predictions: Predictions, ego: EgoState, *partners: Any) -> None:
         """Plan one step; the plan goes last, since it starts safety."""
-        modes, proposals, terrain, far, pieces, lane, environment = partners
-        route = self.route()
+        pose, modes, proposals, terrain, far, pieces, lane, environment = partners
+        asked = self.goal_pose()
+        goal, why_not = self.goal_place.in_odom(asked, ego, pose)
+        if why_not:
+            self.port.say(Level.WARN, why_not)
         situation = Situation(
-            ego, predictions, modes, proposals, terrain, far, pieces, lane, route, self._goal(route), self.lights(),
+            ego, predictions, modes, proposals, terrain, far, pieces, lane, route_to(asked, self.route()), goal,
+            self.lights(),
             _visibility(environment), self.steering(), self.articulation(), self.mode(),
         )  # fmt: skip
         plan = self.planner.plan(situation)
@@ -85,15 +90,6 @@ class Planning(Stage):
         if self.candidates_out.wanted():
             self.candidates_out.publish(write_markers(stamp_ns, 'odom', _drawn(plan), 'candidates'))
         self.planned_out.publish(write_trajectory(plan.trajectory))
-
-    def _goal(self, route: Route | None) -> Goal | None:
-        """Return the goal if it is given in odom; one in map is reached by the route alone."""
-        goal = self.goal_pose()
-        if goal is None or goal.frame == 'odom':
-            return goal
-        if route is None:
-            self.port.say(Level.WARN, f'goal in {goal.frame} without a route: it is not approached')
-        return None
 
 
 def _drawn(plan: Plan) -> list[Mark]:

@@ -19,6 +19,7 @@ AHEAD_M = 150.0  # no reference is needed further than the vehicle can go within
 BEHIND_M = 20.0
 BLEND_M = 24.0  # length over which a route changes lanes
 WAY_ROOM_M = 0.5  # kept beside the body by a way round obstacles
+PASSED_M = 5.0  # a goal this far behind us was not just passed
 JOIN_M = 3.0  # lanes that follow one another meet within this
 
 
@@ -80,7 +81,7 @@ def choose_course(
 ) -> Course:
     """Return the course for this step, no faster than the sensors see and the trailer's angle is known."""
     course = _lane_course(situation, vehicle, settings) or _free_course(situation, ground, way, vehicle, settings)
-    words, speed = [], min(course.speed_mps, speed_for_sight(situation.visibility_m, vehicle))
+    words, speed = list(course.words), min(course.speed_mps, speed_for_sight(situation.visibility_m, vehicle))
     if vehicle.trailer.present and not joint.told:
         words.append('no articulation angle: it is modelled from odometry')
         if not joint.settled:
@@ -106,23 +107,44 @@ def _lane_course(situation: Situation, vehicle: Vehicle, settings: CourseSetting
         return None
     kind, ids, points, complete = found
     ego = situation.ego
+    words: tuple[str, ...] = ()
     reference = reference_through(kind, moved(points, ego.odom_from_base)[:, :2])
     station, offset, heading = _placed(reference, situation)
     wrong_way = abs(float(wrapped(ego.heading_rad - heading))) > np.pi / 2.0
     if abs(offset) > settings.lane_reach_m or wrong_way:
         return None
     end_m, end = (reference.length_m, 'end of the route') if complete else (np.inf, '')
-    if situation.goal is not None:
-        at, beside, _ = reference.project(np.asarray(situation.goal.position_m[:2], float))
-        if abs(beside) < settings.lane_reach_m and at < reference.length_m:
-            end_m, end = float(at), 'goal'
+    if (goal_m := _goal_along(reference, station, kind, ids, situation, settings)) is not None:
+        end_m, end = goal_m, 'goal'
+    elif kind == 'lane' and situation.goal is not None:
+        words = ('the goal is not approached: the lane is followed, and no route leads there',)
     told = np.zeros(0) if situation.lane is None else situation.lane.speed_limits_mps[:1]
     speed = min(vehicle.limits.speed_mps, float(np.min(told[np.isfinite(told)], initial=np.inf)))
     road = road_along(reference, station, situation, ids)
     return _arrived(
-        Course(reference, station, offset, float(wrapped(ego.heading_rad - heading)), speed, road, end_m, end),
+        Course(
+            reference, station, offset, float(wrapped(ego.heading_rad - heading)), speed, road, end_m, end, words=words
+        ),
         situation, settings,
     )  # fmt: skip
+
+
+def _goal_along(
+    reference: Reference, station_m: float, kind: str, ids: tuple[int, ...], situation: Situation,
+    settings: CourseSettings,
+) -> float | None:  # fmt: skip
+    """Return the station of the goal where it lies on this course, else None.
+
+    A route may pass by its goal before it gets there: only its last lanelet leads to it, and not where it lies behind
+    us and the route goes round to it.
+    """
+    goal, route = situation.goal, situation.route
+    if goal is None or (kind == 'route' and route is not None and ids[-1] != route.lanelet_ids[-1]):
+        return None
+    at, beside, _ = reference.project(np.asarray(goal.position_m[:2], float))
+    if kind == 'route' and len(ids) > 1 and at < station_m - PASSED_M:
+        return None
+    return float(at) if abs(beside) < settings.lane_reach_m and at < reference.length_m else None
 
 
 def _free_course(

@@ -2,23 +2,29 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from planning_scenes import STAMP_NS, ego, ground, narrow_lane, pedestrian, users
 
+from autonomy_nodes.common.geometry import matrix_of, moved, quaternion_of, quaternion_of_heading, wrapped
+from autonomy_nodes.common.lanes import Route
 from autonomy_nodes.common.sensing import ControlMode, Steering
 from autonomy_nodes.common.status import Level, Words
-from autonomy_nodes.common.types import Goal
+from autonomy_nodes.common.types import Goal, Pose
 from autonomy_nodes.control.follower import FollowerConfig
 from autonomy_nodes.evaluation.lockstep import Event, Lockstep
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.driving import read_command, read_gear_command, write_control_mode, write_steering
 from autonomy_nodes.messages.grids import write_grid
-from autonomy_nodes.messages.motion import write_ego, write_goal
+from autonomy_nodes.messages.motion import read_goal, write_ego, write_goal, write_pose
 from autonomy_nodes.messages.objects import write_predictions
+from autonomy_nodes.messages.roads import write_route
 from autonomy_nodes.messages.tables import read_marks, write_lane_match, write_lane_pieces
 from autonomy_nodes.messages.trajectory import read_trajectory, write_trajectory
 from autonomy_nodes.messages.words import read_decision, write_words
 from autonomy_nodes.nodes.control_node import Control
 from autonomy_nodes.nodes.planning_node import Planning
+from autonomy_nodes.planning.goal import GoalPlace
 from autonomy_nodes.planning.planner import PlannerConfig
 from autonomy_nodes.safety.gate import GateSettings, check
 
@@ -54,12 +60,15 @@ def played(stage, config, events, seconds=0.2):
     return sink
 
 
-def planned(*more, others=(), terrain=True, state=STATE):
+def planned(*more, others=(), terrain=True, state=STATE, lanes=True):
     lane = narrow_lane(state)
-    events = [
-        (topics.ODOMETRY, write_ego(state)),
+    roads = [
         (topics.LOCAL_VECTORS, write_lane_pieces(lane['pieces'])),
         (topics.LANE_MATCH, write_lane_match(lane['lane'])),
+    ]
+    events = [
+        (topics.ODOMETRY, write_ego(state)),
+        *(roads if lanes else ()),
         *([(topics.TERRAIN, write_grid(ground(cells=400)))] if terrain else []),
         *more,
         (topics.PREDICTIONS, write_predictions(users(*others))),
@@ -102,10 +111,76 @@ def test_without_terrain_it_says_so_and_stands():
     assert sink.of(topics.PLANNED, read_trajectory)[0].speeds_mps.max() == 0.0
 
 
-def test_a_goal_in_map_without_a_route_is_not_approached_and_that_is_said():
-    away = planned((topics.GOAL, write_goal(Goal(STAMP_NS, 'map', (40.0, 0.0, 0.0), 0.0))))
-    assert any('without a route' in status.text for status in away.statuses)
-    assert 'goal' not in away.of(topics.DECISION, read_decision)[0].values
+MAP_FROM_ODOM = matrix_of(np.array([500.0, -200.0, 10.0]), quaternion_of_heading(2.0))
+
+
+def in_map(x, y, state=STATE):
+    """Return the pose of a state in map, and a goal in map that lies at (x, y) in odom."""
+    map_from_base = MAP_FROM_ODOM @ state.odom_from_base
+    turn = quaternion_of(map_from_base[:3, :3])
+    pose = Pose(state.stamp_ns, 'map', map_from_base[:3, 3], turn, 0.01 * np.eye(6))
+    place = moved(np.array([x, y, 0.0]), MAP_FROM_ODOM)
+    goal = Goal(STAMP_NS, 'map', tuple(place.tolist()), 2.0)
+    return (topics.POSE, write_pose(pose)), (topics.GOAL, write_goal(goal))
+
+
+def test_a_goal_in_map_is_approached_where_there_is_no_lane():
+    pose, goal = in_map(30.0, 12.0)
+    sink = planned(pose, goal, lanes=False)
+    assert sink.of(topics.DECISION, read_decision)[0].values['course'] == 'goal'
+    assert sink.of(topics.PLANNED, read_trajectory)[0].poses[-1, 1] > 5.0
+
+
+def test_a_goal_in_map_on_our_lane_is_its_end():
+    sink = planned(*in_map(30.0, 1.0))
+    assert sink.of(topics.PLANNED, read_trajectory)[0].poses[-1, 0] == pytest.approx(30.0, abs=1.0)
+    assert sink.of(topics.DECISION, read_decision)[0].values['goal'] == '30.0 m ahead'
+
+
+def test_a_goal_in_map_is_not_approached_without_a_pose_in_map_and_that_is_said():
+    _, goal = in_map(30.0, 12.0)
+    sink = planned(goal, lanes=False)
+    assert any('no pose in map' in status.text for status in sink.statuses)
+    assert sink.of(topics.DECISION, read_decision)[0].values['course'] == 'ahead'
+
+
+def test_on_a_lane_a_goal_elsewhere_without_a_route_is_not_approached_and_that_is_said():
+    sink = planned(*in_map(30.0, 40.0))
+    assert any('no route leads there' in status.text for status in sink.statuses)
+    assert 'goal' not in sink.of(topics.DECISION, read_decision)[0].values
+
+
+@pytest.mark.parametrize(('away_m', 'course'), [(0.0, 'route'), (5.0, 'lane')])
+def test_a_route_to_another_goal_is_an_old_one(away_m, course):
+    pose, goal = in_map(30.0, 0.0)
+    x, y, z = read_goal(goal[1]).position_m
+    route = Route(STAMP_NS, (0.0,) * 4, (x + away_m, y, z, 0.0), (7,))
+    sink = planned(pose, goal, (topics.ROUTE, write_route(route)))
+    assert sink.of(topics.DECISION, read_decision)[0].values['course'] == course
+
+
+@given(st.floats(-3.0, 3.0), st.floats(-0.2, 0.2))
+def test_a_goal_does_not_move_with_the_jitter_of_the_pose_in_map(heading, off_m):
+    place, state = GoalPlace(), ego(x=3.0, y=-2.0, heading=heading)
+    goal = Goal(0, 'map', (40.0, 5.0, 0.0), 1.0)
+
+    def pose(x):
+        return Pose(0, 'map', np.array([x, 0.0, 0.0]), quaternion_of_heading(0.0), np.eye(6))
+
+    first, _ = place.in_odom(goal, state, pose(10.0))
+    away = np.array(first.position_m[:2]) - (3.0, -2.0)
+    assert np.hypot(*away) == pytest.approx(np.hypot(30.0, 5.0))
+    assert wrapped(first.heading_rad - heading - 1.0) == pytest.approx(0.0, abs=1e-9)
+    assert place.in_odom(goal, state, pose(10.0 + off_m))[0] is first
+    assert place.in_odom(goal, state, pose(11.0))[0] != first
+
+
+def test_the_last_pose_in_map_serves_for_a_second():
+    place, goal = GoalPlace(), Goal(0, 'map', (40.0, 5.0, 0.0), 1.0)
+    pose = Pose(0, 'map', np.zeros(3), quaternion_of_heading(0.0), np.eye(6))
+    place.in_odom(goal, ego(stamp_ns=STAMP_NS), pose)
+    for after_ms, there in ((0, True), (1000, True), (1001, False), (-1, False)):
+        assert (place.in_odom(goal, ego(stamp_ns=STAMP_NS + after_ms * 1_000_000), None)[0] is not None) == there
 
 
 @pytest.mark.parametrize(('visibility', 'slow'), [('good', False), ('poor', True)])

@@ -27,7 +27,7 @@ from autonomy_nodes.common.footing import Box, Zone
 from autonomy_nodes.common.grid import FAR_LAYERS
 from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.common.lanes import Line, Route
-from autonomy_nodes.common.types import Articulation
+from autonomy_nodes.common.types import Articulation, Goal
 from autonomy_nodes.common.vehicle import Limits, Trailer, Vehicle
 from autonomy_nodes.planning.contacts import boxes_overlap, contacts
 from autonomy_nodes.planning.course import CourseSettings, choose_course, speed_for_sight
@@ -269,7 +269,8 @@ def test_a_low_ceiling_blocks_a_high_vehicle_only():
     grid = ground(cells=50)
     grid.layers['ceiling'][:] = 3.0
     low, high = (
-        read_ground((grid, None), [], [], [], height, GroundSettings()).clearance(np.zeros((1, 2))) for height in (1.6, 3.6)
+        read_ground((grid, None), [], [], [], height, GroundSettings()).clearance(np.zeros((1, 2)))
+        for height in (1.6, 3.6)
     )
     assert low[0] > 0.0
     assert high[0] < 0.0
@@ -406,6 +407,24 @@ def test_a_route_that_changes_lanes_leads_over_gradually():
     assert found.reference.points[-1, 1] == pytest.approx(3.5, abs=0.05)
     assert np.abs(found.reference.headings).max() < 0.25
     assert found.end == 'end of the route'
+
+
+ROUTES = [
+    ((1, 2), 100.0, 'goal', 130.0),
+    ((1, 2, 9), 100.0, '', math.inf),  # the lanelet of the goal is not yet in sight: another one passes by
+    ((1, 2), -25.0, 'end of the route', None),  # behind us: the route goes round to it
+    ((1, 2), 300.0, 'end of the route', None),
+]
+
+
+@pytest.mark.parametrize('ids, goal_x, end, end_m', ROUTES)
+def test_a_route_ends_at_the_goal_on_its_last_lanelet(ids, goal_x, end, end_m):
+    state, goal = ego(), Goal(STAMP_NS, 'odom', (goal_x, 2.0, 0.0), 0.0)
+    lines = [(Line.CENTERLINE, 1, straight(end=60.0)), (Line.CENTERLINE, 2, straight(start=60.0, end=140.0))]
+    route = Route(STAMP_NS, (0.0,) * 4, (0.0,) * 4, ids)
+    found = course(situation(state, pieces=pieces(lines, state), lane=match(1), route=route, goal=goal))
+    assert found.end == end
+    assert end_m is None or found.end_m - found.station_m == pytest.approx(end_m - 30.0, abs=0.1)
 
 
 def test_far_beside_or_against_every_lane_there_is_no_lane():
