@@ -38,7 +38,7 @@ def write_rows(head: bytes, rows: np.ndarray, lead: int) -> bytes:
     A row must be a multiple of 8 bytes and its padding zero: then only the first row may need a gap before that value.
     """
     head += bytes(padding(len(head), 4)) + struct.pack('<I', len(rows))
-    data = memoryview(rows.tobytes())
+    data = np.ascontiguousarray(rows).view(np.uint8).data
     gap = padding(len(head) + lead, 8) if len(rows) else 0
     return b''.join((head, data[:lead], bytes(gap), data[lead:]))
 

@@ -12,6 +12,8 @@ from autonomy_nodes.messages.cdr import LITTLE_ENDIAN, Parts, write_header, writ
 ARRAY = 'visualization_msgs/msg/MarkerArray'
 KINDS = {'line': 4, 'lines': 5, 'dots': 7, 'text': 9}  # LINE_STRIP, LINE_LIST, SPHERE_LIST, TEXT_VIEW_FACING
 ADD, DELETE_ALL = 0, 3
+BEFORE_TEXT = struct.pack('<I I4s ii I4s I4s I I', 0, 1, b'', 0, 0, 1, b'', 1, b'', 0, 0)  # colors to uv_coordinates
+AFTER_TEXT = struct.pack('<I4s I4s I ?', 1, b'', 1, b'', 0, False)  # meshes
 PLACE = struct.Struct('<7d3d4f')  # pose, scale, color
 
 
@@ -71,15 +73,6 @@ def _add_rest(message: Parts, points: bytes, count: int, text: str) -> None:
     message.add_count(count)
     if count:
         message.add(points, 8)
-    message.add_count(0)  # colors
-    message.add(write_text(''), 4)  # texture_resource
-    message.add(bytes(8), 4)  # stamp of texture
-    for _ in range(2):  # frame and format of texture
-        message.add(write_text(''), 4)
-    message.add_count(0)  # data of texture
-    message.add_count(0)  # uv_coordinates
+    message.add(BEFORE_TEXT, 4)
     message.add(write_text(text), 4)
-    for _ in range(2):  # mesh_resource, and the name of mesh_file
-        message.add(write_text(''), 4)
-    message.add_count(0)  # data of mesh_file
-    message.add(bytes(1), 1)  # mesh_use_embedded_materials
+    message.add(AFTER_TEXT, 4)

@@ -73,7 +73,8 @@ def write_predictions(predictions: Predictions) -> bytes:
     path['confidence'] = predictions.probabilities
     path['pose']['position'][..., :2] = predictions.paths[..., :2]
     path['pose']['position'][..., 2] = objects.positions_m[:, None, None, 2]
-    path['pose']['orientation'] = orientations_of(predictions.paths[..., 2])
+    half = predictions.paths[..., 2] / 2.0
+    path['pose']['orientation'][..., 2], path['pose']['orientation'][..., 3] = np.sin(half), np.cos(half)
     return encode_objects(PREDICTED, objects.stamp_ns, objects.frame, rows)
 
 
@@ -104,8 +105,9 @@ def _equal_paths(path: np.ndarray) -> tuple[np.ndarray, float]:
     if path.shape[1] > MAX_PATHS:
         order = np.argsort(-path['confidence'], axis=1, kind='stable')[:, :MAX_PATHS]
         path, there = np.take_along_axis(path, order, axis=1), np.take_along_axis(there, order, axis=1)
-    path = np.where(there, path, path[:, :1])
-    path['confidence'][~there] = 0.0
+    if not there.all():
+        path = np.where(there, path, path[:, :1])
+        path['confidence'][~there] = 0.0
     steps = np.unique(path['sec'].astype(np.int64) * SECOND_NS + path['nanosec'])
     if len(np.unique(path['poses'])) != 1 or len(steps) != 1 or steps[0] <= 0:
         raise DataError(f'paths have {np.unique(path["poses"])} poses, {steps / SECOND_NS} s apart; expected one each')

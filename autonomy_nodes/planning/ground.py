@@ -158,6 +158,7 @@ def _sheet(
         hard |= layers['ceiling'] < height_m + settings.headroom_m
     else:
         hard |= layers['obstacle_height'] > settings.obstacle_height_m
+    known, hard = np.ascontiguousarray(known), np.ascontiguousarray(hard)  # layers may lie either way
     own, others = _table(stands), _table(moving)
     erase_boxes(hard, grid.origin_m, grid.resolution_m, own, grid.resolution_m / 2.0)  # nothing can stand where we do
     unknown = ~(known | hard)

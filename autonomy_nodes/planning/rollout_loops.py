@@ -1,0 +1,148 @@
+"""The loop over the moments of a drive, compiled: the laws of common/kinematics.py, one vehicle at a time."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.common import kinematics
+from autonomy_nodes.common.vehicle import Vehicle
+
+_steered: Any = njit(cache=True)(kinematics.steered)
+_tracking_curvature: Any = njit(cache=True)(kinematics.tracking_curvature)
+_articulation_rate: Any = njit(cache=True)(kinematics.articulation_rate)
+
+STANDSTILL_M = 2.0  # gap kept to what stands in front
+HEADWAY_S = 1.2
+SPEED_GAIN = 1.6  # 1/s, acceleration asked for a metre per second too little
+LOOK_S = 0.4  # path and speed are taken this far ahead, which is what steering and drive lag behind
+BRAKE_LOOK_S = 1.0  # so far ahead the braking is found that keeps a falling cap
+
+
+class Limits(NamedTuple):
+    """Those of a vehicle that matter here."""
+
+    acceleration_mps2: float
+    comfort_braking_mps2: float
+    wheel_angle_rad: float
+    wheel_rate_rps: float
+    brake_lag_s: float
+
+
+class Trailer(NamedTuple):
+    """See common/vehicle.py."""
+
+    present: bool
+    hitch_ahead_m: float
+    length_m: float
+
+
+class Car(NamedTuple):
+    """A `Vehicle` in a form that can be compiled."""
+
+    wheelbase_m: float
+    front_m: float
+    limits: Limits
+    trailer: Trailer
+
+
+def car_of(vehicle: Vehicle) -> Car:
+    """Return what the loop must know of a vehicle."""
+    limits = Limits(*(float(getattr(vehicle.limits, name)) for name in Limits._fields))
+    towed = vehicle.trailer
+    trailer = Trailer(bool(towed.present), float(towed.hitch_ahead_m), float(towed.length_m))
+    return Car(float(vehicle.wheelbase_m), float(vehicle.front_m), limits, trailer)
+
+
+@njit(cache=True)
+def driven_along(
+    line: np.ndarray, scale_m: np.ndarray, caps: np.ndarray, wishes: np.ndarray, braking_mps2: float,
+    start: np.ndarray, car: Car, step_s: float, states: np.ndarray,
+) -> float:
+    """Fill the states (T + 1, 7) of one drive: x y heading speed acceleration wheel joint; return its largest gap.
+
+    line: (M, 4) x y heading curvature of its path; scale_m: (M,) metres a point. caps: (M,) squared highest speeds.
+    wishes: (4, T) speed wanted, its change, place of the leader on the path and its speed. start: (7,).
+    """
+    states[0] = start
+    acceleration, u, farthest = start[4], 0.0, 0.0
+    for step in range(len(states) - 1):
+        x, y, heading, speed, _, wheel, joint = states[step]
+        low = min(int(u), len(line) - 2)
+        part = min(u - low, 1.0)
+        here = line[low] + part * (line[low + 1] - line[low])
+        points_m = 1.0 / scale_m[low]  # points a metre
+        left = (y - here[1]) * math.cos(here[2]) - (x - here[0]) * math.sin(here[2])
+        turned = heading - here[2]
+        look = u + speed * LOOK_S * points_m
+        bend = _tracking_curvature(_between(line[:, 3], look), left, turned, max(0.9 * speed, 3.0))
+        aim = _steered(wheel, math.atan(car.wheelbase_m * bend), car, step_s)
+        ask = _asked(wishes[:2, step], caps, u, look, points_m, speed)
+        gap = (wishes[2, step] - u) / points_m - car.front_m
+        ask = min(ask, _behind(speed, gap, wishes[3, step], car.limits))
+        given = _given(acceleration, ask, speed, braking_mps2, car.limits, step_s)
+        _move(states, step, aim, given, car, step_s)
+        after = states[step + 1, 3]
+        gone = 0.5 * (speed + after) * step_s * math.cos(turned)
+        u = max(u + gone * points_m / max(1.0 - here[3] * left, 0.3), 0.0)
+        acceleration = states[step + 1, 4]
+        farthest = max(farthest, abs(left))
+    return farthest
+
+
+@njit(cache=True)
+def _move(states: np.ndarray, step: int, wheel: float, acceleration: float, car: Car, step_s: float) -> None:
+    """Fill the state after a step, as `kinematics.moved`."""
+    x, y, heading, speed, _, wheel_before, joint = states[step]
+    after, moving_s = speed + acceleration * step_s, step_s
+    if speed * after < 0.0:  # it comes to rest
+        after, moving_s = 0.0, abs(speed) / max(abs(acceleration), 1e-9)
+    mean_speed, mean_wheel = 0.5 * (speed + after) * moving_s / step_s, 0.5 * (wheel_before + wheel)
+    turn = mean_speed * math.tan(mean_wheel) / car.wheelbase_m * step_s
+    gone, middle = mean_speed * step_s, heading + 0.5 * turn
+    if car.trailer.present:
+        rate = _articulation_rate(joint, mean_wheel, mean_speed, car)
+        joint += step_s * _articulation_rate(joint + 0.5 * step_s * rate, mean_wheel, mean_speed, car)
+    states[step + 1, 0], states[step + 1, 1] = x + gone * math.cos(middle), y + gone * math.sin(middle)
+    states[step + 1, 2], states[step + 1, 3] = heading + turn, after
+    states[step + 1, 4], states[step + 1, 5], states[step + 1, 6] = (after - speed) / step_s, wheel, joint
+
+
+@njit(cache=True)
+def _asked(wish: np.ndarray, caps: np.ndarray, u: float, look: float, points_m: float, speed: float) -> float:
+    """Return the acceleration asked for: towards the wanted speed, and such that a falling cap is kept."""
+    brake_m = max(BRAKE_LOOK_S * speed, 0.5)
+    needed = (_between(caps, u + brake_m * points_m) - speed**2) / (2.0 * brake_m)
+    wanted = min(wish[0], math.sqrt(max(_between(caps, look), 0.0)))
+    ask = min(SPEED_GAIN * (wanted - speed) + wish[1], needed)
+    return min(ask, -0.6) if wanted < 0.05 else ask  # a stop ends
+
+
+@njit(cache=True)
+def _behind(speed: float, gap: float, lead: float, limits: Limits) -> float:
+    """Return the acceleration that keeps distance to a leader, as IDM (Treiber et al. 2000); inf where nobody leads."""
+    if not gap > -1.0:  # what is beside or behind leads nobody
+        return np.inf
+    closing = speed * (speed - lead) / (2.0 * math.sqrt(limits.acceleration_mps2 * limits.comfort_braking_mps2))
+    spacing = STANDSTILL_M + max(speed * HEADWAY_S + closing, 0.0)
+    return limits.acceleration_mps2 * (1.0 - (spacing / max(gap, 0.1)) ** 2)
+
+
+@njit(cache=True)
+def _given(
+    acceleration: float, ask: float, speed: float, braking_mps2: float, limits: Limits, step_s: float
+) -> float:
+    """Return the acceleration that drive and brakes give when asked: within limits, with a first-order lag."""
+    ask = min(max(ask, -braking_mps2), limits.acceleration_mps2)
+    reach = 1.0 - math.exp(-step_s / max(limits.brake_lag_s, 0.01))
+    slowest = -speed / step_s if speed >= 0.0 else 0.0  # brakes bring it to rest, no further
+    return max(acceleration + reach * (ask - acceleration), slowest)
+
+
+@njit(cache=True)
+def _between(column: np.ndarray, u: float) -> float:
+    """Return the value of a column at a place on its path; the last one beyond its end."""
+    low = min(int(u), len(column) - 2)
+    found: float = column[low] + min(u - low, 1.0) * (column[low + 1] - column[low])
+    return found
