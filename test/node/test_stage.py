@@ -132,6 +132,25 @@ def test_a_node_gives_signs_of_life_only_while_active(bench):
     assert set(heard) == {'relay'}
 
 
+def test_signs_of_life_begin_when_the_peers_that_read_from_it_are_connected(bench):
+    heard = []
+    bench.listen(HEARTBEAT, lambda data: heard.append(read_heartbeat(data).node))
+    told = replace(B, triggers=('peer',), prev=('elsewhere',))
+
+    class Teller(Relay):
+        def build(self, port, config):
+            self.out = port.publisher(told)
+
+    node = bench.node(Teller(), peers=['relay', 'peer', 'third'])
+    node.trigger_configure()
+    node.trigger_activate()
+    turns = []
+    bench.until(lambda: len(turns) > 20, lambda: turns.append(1))
+    assert heard == []
+    bench.listen(told, lambda data: None)  # the bench's own node is called peer
+    bench.until(lambda: heard)
+
+
 def test_the_whole_cycle_can_repeat_and_frees_each_time(bench):
     stage = Relay()
     node = bench.node(stage)
