@@ -71,7 +71,8 @@ def read_grid(data: bytes) -> Grid:
     cursor.end()
     if (start_x, start_y) != (0, 0):
         layers = [np.roll(layer, (-start_y, -start_x), axis=(0, 1)) for layer in layers]
-    straight = {name: np.ascontiguousarray(layer.T[::-1, ::-1], np.float32) for name, layer in zip(names, layers)}
+    # Views: most cells are looked at by nobody.
+    straight = {name: np.asarray(layer.T[::-1, ::-1], np.float32) for name, layer in zip(names, layers)}
     return Grid(stamp_ns, frame, place.resolution_m, np.array(place.origin_m), straight)
 
 
