@@ -113,13 +113,31 @@ def _labelled(
         for axis in range(2):
             low[labels[n], axis] = min(low[labels[n], axis], cells[n, axis])
             high[labels[n], axis] = max(high[labels[n], axis], cells[n, axis])
-    split = False
+    long = np.zeros(total, np.bool_)
     for n in range(len(cells)):
-        span = high[labels[n]] - low[labels[n]]
-        if tops[n] > tall and max(span[0], span[1]) > longest:
-            labels[n] += total
-            split = True
-    return connected_in(place, cells, reach, labels) if split else labels
+        label = labels[n]
+        span = max(high[label, 0] - low[label, 0], high[label, 1] - low[label, 1])
+        long[label] |= tops[n] > tall and span > longest
+    chosen = np.flatnonzero(long[labels])
+    if len(chosen) == 0:
+        return labels
+    for n in range(len(cells)):
+        place[cells[n, 0], cells[n, 1]] = -1
+    parts = connected_in(place, cells[chosen], reach[chosen], labels[chosen] + np.where(tops[chosen] > tall, total, 0))
+    labels[chosen] = total + parts
+    return _renumbered(labels)
+
+
+@njit(cache=True)
+def _renumbered(labels: np.ndarray) -> np.ndarray:
+    """Return labels numbered from 0 in the order in which they first come."""
+    number, found = np.full(labels.max() + 1, -1), 0
+    for n in range(len(labels)):
+        if number[labels[n]] < 0:
+            number[labels[n]] = found
+            found += 1
+        labels[n] = number[labels[n]]
+    return labels
 
 
 @njit(cache=True)

@@ -36,13 +36,13 @@ def connected_in(place: np.ndarray, cells: np.ndarray, reach: np.ndarray, group:
         i, j, far = cells[n, 0], cells[n, 1], int(reach[n])
         limit = reach[n] * reach[n]
         for a in range(i, min(i + far + 1, size)):  # what lies before was joined from there
-            for b in range(max(j - far, 0), min(j + far + 1, size)):
+            wide = int(np.sqrt(limit - (a - i) ** 2))
+            for b in range(max(j - wide, 0), min(j + wide + 1, size)):
                 other = place[a, b]
                 if other < 0 or parents[other] == parents[n] or group[other] != group[n]:
                     continue
-                if (a - i) ** 2 + (b - j) ** 2 <= limit:
-                    one, two = _root(parents, n), _root(parents, other)
-                    parents[max(one, two)] = min(one, two)
+                one, two = _root(parents, n), _root(parents, other)
+                parents[max(one, two)] = min(one, two)
     labels = np.empty(count, np.int64)
     found = 0
     for n in range(count):

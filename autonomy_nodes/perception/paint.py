@@ -50,9 +50,10 @@ def painted(
 ) -> LaneObservations:
     """Return the pieces of paint among the points (N, 3) in base_link where `ground` (N,) is true."""
     xyz, intensity = _chosen(xyz, intensity, ground)
+    patch, seen_range_m = _sorted_in(xyz, config.range_m)
     pieces = np.zeros((0, 7))
     if len(xyz) and (top := _top(intensity)) > 0.0:  # a sensor without intensity gives zeros
-        ratios = _over_median(xyz, intensity, top, config.range_m)
+        ratios = _over_median(patch, intensity, top)
         size = int(2.0 * config.range_m / config.cell_m)
         raster, cells, heights = _bright(xyz, ratios, config.range_m, config.cell_m, size, config.contrast)
         places = (cells + 0.5) * config.cell_m - config.range_m
@@ -62,7 +63,7 @@ def painted(
         sizes = np.array([config.range_m, config.cell_m, config.shortest_m, config.widest_m, config.side_m])
         pieces = _pieces(places, heights, labels, raster, sizes)
     segments = pieces[:, :6].reshape(-1, 2, 3)
-    return LaneObservations(stamp_ns, segments, _classes(segments), pieces[:, 6], _seen_range(xyz))
+    return LaneObservations(stamp_ns, segments, _classes(segments), pieces[:, 6], seen_range_m)
 
 
 @njit(cache=True)
@@ -101,39 +102,44 @@ def _classes(segments: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _seen_range(xyz: np.ndarray) -> np.ndarray:
-    """Return (72,) the farthest ground in each sector of 5 degrees, from -180 degrees on."""
-    seen = np.zeros(_SECTORS)
+def _sorted_in(xyz: np.ndarray, range_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the patch of each point, -1 beyond range_m, and (72,) the farthest ground in each sector of 5 degrees.
+
+    These sectors begin at -180 degrees, those of patches at 0.
+    """
+    patch, seen = np.full(len(xyz), -1, np.int32), np.zeros(_SECTORS)
     for n in range(len(xyz)):
         x, y = xyz[n, 0], xyz[n, 1]
-        distance, place = np.sqrt(x * x + y * y), (turn_of(x, y) + 0.5) * _SECTORS
+        distance, turn = np.sqrt(x * x + y * y), turn_of(x, y)
+        if distance < range_m:
+            patch[n] = int(distance / _PATCH_M) * _PATCH_SECTORS + min(int(turn * _PATCH_SECTORS), _PATCH_SECTORS - 1)
+        place = (turn + 0.5) * _SECTORS
         sector, share = int(place) % _SECTORS, place - int(place)
-        if not 0.1 < share < 0.9:  # so near to an edge that it may lie beyond: the angle is a rough one
+        if not 0.06 < share < 0.94:  # so near to an edge that it may lie beyond: the angle is a rough one
             if distance <= min(seen[sector], seen[(sector + (1 if share > 0.5 else -1)) % _SECTORS]):
                 continue
             sector = int((np.arctan2(y, x) / (2.0 * np.pi) + 0.5) * _SECTORS) % _SECTORS
-        seen[sector] = max(seen[sector], distance)
-    return seen
+        if distance > seen[sector]:
+            seen[sector] = distance
+    return patch, seen
 
 
 @njit(cache=True)
-def _over_median(xyz: np.ndarray, intensity: np.ndarray, top: float, range_m: float) -> np.ndarray:
-    """Return (N,) brightness over the median of the patch; 0 beyond range_m or where the patch has few points."""
-    rings = int(range_m / _PATCH_M) + 1
+def _over_median(patch: np.ndarray, intensity: np.ndarray, top: float) -> np.ndarray:
+    """Return (N,) brightness over the median of the patch; 0 in no patch or where it has few points."""
+    rings = (patch.max() + _PATCH_SECTORS) // _PATCH_SECTORS
     counts = np.zeros((rings * _PATCH_SECTORS, _LEVELS), np.int32)
-    patch = np.full(len(xyz), -1, np.int32)
-    for n in range(len(xyz)):
-        distance = np.sqrt(xyz[n, 0] ** 2 + xyz[n, 1] ** 2)
-        if distance < range_m:
-            sector = min(int(turn_of(xyz[n, 0], xyz[n, 1]) * _PATCH_SECTORS), _PATCH_SECTORS - 1)
-            patch[n] = int(distance / _PATCH_M) * _PATCH_SECTORS + sector
+    for n in range(len(patch)):
+        if patch[n] >= 0:
             counts[patch[n], min(int(intensity[n] / top * (_LEVELS - 1)), _LEVELS - 1)] += 1
-    medians = np.zeros(len(counts), np.float32)
+    medians, around = np.zeros(len(counts), np.float32), np.empty(_LEVELS, np.int32)
     for cell in range(len(counts)):
         ring, sector = cell // _PATCH_SECTORS * _PATCH_SECTORS, cell % _PATCH_SECTORS
         before, after = ring + (sector - 1) % _PATCH_SECTORS, ring + (sector + 1) % _PATCH_SECTORS
-        around = counts[before] + counts[cell] + counts[after]  # near by a line fills most of one patch
-        total, all_ = 0, around.sum()
+        total = all_ = 0
+        for level in range(_LEVELS):  # near by a line fills most of one patch
+            around[level] = counts[before, level] + counts[cell, level] + counts[after, level]
+            all_ += around[level]
         if all_ < 20:
             continue
         for level in range(_LEVELS):
@@ -141,8 +147,8 @@ def _over_median(xyz: np.ndarray, intensity: np.ndarray, top: float, range_m: fl
             if total >= all_:
                 medians[cell] = (level + 0.5) / (_LEVELS - 1) * top
                 break
-    ratios = np.zeros(len(xyz), np.float32)
-    for n in range(len(xyz)):
+    ratios = np.zeros(len(patch), np.float32)
+    for n in range(len(patch)):
         if patch[n] >= 0 and medians[patch[n]] > 0.0:
             ratios[n] = intensity[n] / medians[patch[n]]
     return ratios

@@ -26,12 +26,13 @@ def shape_of(
     for i in range(elevation.shape[0]):
         if i + most < elevation.shape[0]:
             _sum_row(elevation, i + most, sums)
-        near, far = _between(sums, i, _SLOPE_HALF, len(elevation)), _between(sums, i, reach, len(elevation))
+        near, far = _between(len(sums), i, _SLOPE_HALF, len(elevation)), _between(len(sums), i, reach, len(elevation))
         for j in range(elevation.shape[1]):
             seen = np.isfinite(elevation[i, j])
             if seen and filling_only:
                 continue
-            if not _plane(near if seen else far, i, j, _SLOPE_HALF if seen else reach, 4 if seen else fewest, plane):
+            (low, high), half, least = (near, _SLOPE_HALF, 4) if seen else (far, reach, fewest)
+            if not _plane(sums, low, high, i, j, half, least, plane):
                 continue
             height, slope_i, slope_j, residual2, off_i, off_j = plane[0], plane[1], plane[2], plane[3], plane[4], plane[5]
             if not seen:
@@ -69,35 +70,35 @@ def _sum_row(elevation: np.ndarray, i: int, sums: np.ndarray) -> None:
 
 
 @njit(cache=True)
-def _between(sums: np.ndarray, i: int, half: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of `sums` before and behind a band of `half` rows on both sides of i, in a grid of `rows`."""
-    return sums[max(i - half, 0) % len(sums)], sums[min(i + half + 1, rows) % len(sums)]
+def _between(length: int, i: int, half: int, rows: int) -> tuple[int, int]:
+    """Return which rows of `length` sums lie before and behind a band of `half` rows on both sides of i, of `rows`."""
+    return max(i - half, 0) % length, min(i + half + 1, rows) % length
 
 
 @njit(cache=True)
 def _plane(
-    band: tuple[np.ndarray, np.ndarray], i: int, j: int, half: int, fewest: int, plane: np.ndarray
+    sums: np.ndarray, low: int, high: int, i: int, j: int, half: int, fewest: int, plane: np.ndarray
 ) -> bool:
     """Fit the cells within `half` of (i, j); fill `plane`: height there, slopes a cell, residual^2, middle off.
 
-    band: of `_between`. The rest of `plane` is room for sums. Returns False, without a fit, where fewer than `fewest` cells were seen.
+    low, high: of `_between`. The rest of `plane` is room for sums. Returns False, without a fit, where fewer than
+    `fewest` cells were seen.
     """
-    low, high = band
-    j0, j1 = max(j - half, 0), min(j + half + 1, len(low) - 1)
-    n = high[j1, 0] - low[j1, 0] - high[j0, 0] + low[j0, 0]
+    j0, j1 = max(j - half, 0), min(j + half + 1, sums.shape[1] - 1)
+    n = sums[high, j1, 0] - sums[low, j1, 0] - sums[high, j0, 0] + sums[low, j0, 0]
     if n < fewest:
         return False
-    m = plane[6:]
     for k in range(1, 10):
-        m[k] = (high[j1, k] - low[j1, k] - high[j0, k] + low[j0, k]) / n
-    cii, cij, cjj = m[3] - m[1] * m[1], m[4] - m[1] * m[2], m[5] - m[2] * m[2]
-    ciz, cjz, czz = m[7] - m[1] * m[6], m[8] - m[2] * m[6], m[9] - m[6] * m[6]
+        plane[6 + k] = (sums[high, j1, k] - sums[low, j1, k] - sums[high, j0, k] + sums[low, j0, k]) / n
+    mi, mj, mz = plane[7], plane[8], plane[12]  # means
+    cii, cij, cjj = plane[9] - mi * mi, plane[10] - mi * mj, plane[11] - mj * mj
+    ciz, cjz, czz = plane[13] - mi * mz, plane[14] - mj * mz, plane[15] - mz * mz
     det = cii * cjj - cij * cij
     if det < 0.05:  # all in one row: the slope across it is not known
         return False
     slope_i, slope_j = (cjj * ciz - cij * cjz) / det, (cii * cjz - cij * ciz) / det
-    off_i, off_j = m[1] - i, m[2] - j
-    plane[0], plane[1], plane[2] = m[6] - slope_i * off_i - slope_j * off_j, slope_i, slope_j
+    off_i, off_j = mi - i, mj - j
+    plane[0], plane[1], plane[2] = mz - slope_i * off_i - slope_j * off_j, slope_i, slope_j
     plane[3] = max(0.0, czz - slope_i * ciz - slope_j * cjz)
     plane[4], plane[5] = off_i, off_j
     return True
