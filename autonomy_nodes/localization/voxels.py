@@ -15,6 +15,7 @@ PLANE, LINE = 1, 2
 UPRIGHT = 0.85  # of the direction of a line; rings of the LiDAR on the ground are lines too, and lie flat
 LEVEL = 0.7  # of the normal of a plane, from which it is ground or roof
 ROUND = 9.0  # variance of the second direction against the first, below which there is no plane
+JACOBI_SWEEPS = 10  # four or five are enough
 BITS = 21  # of a cell's number along one axis
 
 
@@ -131,23 +132,72 @@ def gathered(cells, points, pose, size, remembered, number, slots):
 @njit(cache=True)
 def shaped(cells, slots, few, flat, wide):
     """Find the surface in each of these cells: within `flat` of a plane or line, and spread over `wide` along it."""
-    matrix = np.empty((3, 3))
+    matrix, axes = np.empty((3, 3)), np.empty((3, 3))
     for slot in slots:
         cells.kinds[slot] = 0
         if cells.counts[slot] < few:
             continue
-        xx, xy, xz, yy, yz, zz = cells.scatters[slot] / (cells.counts[slot] - 1.0)
-        matrix[0, 0], matrix[1, 1], matrix[2, 2] = xx, yy, zz
-        matrix[0, 1] = matrix[1, 0] = xy
-        matrix[0, 2] = matrix[2, 0] = xz
-        matrix[1, 2] = matrix[2, 1] = yz
-        spread, axes = np.linalg.eigh(matrix)
-        if spread[0] < flat**2 and spread[1] > wide**2 and spread[1] > ROUND * spread[0]:
-            cells.kinds[slot], cells.variances[slot] = PLANE, max(spread[0], 0.0)
-            cells.directions[slot] = axes[:, 0]
-        elif spread[1] < 2.0 * flat**2 and spread[2] > wide**2 and abs(axes[2, 2]) > UPRIGHT:
-            cells.kinds[slot], cells.variances[slot] = LINE, max(spread[1], 0.0)
-            cells.directions[slot] = axes[:, 2]
+        place = 0
+        for row in range(3):
+            for column in range(row, 3):
+                matrix[row, column] = matrix[column, row] = cells.scatters[slot, place] / (cells.counts[slot] - 1.0)
+                place += 1
+        least, middle, most = spread_along(matrix, axes)
+        first, second, third = matrix[least, least], matrix[middle, middle], matrix[most, most]
+        if first < flat**2 and second > wide**2 and second > ROUND * first:
+            cells.kinds[slot], cells.variances[slot] = PLANE, max(first, 0.0)
+            chosen = least
+        elif second < 2.0 * flat**2 and third > wide**2 and abs(axes[2, most]) > UPRIGHT:
+            cells.kinds[slot], cells.variances[slot] = LINE, max(second, 0.0)
+            chosen = most
+        else:
+            continue
+        for axis in range(3):
+            cells.directions[slot, axis] = axes[axis, chosen]
+
+
+@njit(cache=True)
+def spread_along(matrix, axes):
+    """Turn a symmetric (3, 3) matrix into a diagonal one in place, by Jacobi's rotations; return its order.
+
+    That is where the least, the middle and the largest value lie on it. axes: (3, 3) is filled with the eigenvectors,
+    in columns. Quicker than a library, which is made for larger ones.
+    """
+    axes[:, :] = 0.0
+    for axis in range(3):
+        axes[axis, axis] = 1.0
+    for _ in range(JACOBI_SWEEPS):
+        off = abs(matrix[0, 1]) + abs(matrix[0, 2]) + abs(matrix[1, 2])
+        if off <= 1e-15 * (abs(matrix[0, 0]) + abs(matrix[1, 1]) + abs(matrix[2, 2])):
+            break
+        for p in range(2):
+            for q in range(p + 1, 3):
+                _rotate(matrix, axes, p, q)
+    a, b, c = matrix[0, 0], matrix[1, 1], matrix[2, 2]
+    least = 0 if a <= b and a <= c else 1 if b <= c else 2
+    most = 2 if c >= a and c >= b else 1 if b >= a else 0
+    return least, 3 - least - most, most
+
+
+@njit(cache=True)
+def _rotate(matrix, axes, p, q):
+    """Rotate a symmetric matrix so that its element (p, q) is 0, and the axes with it."""
+    off = matrix[p, q]
+    if off == 0.0:
+        return
+    half = 0.5 * (matrix[q, q] - matrix[p, p])
+    tangent = off / (abs(half) + math.sqrt(half * half + off * off)) * (1.0 if half >= 0.0 else -1.0)
+    cosine = 1.0 / math.sqrt(1.0 + tangent * tangent)
+    sine, r = tangent * cosine, 3 - p - q
+    matrix[p, p] -= tangent * off
+    matrix[q, q] += tangent * off
+    matrix[p, q] = matrix[q, p] = 0.0
+    one, two = matrix[r, p], matrix[r, q]
+    matrix[r, p] = matrix[p, r] = cosine * one - sine * two
+    matrix[r, q] = matrix[q, r] = sine * one + cosine * two
+    for axis in range(3):
+        one, two = axes[axis, p], axes[axis, q]
+        axes[axis, p], axes[axis, q] = cosine * one - sine * two, sine * one + cosine * two
 
 
 @njit(cache=True)

@@ -4,6 +4,7 @@ import numpy as np
 
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.localization.localizer import LocalizationConfig, Localizer
+from autonomy_nodes.localization.voxels import kept, no_cells
 
 
 def warm() -> None:
@@ -16,3 +17,4 @@ def warm() -> None:
     for number in range(1, 4):
         xyz = (yard + 0.01 * number).astype(np.float32)
         localizer.sweep(PointCloud(number * 100_000_000, 'base_link', xyz, np.zeros(len(xyz), np.float32)))
+    kept(no_cells(16), no_cells(16), np.zeros(3), 1.0, 0)  # which a drive needs after a second or so

@@ -91,7 +91,7 @@ class Perceiver:
         """Return what needs no odometry."""
         if cloud.frame != 'base_link':
             raise DataError(f'cloud is in frame {cloud.frame!r}, expected base_link')
-        cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, 'CW'))  # one layout: compiled loops exist once
+        cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, ('C', 'W')))  # one layout: compiled loops exist once
         config, xyz = self.config, cloud.xyz
         ground = self._splitter.split(xyz)
         passed = None if sensor_m is None else rays(xyz, ground.kinds, sensor_m)

@@ -34,9 +34,9 @@ def shape_of(
             (low, high), half, least = (near, _SLOPE_HALF, 4) if seen else (far, reach, fewest)
             if not _plane(sums, low, high, i, j, half, least, plane):
                 continue
-            height, slope_i, slope_j, residual2, off_i, off_j = plane[0], plane[1], plane[2], plane[3], plane[4], plane[5]
+            height, slope_i, slope_j, residual2 = plane[0], plane[1], plane[2], plane[3]
             if not seen:
-                centred = off_i * off_i + off_j * off_j <= (0.4 * reach) ** 2
+                centred = plane[4] ** 2 + plane[5] ** 2 <= (0.4 * reach) ** 2
                 if not centred or residual2 > 0.08**2:
                     continue
                 elevation[i, j], filled[i, j] = height, True

@@ -165,8 +165,8 @@ def _moved(state: np.ndarray, by: np.ndarray) -> np.ndarray:
 def _known(state: np.ndarray, elevation: np.ndarray, filled: np.ndarray, likely: np.ndarray) -> np.ndarray:
     """Return the (4, X, Y) layers of `_KNOWN`. likely: (X, Y) what the evidence of a cell makes of an obstacle.
 
-    Occupancy is NaN where nothing is known, 0.3 in a small hole between cells that were seen. obstacle_height is 0 where
-    it is known that there is none.
+    Occupancy is NaN where nothing is known, 0.3 in a small hole between cells that were seen. obstacle_height is 0
+    where it is known that there is none.
     """
     layers = np.full((4, *elevation.shape), np.nan, np.float32)
     variance, observed, occupancy, height = layers[0], layers[1], layers[2], layers[3]
@@ -198,20 +198,21 @@ def _renew(
     passed_s: float,
     limits: np.ndarray,
 ) -> None:
-    """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them. place: (3,) base_link from the grid's corner, its height.
+    """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them.
 
-    limits: sigma of a height, growth of variance, time of fading, resolution.
+    place: (3,) base_link from the grid's corner, its height. limits: sigma of a height, growth of variance, time of fading, resolution.
     """
     fading = np.exp(-passed_s / limits[2])
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             row = rows[i, j]
-            state[i, j, _VARIANCE] = min(state[i, j, _VARIANCE] + limits[1] * passed_s, 1.0) if state[i, j, _SEEN] > 0.0 else np.nan
+            grown = min(state[i, j, _VARIANCE] + limits[1] * passed_s, 1.0)
+            state[i, j, _VARIANCE] = grown if state[i, j, _SEEN] > 0.0 else np.nan
             if state[i, j, _EVIDENCE] > 0.0 or state[i, j, _EVIDENCE] < _ONCE_FREE:
                 state[i, j, _EVIDENCE] *= fading
             if sums[row, columns.GROUND_COUNT] > 0:
                 _see_ground(state[i, j], sums[row, :3], place[2], limits[0])
-            elif sums[row, columns.BELOW_COUNT] > 3 and state[i, j, _SEEN] == 0.0:  # the bottom beside an edge; else a reflection
+            elif sums[row, columns.BELOW_COUNT] > 3 and state[i, j, _SEEN] == 0.0:  # the bottom beside an edge
                 _see_ground(state[i, j], sums[row, 3:6], place[2], limits[0])
             hits = sums[row, columns.OBSTACLE_COUNT]
             if hits > 0:
@@ -227,7 +228,8 @@ def _renew(
                 left = rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * ground
                 up = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * ground
                 if seen_through(rays, ahead, left, up + 0.5 * state[i, j, _TOP], sensor):
-                    state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, 0.0)  # no obstacle there, but no ground seen either
+                    # no obstacle there, but no ground seen either
+                    state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, 0.0)
             state[i, j, _HELD] = state[i, j, _HELD] + passed_s if state[i, j, _EVIDENCE] > 0.0 else 0.0
             # a ceiling stays: it is above the vehicle, and what hangs there seldom moves
             state[i, j, _CEILING] = min(state[i, j, _CEILING], sums[row, columns.OVERHEAD_LOW])
