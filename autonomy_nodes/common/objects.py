@@ -76,7 +76,10 @@ class Objects:
 
     def names(self) -> list[str]:
         """Return a short name of each tracked object: the first four bytes of its id in hexadecimal."""
-        return [] if self.ids is None else [bytes(row[:4]).hex() for row in self.ids]
+        if self.ids is None:
+            return []
+        text = self.ids[:, :4].tobytes().hex()
+        return [text[start : start + 8] for start in range(0, len(text), 8)]
 
 
 def no_objects(stamp_ns: int, frame: str, tracked: bool) -> Objects:

@@ -12,7 +12,7 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.messages.cdr import Cursor, Parts, write_header, write_text
+from autonomy_nodes.messages.cdr import Cursor, Parts, padding, write_header, write_text
 
 COLUMNS, ROWS = 'column_index', 'row_index'
 MAX_LAYERS = 64
@@ -66,7 +66,14 @@ def read_grid(data: bytes) -> Grid:
     count = cursor.count(LEAST_LAYER_BYTES)
     if count != len(names) or len(set(names)) != count or count == 0:
         raise DataError(f'grid has {count} layers named {names}')
-    layers = [_read_layer(cursor, name, place.shape) for name in names]
+    layers, head = [], b''
+    for name in names:
+        start = cursor.offset + padding(cursor.offset, 4)
+        if head and data[start : start + len(head)] == head:  # all layers lie alike
+            cursor.offset = start + len(head)
+        else:
+            head = _read_layer_head(cursor, name, place.shape)
+        layers.append(cursor.array('<f4', place.shape[0] * place.shape[1]).reshape(place.shape[1], place.shape[0]))
     start_x, start_y = cursor.unpack('<HH')
     cursor.end()
     if (start_x, start_y) != (0, 0):
@@ -90,8 +97,10 @@ def _read_place(cursor: Cursor) -> _Place:
     return _Place((rows, columns), resolution, (x - length_x / 2.0, y - length_y / 2.0))
 
 
-def _read_layer(cursor: Cursor, name: str, shape: tuple[int, int]) -> np.ndarray:
-    """Return a layer as it lies, (columns, rows)."""
+def _read_layer_head(cursor: Cursor, name: str, shape: tuple[int, int]) -> bytes:
+    """Read what tells the shape of a layer, and return it."""
+    cursor.align(4)
+    start = cursor.offset
     dimensions = []
     for _ in range(min(cursor.count(13), 3)):
         label = cursor.text()
@@ -103,7 +112,7 @@ def _read_layer(cursor: Cursor, name: str, shape: tuple[int, int]) -> np.ndarray
     count = cursor.count(4)
     if data_offset != 0 or count != shape[0] * shape[1]:
         raise DataError(f'layer {name!r} has {count} cells from {data_offset} on, expected those of {shape} from 0')
-    return cursor.array('<f4', count).reshape(shape[1], shape[0])
+    return cursor.data[start : cursor.offset]
 
 
 def _texts(cursor: Cursor) -> Iterator[str]:

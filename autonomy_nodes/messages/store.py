@@ -86,33 +86,37 @@ def new(type_name: str, **given: Any) -> Any:
 
     Sequences and arrays of numbers become numpy arrays of the right kind, values of dictionaries messages.
     """
-    fields = store().fielddefs[type_name][1]
+    return _made(store(), type_name, given)
+
+
+def _made(types: Typestore, type_name: str, given: dict[str, Any]) -> Any:
+    fields = types.fielddefs[type_name][1]
     if unknown := given.keys() - {name for name, _ in fields}:
         raise KeyError(f'{type_name} has no fields {sorted(unknown)}')
-    values = (_value(kind, given[name]) if name in given else _zero(kind) for name, kind in fields)
-    return store().types[type_name](*values)
+    values = (_value(types, kind, given[name]) if name in given else _zero(types, kind) for name, kind in fields)
+    return types.types[type_name](*values)
 
 
-def _value(kind: Any, value: Any) -> Any:
+def _value(types: Typestore, kind: Any, value: Any) -> Any:
     if kind[0] == Nodetype.NAME and isinstance(value, dict):
-        return new(kind[1], **value)
+        return _made(types, kind[1], value)
     if kind[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
         inner = kind[1][0]
         if inner[0] == Nodetype.NAME:
-            return [_value(inner, item) for item in value]
+            return [_value(types, inner, item) for item in value]
         return list(value) if inner[1][0] == 'string' else np.ascontiguousarray(value, _dtype(inner)).ravel()
     return value
 
 
-def _zero(kind: Any) -> Any:
+def _zero(types: Typestore, kind: Any) -> Any:
     if kind[0] == Nodetype.NAME:
-        return new(kind[1])
+        return _made(types, kind[1], {})
     if kind[0] == Nodetype.BASE:
         return {'string': '', 'bool': False}.get(kind[1][0], 0)
     inner, length = kind[1]
     count = length if kind[0] == Nodetype.ARRAY else 0
     if inner[0] == Nodetype.NAME or inner[1][0] == 'string':
-        return [_zero(inner) for _ in range(count)]
+        return [_zero(types, inner) for _ in range(count)]
     return np.zeros(count, _dtype(inner))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.paths import Paths
-from autonomy_nodes.planning.rollout_loops import car_of, driven_along
+from autonomy_nodes.planning.rollout_loops import car_of, roll
 
 STEP_S = 0.2
 STEPS = 40  # 8 s
@@ -69,17 +69,11 @@ def roll_out(start: Start, paths: Paths, wishes: Wishes, vehicle: Vehicle) -> Dr
     told = (wishes.speeds_mps, wishes.paces_mps2, wishes.lead_u, wishes.lead_mps)
     wanted = np.stack([values[:, :STEPS] for values in told], axis=1)
     caps, scale = np.ascontiguousarray(wishes.caps), np.ascontiguousarray(paths.scale_m)
+    facing = paths.headings[wishes.path, 0] + wrapped(start.pose[2] - paths.headings[wishes.path, 0])
     states, gaps = np.empty((len(wishes.path), STEPS + 1, 7)), np.empty(len(wishes.path))
-    car = car_of(vehicle)
-    for n, path in enumerate(wishes.path.tolist()):
-        facing = paths.headings[path, 0] + wrapped(start.pose[2] - paths.headings[path, 0])
-        first = np.array([
-            start.pose[0], start.pose[1], facing, start.speed_mps, start.acceleration_mps2, start.wheel_rad,
-            start.joint_rad,
-        ])  # fmt: skip
-        gaps[n] = driven_along(
-            lines[path], scale[path], caps[n], wanted[n], wishes.braking_mps2[n], first, car, STEP_S, states[n]
-        )
+    states[:, 0] = (*start.pose, start.speed_mps, start.acceleration_mps2, start.wheel_rad, start.joint_rad)
+    states[:, 0, 2] = facing
+    roll(lines, scale, wishes.path, caps, wanted, wishes.braking_mps2, car_of(vehicle), STEP_S, states, gaps)
     states[..., 2] = start.pose[2] + (states[..., 2] - states[:, :1, 2])
     speed, acceleration, wheel, joint = (np.ascontiguousarray(states[..., column]) for column in range(3, 7))
     return Drives(np.ascontiguousarray(states[..., :3]), speed, acceleration, wheel, joint, gaps)

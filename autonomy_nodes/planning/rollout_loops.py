@@ -56,17 +56,28 @@ def car_of(vehicle: Vehicle) -> Car:
 
 
 @njit(cache=True)
-def driven_along(
-    line: np.ndarray, scale_m: np.ndarray, caps: np.ndarray, wishes: np.ndarray, braking_mps2: float,
-    start: np.ndarray, car: Car, step_s: float, states: np.ndarray,
-) -> float:
-    """Fill the states (T + 1, 7) of one drive: x y heading speed acceleration wheel joint; return its largest gap.
+def roll(
+    lines: np.ndarray, scale_m: np.ndarray, path: np.ndarray, caps: np.ndarray, wishes: np.ndarray,
+    braking_mps2: np.ndarray, car: Car, step_s: float, states: np.ndarray, gaps: np.ndarray,
+) -> None:
+    """Fill the states (N, T + 1, 7) of drives after their first ones, and gaps (N,): how far each came off its path.
 
-    line: (M, 4) x y heading curvature of its path; scale_m: (M,) metres a point. caps: (M,) squared highest speeds.
-    wishes: (4, T) speed wanted, its change, place of the leader on the path and its speed. start: (7,).
+    lines: (P, M, 4) x y heading curvature of paths; scale_m: (P, M) metres a point; path: (N,) which one is taken.
+    caps: (N, M) squared highest speeds along it. wishes: (N, 4, T) speed wanted, its change, place of the leader on the
+    path and its speed. A state: x y heading speed acceleration wheel joint.
     """
-    states[0] = start
-    acceleration, u, farthest = start[4], 0.0, 0.0
+    for n in range(len(path)):
+        p = path[n]
+        gaps[n] = _driven(lines[p], scale_m[p], caps[n], wishes[n], braking_mps2[n], car, step_s, states[n])
+
+
+@njit(cache=True)
+def _driven(
+    line: np.ndarray, scale_m: np.ndarray, caps: np.ndarray, wishes: np.ndarray, braking_mps2: float, car: Car,
+    step_s: float, states: np.ndarray,
+) -> float:
+    """Fill the states of one drive; return its largest gap."""
+    acceleration, u, farthest = states[0, 4], 0.0, 0.0
     for step in range(len(states) - 1):
         x, y, heading, speed, _, wheel, joint = states[step]
         low = min(int(u), len(line) - 2)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -180,13 +181,19 @@ class Scores:
 
     def terms(self, but_whom: int = -1) -> dict[str, np.ndarray]:
         """Return {term: (N,)}: over road users the least, of the modes the expectation; without one user, if asked."""
-        found = dict(self.marks)
-        possible = self.chances >= min(0.05, self.chances.max())
+        found = dict(self._of_all)
         for name, (least, whose, next_) in self.of_users.items():
-            kept = np.where(whose == but_whom, next_, least)
-            worst = kept[:, possible].min(axis=1)
-            found[name] = (1.0 - self.worst_share) * (kept @ self.chances) + self.worst_share * worst
+            if but_whom >= 0 and (hers := whose == but_whom).any():
+                found[name] = self._over_modes(np.where(hers, next_, least))
         return found
+
+    @cached_property
+    def _of_all(self) -> dict[str, np.ndarray]:
+        return self.marks | {name: self._over_modes(least) for name, (least, _, _) in self.of_users.items()}
+
+    def _over_modes(self, kept: np.ndarray) -> np.ndarray:
+        worst = kept[:, self.chances >= min(0.05, self.chances.max())].min(axis=1)
+        return (1.0 - self.worst_share) * (kept @ self.chances) + self.worst_share * worst
 
     def totals(self, clean: np.ndarray, but_whom: int = -1) -> np.ndarray:
         """Return (N,) weighted means; progress is measured by the most that a clean drive makes."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from autonomy_nodes.common.objects import Label, Predictions, SceneModes
 from autonomy_nodes.planning.rollout import TIMES_S
+from autonomy_nodes.planning.traffic_loops import come_near
 
 NO_OBSTACLE = (Label.OVER_DRIVABLE, Label.UNDER_DRIVABLE)
 VULNERABLE = (Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
@@ -78,22 +79,9 @@ class Traffic:
         """
         wide = int(np.ceil(reach_m / CELL_M))
         low = places.min(axis=0) - (wide + 1) * CELL_M
-        index = np.floor((places - low) / CELL_M).astype(int)
-        covered = np.zeros(index.max(axis=0) + wide + 2, bool)
-        covered[index[:, 0], index[:, 1]] = True
-        for axis in (0, 1):  # widened along x, then along y; the rim is empty, so nothing comes round
-            covered = np.logical_or.reduce([np.roll(covered, by, axis) for by in range(-wide, wide + 1)])
-        cells = np.floor((self.poses[..., :2] - low) / CELL_M).astype(int)
-        inside = ((cells >= 0) & (cells < covered.shape)).all(axis=-1)
-        cells[~inside] = 0
-        meets = (covered[cells[..., 0], cells[..., 1]] & inside).any(axis=1)  # (R,)
         kept = np.zeros(len(self), bool)
-        kept[self.of[meets]] = True
-        ways, numbers = kept[self.of], np.cumsum(kept) - 1
-        found = {name: getattr(self, name)[kept] for name in ('labels', 'half_m', 'chances', 'claim_half_m')}
-        found |= {name: getattr(self, name)[ways] for name in ('modes', 'poses', 'speeds_mps', 'claims')}
-        names = tuple(name for name, keep in zip(self.names, kept) if keep)
-        return replace(self, names=names, of=numbers[self.of[ways]], **found)
+        kept[self.of[come_near(places, self.poses, low, CELL_M, wide)]] = True
+        return self.only(kept)
 
     def way_in_mode(self) -> np.ndarray:
         """Return (O, K) which of the R ways each road user goes in each mode, -1 where none."""

@@ -18,10 +18,16 @@ def nearest_leads(
     paths, (ways, steps) = len(sideways), rear.shape
     follow, across = np.full((paths, steps), np.inf), np.full((paths, steps), np.inf)
     whose = np.zeros((paths, steps), np.int64)
+    least, most = np.inf, -np.inf
+    for value in sideways.flat:
+        if value == value:  # NaN is no shift
+            least, most = min(least, value), max(most, value)
+    beside = ahead & (offsets + room > least) & (offsets - room < most)
+    in_way = [r for r in range(ways) if beside[r].any()]
     for p in range(paths):
-        for r in range(ways):
+        for r in in_way:
             for s in range(steps):
-                if not ahead[r, s] or not abs(offsets[r, s] - sideways[p, index[r, s]]) < room[r, s]:
+                if not beside[r, s] or not abs(offsets[r, s] - sideways[p, index[r, s]]) < room[r, s]:
                     continue
                 if likely[r] and rear[r, s] < follow[p, s]:
                     follow[p, s], whose[p, s] = rear[r, s], r
@@ -76,3 +82,29 @@ def two_least(marks: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarra
                     second = value
             least[n, k], whose[n, k], next_[n, k] = first, who, second
     return least, whose, next_
+
+
+@njit(cache=True)
+def come_near(places: np.ndarray, poses: np.ndarray, low: np.ndarray, cell_m: float, wide: int) -> np.ndarray:
+    """Return (R,) whether one of (R, T, 3) poses is in a cell at most `wide` cells from that of one of (M, 2) places.
+
+    low: (2,) a corner of the cells, with room for `wide` cells and one more before all places.
+    """
+    high = 0
+    for place in range(len(places)):
+        for axis in range(2):
+            high = max(high, int((places[place, axis] - low[axis]) // cell_m))
+    seen, covered = np.zeros((high + 1, high + 1), np.bool_), np.zeros((high + wide + 2, high + wide + 2), np.bool_)
+    for place in range(len(places)):
+        i, j = int((places[place, 0] - low[0]) // cell_m), int((places[place, 1] - low[1]) // cell_m)
+        if not seen[i, j]:
+            seen[i, j] = True
+            covered[i - wide : i + wide + 1, j - wide : j + wide + 1] = True
+    found = np.zeros(len(poses), np.bool_)
+    for way in range(len(poses)):
+        for moment in range(poses.shape[1]):
+            i, j = (poses[way, moment, 0] - low[0]) // cell_m, (poses[way, moment, 1] - low[1]) // cell_m
+            if 0 <= i < len(covered) and 0 <= j < len(covered) and covered[int(i), int(j)]:
+                found[way] = True
+                break
+    return found
