@@ -25,7 +25,8 @@ FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack 
 HEAVY_EVERY = 10
 MAIN = 'top'  # the LiDAR that sets the pace where a recording has several
 RAW = {topics.LIDAR_RAW.type, topics.IMAGE_RAW.type, topics.IMAGE_COMPRESSED.type}
-PASSED_ON = {topic.name for topic in (topics.TF_STATIC, topics.STEERING, topics.ARTICULATION)}  # reports show them
+SHOWN = (topics.TF_STATIC, topics.STEERING, topics.ARTICULATION, topics.TRUTH_LABELS)  # by reports
+PASSED_ON = {topic.name for topic in SHOWN}
 DIGEST = 'outputs.sha256'  # of every message, kept or not
 AHEAD = 64  # messages read ahead, or waiting to be written
 

@@ -24,7 +24,7 @@ from autonomy_nodes.messages.grids import read_grid
 from autonomy_nodes.messages.images import read_camera_info, read_image
 from autonomy_nodes.messages.marker_lines import read_lines
 from autonomy_nodes.messages.motion import read_ego, read_transforms
-from autonomy_nodes.messages.objects import read_predictions, read_tracked
+from autonomy_nodes.messages.objects import read_labels, read_predictions, read_tracked
 from autonomy_nodes.messages.tables import read_lane_pieces, read_marks, read_scene_modes
 from autonomy_nodes.messages.trajectory import read_trajectory
 from autonomy_nodes.messages.words import read_decision
@@ -60,6 +60,7 @@ VALUES: dict[str, Callable[[bytes], Any]] = {
     topics.TRAJECTORY.name: read_trajectory,
     topics.TRACKS.name: read_tracked,
     topics.TRUTH.name: read_tracked,
+    topics.TRUTH_LABELS.name: read_labels,
     topics.TRUTH_EGO.name: partial(read_ego, frame='map'),
     topics.MARKS.name: read_marks,
     topics.CANDIDATES.name: read_lines,

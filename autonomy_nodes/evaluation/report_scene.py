@@ -77,14 +77,18 @@ def moments(bag: Bag, log: Sequence[Status], start_ns: int) -> list[dict[str, An
 
 
 class Truth:
-    """Where everybody truly is, placed around the vehicle as localization saw itself."""
+    """Where everybody truly is, by a simulator or by labels, placed around the vehicle as localization saw itself."""
 
     def __init__(self, bag: Bag) -> None:
         self._objects, self._egos = _by_stamp(bag, topics.TRUTH), _by_stamp(bag, topics.TRUTH_EGO)
+        self._labels = _by_stamp(bag, topics.TRUTH_LABELS)
         self._path, self._origin = bag.path, bag.origin
 
     def at(self, stamp_ns: int, ego: EgoState) -> tuple[Objects, np.ndarray, np.ndarray] | None:
-        """Return objects in map, the origin, and odom_from_map; None where the truth was not recorded."""
+        """Return objects, the origin, and odom from the frame of the objects; None where the truth was not recorded."""
+        if (labels := _nearest(self._labels, stamp_ns)) is not None:
+            then = self._path.odom_from_base(labels.stamp_ns)
+            return labels, self._origin, ego.odom_from_base if then is None else then
         objects = _nearest(self._objects, stamp_ns)
         true_ego = None if objects is None else _nearest(self._egos, objects.stamp_ns)
         if objects is None or true_ego is None:

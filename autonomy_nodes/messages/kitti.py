@@ -29,7 +29,6 @@ from autonomy_nodes.messages.objects import write_tracked
 from autonomy_nodes.messages.store import encode, header_of, new
 
 BASE_FROM_VELO = np.array([[1.0, 0, 0, 0.76], [0, 1, 0, 0.0], [0, 0, 1, 1.73], [0, 0, 0, 1]])
-TRUTH_TOPIC = 'ground_truth/objects'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 KINDS = {
     'Car': Label.CAR,
@@ -192,7 +191,7 @@ def _truth(stamp_ns: int, number: int, labels: dict[int, list[KittiLabel]], driv
     if own is None or number not in labels or number not in drive.sweeps:
         return []
     truth = truth_of(stamp_ns, number, labels[number], own)
-    return [(TRUTH_TOPIC, topics.TRUTH.type, LATER_NS['truth'], write_tracked(truth))]
+    return [(topics.TRUTH_LABELS.name, topics.TRUTH_LABELS.type, LATER_NS['truth'], write_tracked(truth))]
 
 
 def truth_of(stamp_ns: int, number: int, labels: Sequence[KittiLabel], calibration: KittiCalibration) -> Objects:

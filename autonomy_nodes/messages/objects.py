@@ -58,6 +58,12 @@ def read_tracked(data: bytes) -> Objects:
     return _tracked(stamp_ns, frame, rows)
 
 
+def read_labels(data: bytes) -> Objects:
+    """Read TrackedObjects that people labelled, in base_link at their stamp."""
+    stamp_ns, frame, rows = _decode(TRACKED, data, ('base_link',))
+    return _tracked(stamp_ns, frame, rows)
+
+
 def write_predictions(predictions: Predictions) -> bytes:
     """Write predictions as PredictedObjects; the poses of a path have the height of their object.
 

@@ -98,6 +98,10 @@ INITIAL_POSE = Topic(
     'initialpose', 'geometry_msgs/msg/PoseWithCovarianceStamped', 'map', 'events', 0.0, 'people',
     'where the vehicle is, as RViz sends it', each=('localization',),
 )
+TRUTH_LABELS = Topic(
+    'ground_truth/objects', 'autoware_perception_msgs/msg/TrackedObjects', 'base_link', 'stream', 10.0, 'people',
+    'what people labelled in the sweeps of a data set; for reports and evaluation alone',
+)
 TF_STATIC = Topic(
     '/tf_static', 'tf2_msgs/msg/TFMessage', '', 'latched', 0.0, 'vehicle', 'how sensors are mounted; the truth',
     each=('lidar', 'camera', 'localization', 'perception'),

@@ -110,6 +110,7 @@ def _decision(
         'speed_limit_mps': f'{course.speed_mps:.2f}',
         'contingency': names[stop],
         'candidates': str(len(names)),
+        'candidate': str(chosen),
         **reason.values,
     }
     if course.end:

@@ -11,10 +11,11 @@ import pytest
 from autonomy_nodes.common.geometry import inverse, moved, quaternion_of_heading, rotation_of
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.images import read_camera_info, read_compressed
-from autonomy_nodes.messages.kitti import BASE_FROM_VELO, TRUTH_TOPIC, import_kitti, truth_of
+from autonomy_nodes.messages.kitti import BASE_FROM_VELO, import_kitti, truth_of
 from autonomy_nodes.messages.kitti_files import EPOCH_NS, KittiCalibration, KittiFolder, read_sweep
 from autonomy_nodes.messages.kitti_labels import KittiLabel
 from autonomy_nodes.messages.motion import read_fix, read_imu, read_transforms
@@ -129,7 +130,7 @@ def test_truth_stands_beside_each_sweep_of_the_labelled_stretch(tmp_path):
     kept = [row for row in (folder / 'label_02.txt').read_text().splitlines() if row.split()[0] in '02']
     (folder / 'label_02.txt').write_text('\n'.join(kept))
     import_kitti(folder, tmp_path / 'out.mcap')
-    rows = [decode_objects(TRACKED, data) for data in told(tmp_path / 'out.mcap')[0]['/' + TRUTH_TOPIC]]
+    rows = [decode_objects(TRACKED, data) for data in told(tmp_path / 'out.mcap')[0]['/' + topics.TRUTH_LABELS.name]]
     assert [(stamp_ns - EPOCH_NS) // TENTH for stamp_ns, _, _ in rows] == [0, 1, 2]  # 3 and 4: nobody looked
     assert [(frame, len(objects)) for _, frame, objects in rows] == [('base_link', count) for count in (1, 0, 1)]
 

@@ -426,6 +426,8 @@ def test_marks_tell_every_gate_and_term_of_every_candidate():
     assert all(np.isin(values, (0.0, 1.0)).all() for values in gates)
     vetoed = np.min(gates, axis=0) == 0.0
     assert (found.marks.scores[vetoed] == 0.0).all()
+    chosen = int(found.decision.values['candidate'])
+    assert found.marks.ends[chosen, :2] == pytest.approx(found.trajectory.poses[-1, :2])
     assert vetoed.any()
     terms = {name: v for name, v in found.marks.columns.items() if name.startswith('term_') and name != 'term_progress'}
     assert all((values >= 0.0).all() and (values <= 1.0).all() for values in terms.values())

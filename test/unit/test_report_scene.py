@@ -25,6 +25,7 @@ from autonomy_nodes.evaluation.report_path import EgoPath
 from autonomy_nodes.evaluation.report_scene import Truth, _sent
 from autonomy_nodes.evaluation.report_series import acceleration, alerts
 from autonomy_nodes.messages import topics
+from autonomy_nodes.messages.objects import read_labels, write_tracked
 
 ORIGIN = np.zeros(2)
 SECOND = 1_000_000_000
@@ -128,6 +129,15 @@ def test_ground_truth_is_drawn_where_it_is_seen_from_the_vehicle():
     assert first[2:4] == [10000, 7000]  # 20 m ahead of the vehicle, which looks along y
     assert first[4] == round(1000 * np.pi / 2)
     assert first[8:10] == [0, 750]
+
+
+def test_labels_are_drawn_where_the_vehicle_was_at_their_stamp():
+    states = {0: ego_at(100.0, 50.0, 0.0), SECOND: ego_at(110.0, 50.0, 0.0, SECOND)}
+    labels = replace(read_labels(write_tracked(replace(objects_at(0, 0.0), frame='base_link'))), stamp_ns=SECOND // 25)
+    bag = bag_of({topics.TRUTH_LABELS.name: [labels]}, states)
+    first = layers.object_rows(*Truth(bag).at(0, states[0]))[0]
+    assert first[2:4] == [13040, 5000]  # 30 m ahead of where the vehicle was after 0.04 s, at 10 m/s
+    assert Truth(bag).at(SECOND, states[SECOND]) is None
 
 
 def test_truth_without_a_true_ego_is_not_drawn():
