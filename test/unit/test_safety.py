@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from autonomy_nodes.common.grid import TERRAIN_LAYERS, Grid
-from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.objects import Label, Objects
+from autonomy_nodes.common.sensing import ControlMode, PointCloud
 from autonomy_nodes.common.status import Level, Manoeuvre, Mode, Status, Words
 from autonomy_nodes.common.types import DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
@@ -241,6 +242,41 @@ def test_a_gap_between_the_rings_of_a_lidar_is_no_danger_but_a_longer_one_is(cel
             check_ground(drive(), terrain, [], [], Vehicle(), GateSettings())
     else:
         check_ground(drive(), terrain, [], [], Vehicle(), GateSettings())
+
+
+def crossing_car(stamp_ns, speed):
+    """A car of 4.5 m by 1.8 m across our way at x = 7 m."""
+    classes = np.eye(len(Label))[[Label.CAR]]
+    return Objects(
+        stamp_ns, 'odom', np.array([[7.0, 0.0, 0.0]]), np.array([np.pi / 2]), np.array([[4.5, 1.8, 1.5]]), np.ones(1),
+        classes, np.array([[0.0, speed]]), np.zeros(1), np.zeros((1, 3, 3)), np.zeros((1, 2, 2)),
+        np.zeros((1, 16), np.uint8),
+    )  # fmt: skip
+
+
+MOVERS = [(5.0, 0, Mode.NOMINAL), (0.0, 0, Mode.MRM), (5.0, -301, Mode.MRM), (None, 0, Mode.MRM)]
+
+
+@pytest.mark.parametrize('speed, age_ms, mode', MOVERS)
+def test_cells_of_who_moves_are_no_ground_to_judge_if_that_is_known_of_now(speed, age_ms, mode):
+    supervisor, now = driving(), 100 * MS
+    alive(supervisor, now)
+    terrain = replace(ground(), stamp_ns=now)
+    terrain.layers['traversability'][66:69, 22:29] = 0.0  # x 6.4 to 7.6 m, y -1.2 to 1.6 m
+    tracks = None if speed is None else crossing_car(now + age_ms * MS, speed)
+    seen = around(now, terrain=terrain, tracks=tracks)
+    assert supervisor.consider(drive(now), drive(now, braking=2.5), seen, now).mode is mode
+
+
+@pytest.mark.parametrize('by, mode', [(None, Mode.MRM), ('AUTONOMOUS', Mode.MRM), ('MANUAL', Mode.NOMINAL)])
+def test_ground_that_was_never_seen_is_explained_only_where_the_drive_began(by, mode):
+    supervisor, now = driving(), 100 * MS
+    terrain = replace(ground(), stamp_ns=now)
+    terrain.layers['traversability'][85:, :] = np.nan  # from x = 14 m on; the drive began at 0
+    alive(supervisor, now)
+    moved = drive(now, x=11.0)  # the front of its wheels gets to 18.7 m, its zone would reach to 18.6 m
+    seen = around(now, ego=ego(now, x=11.0), terrain=terrain, control_mode=None if by is None else ControlMode(now, by))
+    assert supervisor.consider(moved, drive(now, x=11.0, braking=2.5), seen, now).mode is mode
 
 
 def test_a_standing_vehicle_needs_no_ground_ahead():
