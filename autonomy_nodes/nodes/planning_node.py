@@ -27,6 +27,7 @@ from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.planning.goal import GoalPlace, route_to
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.situation import Plan, Situation
+from autonomy_nodes.planning.warmup import warm
 
 JOINS = (
     Join(topics.ODOMETRY, read_ego, must=True),
@@ -50,6 +51,7 @@ class Planning(Stage):
 
     def build(self, port: Port, config: PlannerConfig) -> None:
         """Create the planner and connect it."""
+        warm(config)
         self.port, self.planner, self.goal_place = port, Planner(config), GoalPlace()
         self.contingency_out, self.marks_out = port.publisher(topics.CONTINGENCY), port.publisher(topics.MARKS)
         self.decision_out, self.candidates_out = port.publisher(topics.DECISION), port.publisher(topics.CANDIDATES)

@@ -80,7 +80,7 @@ class Traffic:
         wide = int(np.ceil(reach_m / CELL_M))
         low = places.min(axis=0) - (wide + 1) * CELL_M
         kept = np.zeros(len(self), bool)
-        kept[self.of[come_near(places, self.poses, low, CELL_M, wide)]] = True
+        kept[self.of[come_near(np.ascontiguousarray(places), self.poses, low, CELL_M, wide)]] = True
         return self.only(kept)
 
     def way_in_mode(self) -> np.ndarray:
@@ -164,7 +164,8 @@ def resampled(paths: np.ndarray, step_s: float) -> np.ndarray:
     headings = np.unwrap(paths[..., 2], axis=1)
     full = np.concatenate([paths[..., :2], headings[..., None]], axis=-1).astype(float)
     first = full[:, low]
-    return first + np.where(np.arange(3) < 2, part, np.minimum(part, 1.0)) * (full[:, low + 1] - first)
+    found = first + np.where(np.arange(3) < 2, part, np.minimum(part, 1.0)) * (full[:, low + 1] - first)
+    return np.ascontiguousarray(found)
 
 
 def _claims(

@@ -25,7 +25,8 @@ class GuardConfig:
 def broken(paths: np.ndarray, xy: np.ndarray, speeds_mps: np.ndarray, step_s: float, config: GuardConfig) -> np.ndarray:
     """Return (N, K) whether a path of (N, K, P, 3) is impossible for a mover at (N, 2) `xy` with (N,) speeds."""
     allowed = config.speed_factor * speeds_mps + config.speed_margin_mps
-    return _broken(np.ascontiguousarray(paths), xy, allowed, step_s, config.lateral_mps2, config.start_m)
+    paths, xy = np.ascontiguousarray(paths), np.ascontiguousarray(xy)
+    return _broken(paths, xy, allowed, step_s, config.lateral_mps2, config.start_m)
 
 
 @njit(cache=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import PIECE_POINTS, LanePieces, Line
 from autonomy_nodes.common.objects import Label, no_objects
 from autonomy_nodes.common.types import EgoState
@@ -33,4 +34,5 @@ def warm(config: PredictorConfig) -> None:
         ids=np.zeros((2, 16), np.uint8),
     )
     ego = EgoState(0, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
-    Predictor(config).predict(cars, ego, pieces)
+    heights = {name: np.zeros((10, 10), np.float32) for name in ('elevation', 'obstacle_height')}
+    Predictor(config).predict(cars, ego, pieces, Grid(0, 'odom', 1.0, np.zeros(2), heights))
