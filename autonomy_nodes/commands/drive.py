@@ -1,8 +1,9 @@
 """`autonomy drive`: a scenario of the simulator."""
 
 import argparse
+from functools import partial
 
-from autonomy_nodes.commands.options import add_setup, command_line, commit, launch_arguments, overriding, show
+from autonomy_nodes.commands.options import add_setup, command_line, commit, finished, launch_arguments, overriding
 from autonomy_nodes.evaluation.drive import Drive, Scenario, drive_in_lockstep, drive_live
 from autonomy_nodes.evaluation.runlog import Run
 
@@ -24,5 +25,5 @@ def run(options: argparse.Namespace) -> int:
     told = Run(vehicle=given['vehicle'], command=command_line(), commit=commit())
     scenario = Scenario(options.scenario, options.seed, options.duration, options.goal)
     drive = Drive(options.out, scenario, given, overriding(options), tuple(options.without), told)
-    drive_in_lockstep(drive, options.jobs) if options.lockstep else drive_live(drive)
-    return show(options.out)
+    way = partial(drive_in_lockstep, drive, options.jobs) if options.lockstep else partial(drive_live, drive)
+    return finished(options.out, way)

@@ -5,12 +5,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.live import LiveError
 from autonomy_nodes.evaluation.report import write_report
 from autonomy_nodes.evaluation.report_numbers import summarise
 from autonomy_nodes.nodes.launcher import overrides, resolved
@@ -50,6 +53,7 @@ def ready(out: Path, force: bool) -> None:
         'report.html', 'settings.yaml', 'map.osm', 'logs',
     )  # fmt: skip
     there = [out / name for name in left if (out / name).exists()]
+    there += sorted(out.glob('outputs-*.mcap*'))  # of a recorder that was started again
     if there and not force:
         raise SettingsError(f'{out} holds an earlier run; give another --out, or --force to overwrite it')
     for path in there:
@@ -89,6 +93,23 @@ def commit() -> str:
     except OSError:
         return ''
     return told.stdout.strip() if told.returncode == 0 else ''
+
+
+def finished(out: Path, work: Callable[[], object]) -> int:
+    """Do the work of a run, then make its report; return the exit code.
+
+    Of a run that did not come to its end the report is made too, of what there is: it tells why.
+    """
+    try:
+        work()
+    except LiveError as error:
+        print(f'autonomy: {error}', file=sys.stderr)
+        try:
+            show(out)
+        except (DataError, OSError) as missing:
+            print(f'autonomy: no report: {missing}', file=sys.stderr)
+        return 1
+    return show(out)
 
 
 def show(out: Path) -> int:

@@ -1,10 +1,11 @@
 """`autonomy replay`: a recording through the stack."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autonomy_nodes.commands.options import add_setup, command_line, commit, launch_arguments, overriding, show
+from autonomy_nodes.commands.options import add_setup, command_line, commit, finished, launch_arguments, overriding
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveRun, run_live
 from autonomy_nodes.evaluation.replay import Setup, replay, sensors_of
@@ -31,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
         played = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate}
         settings = {**sensors_of(options.bag), **played, **more}
         told_run = Run(scenario=options.bag.stem, **told)
-        run_live(LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
+        way = partial(run_live, LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
     else:
         setup = Setup(settings_files(given), more, options.without, **told)
-        replay(options.bag, options.out, setup, options.jobs)
-    return show(options.out)
+        way = partial(replay, options.bag, options.out, setup, options.jobs)
+    return finished(options.out, way)

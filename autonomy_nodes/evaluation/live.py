@@ -65,16 +65,31 @@ def run_live(live: LiveRun, watch: Callable[[float, Launcher], None] = lambda se
     start_s = time.monotonic()
     try:
         launcher.start()
-        failed = _wait(live, launcher, start_s, watch)
+        failed, overdue = _wait(live, launcher, start_s, watch)
     finally:
         codes = launcher.stop()
     failed |= {name: code for name, code in codes.items() if code != 0 and name not in live.without}
-    rebuild_logs(out)
+    complaints = [overdue] * bool(overdue)
+    complaints += [f'{name} failed with exit code {code}, see {logs / name}.log' for name, code in failed.items()]
+    complaints += gathered_outputs(out)
     write_run(out, replace(live.run, mode='live', wall_s=time.monotonic() - start_s, body=body))
-    if failed:
-        names = ', '.join(f'{name} (exit code {code})' for name, code in failed.items())
-        raise LiveError(f'these processes failed: {names}; their output is in {logs}')
+    if complaints:
+        raise LiveError('; '.join(complaints))
     return out
+
+
+def gathered_outputs(out: Path) -> list[str]:
+    """Give the recording its name and write the logs; return what is wrong.
+
+    A recorder that was started again records beside what it left: then the newest that is whole counts.
+    """
+    pieces = sorted(out.glob(f'{Path(OUTPUTS).stem}-*.mcap'), key=lambda path: int(path.stem.rpartition('-')[2]))
+    if pieces and not (out / OUTPUTS).exists():
+        pieces[-1].rename(out / OUTPUTS)
+    if not (out / OUTPUTS).exists():
+        return [f'nothing whole was recorded, see {out / "logs" / "recorder.log"}']
+    rebuild_logs(out)
+    return []
 
 
 def write_settings(path: Path, settings: Mapping[str, Any]) -> None:
@@ -108,16 +123,17 @@ def rebuild_logs(out: Path) -> None:
 
 def _wait(
     live: LiveRun, launcher: Launcher, start_s: float, watch: Callable[[float, Launcher], None]
-) -> dict[str, int]:
-    """Wait until the giver has ended; return what failed on the way."""
+) -> tuple[dict[str, int], str]:
+    """Wait until the giver has ended; return what failed on the way, and a complaint where it does not end."""
     while True:
         seconds = time.monotonic() - start_s
         ended = dict(launcher.ended())
         if live.giver in ended:
-            return {name: code for name, code in ended.items() if code != 0}
+            return {name: code for name, code in ended.items() if code != 0}, ''
         if ended and live.arguments['respawn'] != 'true':
-            return ended
+            return ended, ''
         if seconds > live.timeout_s:
-            raise LiveError(f'{live.giver} did not end within {live.timeout_s:.0f} s; see {live.out / "logs"}')
+            log = live.out / 'logs' / f'{live.giver}.log'
+            return {}, f'{live.giver} did not end within {live.timeout_s:.0f} s, see {log}'
         watch(seconds, launcher)
         time.sleep(POLL_S)

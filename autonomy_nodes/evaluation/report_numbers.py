@@ -19,6 +19,7 @@ Timing = Sequence[tuple[str, int, float | None, float | None]]  # stage, stamp_n
 Figures = dict[str, float | int]
 GIVER = {topic.name: topic.given_by for topic in TABLE}
 OUTCOME = ('goal_reached', 'collisions', 'progress_m')  # keys of the values of a simulation's statuses
+PLANS_PASS = (Mode.NOMINAL.value, Mode.DEGRADED.value)  # modes in which plans are let out
 SOURCES = ('lidar', 'camera')  # the stage whose steps are the frames that came in: the first that ran
 
 
@@ -36,7 +37,8 @@ def summarise(folder: Path) -> Figures:
 def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[int] | None) -> Figures:
     """Return the keys of report.json. sent_ns: stamps of the trajectories that safety sent, None where no bag tells.
 
-    A frame came out where safety sent a trajectory with the stamp of a plan, and with it of a sweep.
+    frames.planned: sweeps that became a plan which safety judged. frames.out: those of them whose plan it let out; the
+    others it refused, or a stop was driven meanwhile, which is a trajectory too but of no frame.
     """
     stamps = [status.stamp_ns for status in log]
     drive_s = (max(stamps) - min(stamps)) / SECOND_NS if stamps else 0.0
@@ -46,8 +48,10 @@ def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[i
     found |= {f'mode_s.{mode}': round(spent, 3) for mode, spent in mode_seconds(log).items()}
     found |= {f'faults.{name}': count for name, count in sorted(Counter(name for _, name in faults(log)).items())}
     found['frames.in'] = run.frames_in if run.frames_in is not None else frames_in(log)
-    if sent_ns is not None:
-        found['frames.out'] = len(set(sent_ns) & {s.lineage[PLANNED.name] for s in log if PLANNED.name in s.lineage})
+    judged = {s.lineage[PLANNED.name]: s.values.get('mode') for s in log if PLANNED.name in s.lineage}
+    found['frames.planned'] = len(judged)
+    if sent_ns is not None:  # a stop that is driven may have the stamp of a plan by chance
+        found['frames.out'] = len({at for at, mode in judged.items() if mode in PLANS_PASS} & set(sent_ns))
     if run.wall_s:
         found['wall_s'] = round(run.wall_s, 3)
         found['real_time_factor'] = round(drive_s / run.wall_s, 3)

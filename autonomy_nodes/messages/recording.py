@@ -4,11 +4,21 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from autonomy_nodes.messages.bags import BagWriter
+from autonomy_nodes.messages.bags import UNFINISHED, BagError, BagWriter
 from autonomy_nodes.messages.topics import CLOUD, IMAGE_RECT, MAP_PRIOR, TERRAIN, TERRAIN_FAR, Topic
 
 HEAVY = {topic.name for topic in (CLOUD, TERRAIN, TERRAIN_FAR, MAP_PRIOR)}
+MOST_PIECES = 1000
 PICTURE = IMAGE_RECT.name.rpartition('}')[2]
+
+
+def unused(path: Path) -> Path:
+    """Return `path`, or PATH-1, PATH-2 ... where a recording lies there already, finished or broken off."""
+    names = [path, *(path.with_name(f'{path.stem}-{number}{path.suffix}') for number in range(1, MOST_PIECES))]
+    for name in names:
+        if not name.exists() and not name.with_name(name.name + UNFINISHED).exists():
+            return name
+    raise BagError(f'{path}: {MOST_PIECES} recordings lie there already; move them away')
 
 
 class Keeper:

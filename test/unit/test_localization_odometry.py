@@ -12,7 +12,18 @@ from autonomy_nodes.common.geometry import inverse, matrix_of_rpy, moved
 from autonomy_nodes.localization import odometry as module
 from autonomy_nodes.localization.odometry import ROUGH, LidarOdometry, OdometryConfig
 from autonomy_nodes.localization.uncertainty import away, shifted
-from autonomy_nodes.localization.voxels import LINE, PLANE, gathered, kept, no_cells, shaped, slot_of, summed, thinned
+from autonomy_nodes.localization.voxels import (
+    LINE,
+    PLANE,
+    gathered,
+    kept,
+    no_cells,
+    shaped,
+    slot_of,
+    spread_along,
+    summed,
+    thinned,
+)
 from autonomy_nodes.localization.warmup import warm
 
 TIGHT = np.diag([1e-3] * 6) ** 2
@@ -223,3 +234,21 @@ def test_standing_adds_nothing_to_a_map_that_is_dense():
 
 def test_warming_leaves_nothing_behind_and_runs():
     warm()
+
+
+@given(st.lists(st.floats(-10.0, 10.0), min_size=9, max_size=9))
+@settings(max_examples=100, deadline=None)
+def test_the_axes_of_a_scatter_are_those_that_a_library_finds(numbers):
+    root = np.array(numbers).reshape(3, 3)
+    matrix = root @ root.T
+    spread, axes = matrix.copy(), np.empty((3, 3))
+    order = spread_along(spread, axes)
+    size = 1e-12 * (1.0 + matrix.max())
+    assert np.diag(spread)[list(order)] == pytest.approx(np.linalg.eigvalsh(matrix), abs=size)
+    assert axes.T @ axes == pytest.approx(np.eye(3), abs=1e-12)
+    assert axes @ np.diag(np.diag(spread)) @ axes.T == pytest.approx(matrix, abs=size)
+
+
+def test_warming_compiles_what_a_drive_needs_only_later():
+    warm()
+    assert kept.signatures

@@ -162,10 +162,12 @@ def test_live_a_sweep_takes_until_safety_sent_its_trajectory():
     assert found['latency_ms.lidar.p95'] == 20.0
 
 
-def test_a_frame_came_out_only_with_the_stamp_of_a_plan():
-    log = [*sweep(7), *sweep(8), *sweep(9)]
-    found = figures(Run(), log, [], sent_ns=[7, 7, 9, 9_500])  # 9500: a stop that safety drives on by itself
-    assert (found['frames.in'], found['frames.out']) == (3, 2)
+def test_a_frame_came_out_only_where_safety_let_its_plan_out():
+    modes = {7: 'NOMINAL', 8: 'DEGRADED', 9: 'MRM', 10: 'NOMINAL'}
+    log = [replace(each, values={'mode': modes[at]}) for at in modes for each in sweep(at)]
+    sent_ns = [7, 7, 8, 9, 9_500]  # 9: a stop that has the stamp of a plan by chance; 9500: one at a time of its own
+    found = figures(Run(), log, [], sent_ns)
+    assert (found['frames.in'], found['frames.planned'], found['frames.out']) == (4, 4, 2)
 
 
 def test_frames_come_from_cameras_where_there_is_no_lidar():
