@@ -200,6 +200,17 @@ def test_the_sectors_of_seen_ground_lie_around_the_vehicle():
     assert (rows['class'] == 255).all()
 
 
+@pytest.mark.parametrize('name', ['', 'planner', 'four'])
+def test_markers_are_written_as_the_type_store_writes_them(name):
+    drawn = [
+        markers.Mark(np.eye(3)[:count], kind=kind, color=(0.1, 0.2, 0.3, 0.4), text='x' * count)
+        for kind in markers.KINDS
+        for count in (1, 2, 3)
+    ]
+    data = markers.write_markers(STAMP_NS, 'odom', [*drawn, markers.Mark(np.zeros((0, 3)))], name)
+    assert store.encode(markers.ARRAY, store.decode(markers.ARRAY, data)) == data
+
+
 def test_markers_replace_those_before():
     marks = [markers.Mark(np.eye(3)), markers.Mark(np.eye(3)[:1], kind='text', text='hello')]
     message = store.decode(markers.ARRAY, markers.write_markers(STAMP_NS, 'odom', marks, name='planner'))

@@ -1,0 +1,150 @@
+"""The compiled loops of planning, each against the plain way to say the same."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from autonomy_nodes.common.kinematics import Motion, moved
+from autonomy_nodes.common.vehicle import Trailer, Vehicle
+from autonomy_nodes.planning.contact_loops import first_overlaps, soonest_touches
+from autonomy_nodes.planning.contacts import boxes_overlap
+from autonomy_nodes.planning.ground_loops import coarse_clearance, erase_boxes, fine_clearance
+from autonomy_nodes.planning.paths import arcs
+from autonomy_nodes.planning.rollout import STEP_S, STEPS, Start, Wishes, roll_out
+from autonomy_nodes.planning.traffic_loops import come_near, nearest_leads, two_least
+
+DRIVES, WAYS, MOMENTS = 6, 9, 14
+OWN_HALF, MIDDLE_M = np.array([2.0, 0.9]), 1.3
+
+
+@pytest.fixture
+def scene():
+    """Drives and boxes that cross one another here and there."""
+    random = np.random.default_rng(4)
+    gone = np.arange(MOMENTS)[:, None]
+
+    def ways(count, spread, pace):
+        start = random.uniform(-spread, spread, (count, 1, 2))
+        step = random.uniform(-pace, pace, (count, 1, 2))
+        heading = np.arctan2(step[..., 1], step[..., 0])
+        return np.concatenate([start + step * gone, np.tile(heading[..., None], (1, MOMENTS, 1))], axis=-1)
+
+    return ways(DRIVES, 3.0, 1.5), ways(WAYS, 20.0, 1.5), random
+
+
+def rectangle(pose, ahead_m):
+    return np.array([[pose[0] + ahead_m * np.cos(pose[2]), pose[1] + ahead_m * np.sin(pose[2]), pose[2]]])
+
+
+def test_the_first_overlap_is_that_of_the_rectangles_one_by_one(scene):
+    poses, there, random = scene
+    half = random.uniform(0.3, 2.5, (WAYS, 2))
+    margins = np.where(random.random((WAYS, 1)) < 0.5, [[0.5, 0.2]], 0.0)
+    faster, last = random.uniform(0.0, 0.3, (DRIVES, MOMENTS)), random.integers(3, MOMENTS + 1, WAYS)
+    expected = np.full((DRIVES, WAYS), -1)
+    for n, r in np.ndindex(DRIVES, WAYS):
+        for t in range(last[r]):
+            aside = margins[r, 1] + faster[n, t] if margins[r, 1] else 0.0
+            mine = rectangle(poses[n, t], MIDDLE_M + 0.5 * margins[r, 0])
+            grown = OWN_HALF + [0.5 * margins[r, 0], aside]
+            if expected[n, r] < 0 and boxes_overlap(mine, grown[None], there[r, t][None], half[r][None])[0]:
+                expected[n, r] = t
+    assert (expected >= 0).sum() > 5 and (expected < 0).sum() > 5
+    assert_array_equal(first_overlaps(poses, faster, MIDDLE_M, OWN_HALF, margins, there, half, last), expected)
+
+
+def test_the_soonest_touch_is_that_of_the_rectangles_one_by_one(scene):
+    poses, there, random = scene
+    half, speeds = random.uniform(0.3, 2.5, (WAYS, 2)), random.uniform(-1.0, 6.0, (DRIVES, MOMENTS))
+    steps, aheads, ahead_s = np.array([0, 3, 6]), np.array([2, 5, 9]), np.array([0.4, 1.0, 1.8])
+    expected = np.full((DRIVES, WAYS), len(aheads))
+    for n, r in np.ndindex(DRIVES, WAYS):
+        for order in reversed(range(len(aheads))):
+            for t in steps:
+                then = there[r, min(t + aheads[order], MOMENTS - 1)]
+                forward = np.array([np.cos(poses[n, t, 2]), np.sin(poses[n, t, 2])])
+                mine = rectangle(poses[n, t], MIDDLE_M + speeds[n, t] * ahead_s[order])
+                front = (then[:2] - poses[n, t, :2]) @ forward > 0.0 and speeds[n, t] > 0.1
+                if front and boxes_overlap(mine, OWN_HALF[None], then[None], half[r][None])[0]:
+                    expected[n, r] = order
+    assert (expected < len(aheads)).sum() > 5
+    found = soonest_touches(poses, speeds, MIDDLE_M, OWN_HALF, there, half, steps, aheads, ahead_s)
+    assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize('trailer', [Trailer(), Trailer(present=True)])
+def test_a_drive_moves_as_the_laws_of_motion_say(trailer):
+    vehicle = Vehicle(trailer=trailer)
+    start = Start(np.array([3.0, -2.0, 0.4]), 6.0, 0.2, 0.05, 0.02)
+    paths = arcs(start.pose, 0.02, [(0.0, 0.0), (0.05, -0.05), (-0.03, 0.0)], 10.0, 90)
+    ones = np.ones((3, STEPS))
+    speeds, caps = np.array([[8.0], [3.0], [6.0]]) * ones, np.full((3, 90), 400.0)
+    wishes = Wishes(np.arange(3), speeds, 0.0 * ones, np.full(3, 4.0), caps, np.inf * ones, ones)
+    drives = roll_out(start, paths, wishes, vehicle)
+    for step in range(STEPS):
+        x, y, heading = drives.poses[:, step].T
+        others = (drives.speeds_mps, drives.wheels_rad, drives.joints_rad)
+        motion = Motion(x, y, heading, *(values[:, step] for values in others))
+        after = moved(motion, drives.wheels_rad[:, step + 1], drives.accelerations_mps2[:, step + 1], vehicle, STEP_S)
+        expected = np.stack([after.x_m, after.y_m, after.heading_rad], axis=-1)
+        assert_allclose(drives.poses[:, step + 1], expected, atol=1e-9)
+        assert_allclose(drives.speeds_mps[:, step + 1], after.speed_mps, atol=1e-9)
+        assert_allclose(drives.joints_rad[:, step + 1], after.articulation_rad, atol=1e-9)
+
+
+def test_the_two_least_marks_are_those_of_a_table():
+    random = np.random.default_rng(1)
+    marks, way = random.random((5, 7)).round(1), random.integers(-1, 7, (4, 3))
+    table = np.where(way >= 0, marks[:, way], 1.0)  # (N, O, K)
+    least, whose, next_ = two_least(marks, way)
+    assert_array_equal(least, table.min(axis=1))
+    assert_array_equal(whose, table.argmin(axis=1))
+    assert_array_equal(next_, np.sort(table, axis=1)[:, 1])
+
+
+def test_the_nearest_leader_is_that_of_a_table():
+    random = np.random.default_rng(2)
+    sideways = np.concatenate([random.uniform(-3.0, 3.0, (3, 20)), np.full((1, 20), np.nan)])
+    index, rear = random.integers(0, 20, (WAYS, 5)), random.uniform(0.0, 40.0, (WAYS, 5))
+    offsets, room = random.uniform(-8.0, 8.0, (WAYS, 5)), random.uniform(1.0, 2.0, (WAYS, 5))
+    ahead, likely, crossing = random.random((WAYS, 5)) < 0.8, random.random(WAYS) < 0.7, random.random((WAYS, 5)) < 0.3
+    inside = (np.abs(offsets - sideways[:, index]) < room) & ahead  # (P, R, S)
+    follow = np.where(inside & likely[:, None], rear, np.inf)
+    found = nearest_leads(sideways, index, rear, offsets, room, ahead, likely, crossing)
+    assert_array_equal(found[0], follow.min(axis=1))
+    assert_array_equal(found[1], follow.argmin(axis=1))
+    assert_array_equal(found[2], np.where(inside & crossing, rear, np.inf).min(axis=1))
+    assert np.isinf(found[0][3]).all() and np.isfinite(found[0]).any()
+
+
+def test_who_is_within_some_cells_comes_near(scene):
+    poses, there, _ = scene
+    places = np.ascontiguousarray(poses[..., :2].reshape(-1, 2))
+    low = places.min(axis=0) - 3.0 * 2.0
+    cells, theirs = np.floor((places - low) / 2.0), np.floor((there[..., :2] - low) / 2.0)
+    expected = (np.abs(theirs[:, :, None] - cells).max(axis=-1) <= 2).any(axis=(1, 2))
+    assert expected.any() and not expected.all()
+    assert_array_equal(come_near(places, there, low, 2.0, 2), expected)
+
+
+def test_cells_within_and_about_a_turned_box_are_erased():
+    mask = np.ones((20, 20), bool)  # cells of half a metre about the origin
+    erase_boxes(mask, np.array([-5.0, -5.0]), 0.5, np.array([[0.0, 0.0, np.pi / 2.0, 2.0, 0.5]]), 0.3)
+    free = np.argwhere(~mask)
+    assert_array_equal(free.min(axis=0), [8, 5])  # middles from -0.75 and from -2.25 on: 0.25 m beyond the sides
+    assert_array_equal(free.max(axis=0), [11, 14])
+    assert len(free) == 4 * 10 - 4  # corners are 0.35 m away
+    erase_boxes(mask, np.array([-5.0, -5.0]), 0.5, np.array([[50.0, 50.0, 0.0, 2.0, 0.5]]), 0.3)
+    assert len(np.argwhere(~mask)) == len(free)
+
+
+def test_clearance_is_linear_between_cells_and_the_far_grid_answers_beyond_the_near_one():
+    near = np.full((6, 6), -1.0, np.float32)
+    near[1:-1, 1:-1] = np.arange(4.0)[:, None]  # of 1 m, from 0 to 4 in x and y
+    far = np.full((12, 12), -1.0, np.float32)
+    far[1:-1, 1:-1] = 7.0
+    grids = (near, np.array([0.0, 0.0, 1.0]), far, np.array([-3.0, -3.0, 1.0]))
+    assert fine_clearance(1.7, 2.0, *grids) == pytest.approx(1.2)
+    assert coarse_clearance(1.7, 2.0, *grids) == 1.0
+    assert coarse_clearance(-1.5, 2.0, *grids) == fine_clearance(-1.5, 2.0, *grids) == 7.0
+    assert coarse_clearance(30.0, 0.0, *grids) == fine_clearance(30.0, 0.0, *grids) == -1.0
