@@ -4,6 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+FAULTS = {  # what nodes say under the key `fault`, as docs/interface.md lists it
+    'F01': 'a camera is silent',
+    'F02': 'a LiDAR is silent',
+    'F04': 'a sensor repeats itself: new stamps, the same content',
+    'F05': 'a stamp came twice',
+    'F06': 'a message is older than the one before',
+    'F07': 'a stamp is zero or in the future',
+    'F09': 'time jumped',
+    'F11': 'a message is in another frame than that of its sensor',
+    'F12': 'a cloud cannot be read',
+    'F13': 'a picture cannot be read',
+    'F14': 'the calibration of a camera is missing, unusable or another than before',
+    'F15': 'the mounting of a sensor is not known',
+    'F17': 'odometry is missing',
+    'F22': 'a node is lost',
+    'F27': 'a planned trajectory was refused',
+}
+
 
 class Level(Enum):
     """How good a status is, in the words of diagnostic_msgs."""

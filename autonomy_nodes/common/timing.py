@@ -34,21 +34,21 @@ class Timeline:
     def judge(self, stamp_ns: int) -> Flow:
         """Return how the message follows; raises DataError with the reason where it must not be used."""
         if stamp_ns <= 0:
-            raise DataError('zero stamp: the sender does not fill header.stamp')
+            raise DataError('zero stamp: the sender does not fill header.stamp', fault='F07')
         if self.last_ns is None:
             self.last_ns = stamp_ns
             return Flow.FIRST
         step_ns = stamp_ns - self.last_ns
         if step_ns == 0:
-            raise DataError(f'duplicate stamp {stamp_ns}')
+            raise DataError(f'duplicate stamp {stamp_ns}', fault='F05')
         if 0 < step_ns <= self.gap_ns:
             self.last_ns, self._odd = stamp_ns, 0
             return Flow.NEXT
         follows = self._odd > 0 and 0 < stamp_ns - self._odd_ns <= self.gap_ns
         self._odd_ns, self._odd = stamp_ns, self._odd + 1 if follows else 1
         if self._odd < self.believed:
-            where = 'out of order' if step_ns < 0 else 'in the future'
-            raise DataError(f'stamp {where}: {step_ns / SECOND_NS:+.3f} s from the one before')
+            where, fault = ('out of order', 'F06') if step_ns < 0 else ('in the future', 'F07')
+            raise DataError(f'stamp {where}: {step_ns / SECOND_NS:+.3f} s from the one before', fault)
         self.last_ns, self._odd = stamp_ns, 0
         return Flow.JUMPED
 

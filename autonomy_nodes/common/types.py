@@ -14,7 +14,14 @@ SECOND_NS = 1_000_000_000
 
 
 class DataError(ValueError):
-    """A message or frame that cannot be used: the stage drops it, counts it and carries on."""
+    """A message or frame that cannot be used: the stage drops it, counts it and carries on.
+
+    fault: the code of `status.FAULTS` for what is wrong, empty where it has none.
+    """
+
+    def __init__(self, text: str, fault: str = '') -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 def check_array(name: str, array: np.ndarray, *shape: int | None, finite: bool = True) -> None:

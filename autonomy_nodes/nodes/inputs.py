@@ -8,8 +8,9 @@ from typing import Any
 
 from autonomy_nodes.common.status import Heartbeat, Level, Status
 from autonomy_nodes.common.types import SECOND_NS, DataError
-from autonomy_nodes.messages.topics import DIAGNOSTICS, HEARTBEAT, Topic
+from autonomy_nodes.messages.topics import DIAGNOSTICS, HEARTBEAT, ODOMETRY, Topic
 from autonomy_nodes.messages.words import write_heartbeat, write_status
+from autonomy_nodes.nodes import faults
 from autonomy_nodes.nodes.port import Join, Publisher
 
 PATIENCE = 1.5  # periods of silence after which an input is missing
@@ -118,7 +119,7 @@ class Inputs:
         def take(data: bytes) -> None:
             arrived()
             start = time.perf_counter()
-            value = read(data)
+            value = self._told_apart(topic, read, data)
             self._note_time(topic, value.stamp_ns)
             read_ms = (time.perf_counter() - start) * 1e3
             self._pending.append(Pending(topic, value, step, partners, self.waited_ns(), read_ms))
@@ -127,6 +128,7 @@ class Inputs:
             self.settle()
 
         def silent() -> None:
+            self._say_fault(faults.of_silence(topic))
             self.tell(Level.WARN, f'no {topic.name} for {PATIENCE} periods')
 
         arrived = self.watch(topic, silent)
@@ -150,7 +152,7 @@ class Inputs:
             self._lasting.add(topic.name)
 
         def take(data: bytes) -> None:
-            self._newest[topic.name] = read(data)
+            self._newest[topic.name] = self._told_apart(topic, read, data)
 
         def newest() -> Any:
             value = self._newest.get(topic.name)
@@ -190,9 +192,10 @@ class Inputs:
         """See `Port`."""
         self._words.append((level, text, values))
 
-    def drop(self, topic: Topic, reason: str) -> None:
+    def drop(self, topic: Topic, reason: str, fault: str = '') -> None:
         """Count a message that cannot be used, and say why."""
         self.dropped[topic.name] += 1
+        self._say_fault(fault)
         self.tell(Level.WARN, f'dropped {topic.name}: {reason}')
 
     def ticked(self, tick: Callable[[int], int | None]) -> None:
@@ -203,6 +206,7 @@ class Inputs:
             stamp_ns = tick(now_ns)
         except DataError as error:
             self.say(Level.WARN, str(error))
+            self._say_fault(error.fault)
         if self._words:
             self.tell(Level.OK, '', now_ns if stamp_ns is None else stamp_ns)
 
@@ -216,6 +220,8 @@ class Inputs:
         worst = max((level for level, _, _ in words), key=lambda level: level.value)
         texts = [text for level, text, _ in words if text and (level is worst or worst is Level.OK)]
         values = {key: value for _, _, given in words for key, value in given.items()}
+        if 'fault' in values:  # there may be more than one
+            values['fault'] = ','.join(sorted({given['fault'] for _, _, given in words if 'fault' in given}))
         stamp_ns = self.now_ns() if stamp_ns is None else stamp_ns
         lineage, self._lineage = self._lineage, {}
         self.told(
@@ -224,6 +230,18 @@ class Inputs:
                 dict(self.dropped), values, duration_ms,
             )
         )  # fmt: skip
+
+    def _say_fault(self, fault: str) -> None:
+        if fault:
+            self.say(Level.WARN, '', fault=fault)
+
+    def _told_apart(self, topic: Topic, read: Callable[[bytes], Any], data: bytes) -> Any:
+        """Return the value of a message; of a sensor's that cannot be read the error says which fault that is."""
+        try:
+            return read(data)
+        except DataError as error:
+            self._say_fault(error.fault or faults.of_message(topic))
+            raise
 
     def told(self, status: Status) -> None:
         """Send a status."""
@@ -254,7 +272,8 @@ class Inputs:
         last_ns = self._last_ns.get(topic.name, stamp_ns)
         if stamp_ns < last_ns - BACK_NS:
             self.flush()
-            self.say(Level.WARN, f'time went back {(last_ns - stamp_ns) / SECOND_NS:.1f} s: buffers flushed')
+            back_s = (last_ns - stamp_ns) / SECOND_NS
+            self.say(Level.WARN, f'time went back {back_s:.1f} s: buffers flushed', fault='F09')
         self._last_ns[topic.name] = stamp_ns
 
     def _run(self, pending: Pending, missing: Sequence[Partner]) -> None:
@@ -263,7 +282,8 @@ class Inputs:
         for partner in missing:
             partner.missed += 1
             if partner.join.must:
-                self.drop(pending.topic, f'no {partner.join.topic.name} with its stamp')
+                fault = 'F17' if partner.join.topic == ODOMETRY else ''
+                self.drop(pending.topic, f'no {partner.join.topic.name} with its stamp', fault)
                 return
             self.say(Level.WARN, f'went on without {partner.join.topic.name}')
         for partner in pending.partners:
@@ -274,6 +294,6 @@ class Inputs:
         try:
             pending.step(pending.value, *values)
         except DataError as error:
-            self.drop(pending.topic, str(error))
+            self.drop(pending.topic, str(error), error.fault)
             return
         self.tell(Level.OK, '', stamp_ns, pending.read_ms + (time.perf_counter() - start) * 1e3)

@@ -11,7 +11,9 @@ from autonomy_nodes.nodes.port import Port, Stage
 
 @dataclass(frozen=True)
 class RecorderSettings:
-    """What to record. path: the bag, a new folder (PATH-1 and so on where there is one); lidars, cameras: sensors whose topics are recorded.
+    """What to record. path: the bag, a new folder (PATH-1 and so on where there is one).
+
+    lidars, cameras: sensors whose topics are recorded.
 
     raw_sensors: false leaves out the raw sweeps and pictures, which are most of a bag.
     heavy_every: of merged clouds and rectified pictures one of so many is kept.

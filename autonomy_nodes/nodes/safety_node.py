@@ -70,4 +70,5 @@ class Safety(Stage):
         level = LEVELS.get(verdict.mode, Level.ERROR)
         engaged = str(self.supervisor.engaged).lower()
         text = f'{verdict.mode.value}: {"; ".join(verdict.reasons)}' if verdict.reasons else verdict.mode.value
-        self.port.say(level, text, mode=verdict.mode.value, engaged=engaged, driver=driver)
+        faults = {'fault': ','.join(verdict.faults)} if verdict.faults else {}
+        self.port.say(level, text, mode=verdict.mode.value, engaged=engaged, driver=driver, **faults)

@@ -36,5 +36,5 @@ def read_found(data: bytes) -> Objects:
     """Read detections, which must be in base_link."""
     objects = read_detected(data)
     if objects.frame != 'base_link':
-        raise DataError(f'objects are in frame {objects.frame!r}, expected base_link')
+        raise DataError(f'objects are in frame {objects.frame!r}, expected base_link', fault='F11')
     return objects

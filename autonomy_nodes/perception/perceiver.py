@@ -90,8 +90,9 @@ class Perceiver:
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
         """Return what needs no odometry."""
         if cloud.frame != 'base_link':
-            raise DataError(f'cloud is in frame {cloud.frame!r}, expected base_link')
-        cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, ('C', 'W')))  # one layout: compiled loops exist once
+            raise DataError(f'cloud is in frame {cloud.frame!r}, expected base_link', fault='F11')
+        # one layout: compiled loops exist once
+        cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, ('C', 'W')))
         config, xyz = self.config, cloud.xyz
         ground = self._splitter.split(xyz)
         passed = None if sensor_m is None else rays(xyz, ground.kinds, sensor_m)

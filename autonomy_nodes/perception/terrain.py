@@ -114,7 +114,7 @@ class Terrain:
             return 0.0
         if stamp_ns <= last_ns:
             self._stamp_ns = last_ns
-            raise DataError(f'sweep of {stamp_ns} ns is not newer than {last_ns} ns')
+            raise DataError(f'sweep of {stamp_ns} ns is not newer than {last_ns} ns', fault='F06')
         return (stamp_ns - last_ns) / SECOND_NS
 
     def _move(self, ego: EgoState) -> None:
@@ -200,7 +200,8 @@ def _renew(
 ) -> None:
     """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them.
 
-    place: (3,) base_link from the grid's corner, its height. limits: sigma of a height, growth of variance, time of fading, resolution.
+    place: (3,) base_link from the grid's corner, its height.
+    limits: sigma of a height, growth of variance, time of fading, resolution.
     """
     fading = np.exp(-passed_s / limits[2])
     for i in range(state.shape[0]):

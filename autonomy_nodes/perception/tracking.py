@@ -80,7 +80,7 @@ class Tracker:
         """Return the time since the last step; forget everything where it jumped."""
         last_ns = self._stamp_ns
         if last_ns is not None and last_ns - _BACK_NS <= stamp_ns <= last_ns:
-            raise DataError(f'objects of {stamp_ns} ns are not newer than {last_ns} ns')
+            raise DataError(f'objects of {stamp_ns} ns are not newer than {last_ns} ns', fault='F06')
         jumped = last_ns is not None and not 0 < stamp_ns - last_ns <= self.config.longest_gap_s * SECOND_NS
         if last_ns is None or jumped:
             self._tracks, self._first_ns, self._named = NONE, stamp_ns, 0

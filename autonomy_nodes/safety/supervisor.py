@@ -1,6 +1,6 @@
 """The stage that owns the mode: it lets a trajectory pass, or drives the contingency, or stops by itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from autonomy_nodes.common.footing import BlindZones, bodies_at, swept_boxes
@@ -57,12 +57,16 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is driven now: `trajectory` (None: nothing), and the mode with its reasons."""
+    """What is driven now: `trajectory` (None: nothing), and the mode with its reasons.
+
+    faults: codes of `status.FAULTS` of what safety itself has found.
+    """
 
     mode: Mode
     manoeuvre: Manoeuvre
     reasons: tuple[str, ...]
     trajectory: Trajectory | None
+    faults: tuple[str, ...] = ()
 
 
 class Supervisor:
@@ -130,6 +134,13 @@ class Supervisor:
 
     def _verdict(
         self, around: Surroundings, now_ns: int, plan: Trajectory | None = None, harm: str = '', fault: str = ''
+    ) -> Verdict:
+        lost = any(self.health.lost(now_ns))
+        found = ('F22',) * lost + ('F27',) * bool(harm or fault)
+        return replace(self._judged(around, now_ns, plan, harm, fault), faults=found)
+
+    def _judged(
+        self, around: Surroundings, now_ns: int, plan: Trajectory | None, harm: str, fault: str
     ) -> Verdict:
         fatal = self._fatal(now_ns, harm)
         lost_others = [f'{node} lost' for node in self.health.lost(now_ns)[1]]

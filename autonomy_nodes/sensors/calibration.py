@@ -52,7 +52,9 @@ class Calibration:
         """Raise DataError where the vehicle yaml says that the sensor `name` has another frame."""
         stated = self.frame_of.get(name, frame)
         if frame != stated:
-            raise DataError(f'sensor {name!r} sends frame {frame!r}, vehicle.mounts.{name} says {stated!r}: swapped?')
+            raise DataError(
+                f'sensor {name!r} sends frame {frame!r}, vehicle.mounts.{name} says {stated!r}: swapped?', fault='F11'
+            )
 
     def _looked_up(self, frame: str) -> np.ndarray:
         if frame in self.conflicts:
@@ -69,7 +71,8 @@ class Calibration:
             known = ', '.join(sorted({*self._parent_of, *self.stated})) or 'none'
             raise DataError(
                 f'no transform from {frame!r} to {BASE!r} (known frames: {known}): publish it on /tf_static, '
-                'or add it to vehicle.mounts'
+                'or add it to vehicle.mounts',
+                fault='F15',
             )
         return found
 

@@ -70,16 +70,19 @@ class Rectifier:
         """Return the picture rectified; raises DataError where no calibration fits it. None is ever made up."""
         self._timeline.judge(image.stamp_ns)
         if model is None:
-            raise DataError(f'camera {self.name}: no camera_info: publish it beside the pictures')
+            raise DataError(f'camera {self.name}: no camera_info: publish it beside the pictures', fault='F14')
         height, width = image.pixels.shape[:2]
         if (model.width, model.height) != (width, height):
             raise DataError(
-                f'camera {self.name}: picture is {width} x {height}, camera_info {model.width} x {model.height}'
+                f'camera {self.name}: picture is {width} x {height}, camera_info {model.width} x {model.height}',
+                fault='F14',
             )
         if self._model is None:
             self._learn(model)
         elif (difference := intrinsics_difference_px(self._model, model)) > SAME_PX:
-            raise DataError(f'camera {self.name}: camera_info changed by {difference:.1f} px: start again to take it')
+            raise DataError(
+                f'camera {self.name}: camera_info changed by {difference:.1f} px: start again to take it', fault='F14'
+            )
         pixels = cv2.resize(image.pixels, self._shrunk, interpolation=cv2.INTER_AREA) if self._shrunk else image.pixels
         pixels = cv2.remap(pixels, *self._maps, cv2.INTER_LINEAR) if self._maps else pixels
         return Rectified(replace(image, pixels=pixels), replace(self._out, stamp_ns=image.stamp_ns, frame=image.frame))

@@ -151,7 +151,7 @@ class Content:
             self.equal = self.equal + 1 if np.array_equal(self._last.xyz, cloud.xyz) else 1
         self._last = cloud
         if self.equal >= self.frozen_after:
-            raise DataError(f'frozen: {self.equal} sweeps with the same points and new stamps')
+            raise DataError(f'frozen: {self.equal} sweeps with the same points and new stamps', fault='F04')
 
 
 def twist_at(

@@ -95,6 +95,7 @@ def test_a_lost_node_of_the_path_starts_the_contingency(silence_ms, mode):
     assert verdict.mode is mode
     if mode is Mode.MRM:
         assert verdict.reasons == ('lidar lost',) and verdict.manoeuvre is Manoeuvre.COMFORTABLE_STOP
+        assert verdict.faults == ('F22',)
         assert verdict.trajectory.stamp_ns == now and verdict.trajectory.speeds_mps[0] == pytest.approx(5 - 2.5 * 0.351)
 
 
@@ -153,6 +154,7 @@ def test_a_faulty_plan_is_not_driven_while_the_last_good_one_is_still_valid():
     alive(supervisor, now)
     verdict = supervisor.consider(drive(now, x=9.0), drive(now, x=9.0, braking=2.5), around(now), now)
     assert (verdict.mode, verdict.trajectory) == (Mode.DEGRADED, None) and 'offset_m' in verdict.reasons[0]
+    assert verdict.faults == ('F27',)
 
 
 def test_a_plan_that_would_do_harm_starts_the_contingency_at_once():
