@@ -92,6 +92,7 @@ def body_blocked(
 ) -> np.ndarray:
     """Return (N, T) whether circles (C,) ahead of (N, T, 3) poses come nearer to blocked ground than they may.
 
+    Only the first moment of each drive is marked: what comes after it is not looked at.
     wanted_m: clearance of their middles. touching_m: with less than that the body touches. slack: how far a coarse
     clearance may be off, how much nearer than at the first pose is excused, and how much where it touches.
     """
@@ -116,4 +117,6 @@ def body_blocked(
                 if hit:
                     found[n, t] = True
                     break
+            if found[n, t]:
+                break
     return found

@@ -117,7 +117,7 @@ def first_blocked_m(paths: Paths, gone_m: np.ndarray, ground: Ground, margin_m: 
 
 
 def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> np.ndarray:
-    """Return (N, T) whether the body at (N, T, 3) poses comes onto blocked ground.
+    """Return (N, T) the first moment at which the body at (N, T, 3) poses comes onto blocked ground, if ever.
 
     What is nearer than the margin at the first pose is excused as long as it comes no nearer: a vehicle may drive along
     the kerb beside which it was parked. Since each plan starts anew, that may not bring it nearer step by step: what

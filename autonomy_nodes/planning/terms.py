@@ -144,7 +144,8 @@ def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
         return np.ones(len(seen.drives))
     steps = np.arange(0, round(2.0 / STEP_S) + 1, 2)
     poses = seen.drives.poses[:, steps, :2]
-    nearest = np.linalg.norm(poses[:, :, None] - last.poses[::2, :2], axis=-1).argmin(axis=2)
+    x, y = last.poses[::2, :2].T
+    nearest = ((poses[..., :1] - x) ** 2 + (poses[..., 1:] - y) ** 2).argmin(axis=2)
     there = last.poses[::2][nearest]
     gap = poses - there[..., :2]
     beside = np.abs(gap[..., 1] * np.cos(there[..., 3]) - gap[..., 0] * np.sin(there[..., 3]))

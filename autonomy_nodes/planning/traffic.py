@@ -6,7 +6,7 @@ import numpy as np
 
 from autonomy_nodes.common.objects import Label, Predictions, SceneModes
 from autonomy_nodes.planning.rollout import TIMES_S
-from autonomy_nodes.planning.traffic_loops import come_near
+from autonomy_nodes.planning.traffic_loops import between_moments, come_near
 
 NO_OBSTACLE = (Label.OVER_DRIVABLE, Label.UNDER_DRIVABLE)
 VULNERABLE = (Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
@@ -158,14 +158,7 @@ def resampled(paths: np.ndarray, step_s: float) -> np.ndarray:
     last = paths.shape[1] - 1
     if last < 1:
         return np.repeat(paths[:, :1], len(TIMES_S), axis=1).astype(float)
-    place = TIMES_S / step_s
-    low = np.minimum(place.astype(int), last - 1)
-    part = (place - low)[:, None]
-    headings = np.unwrap(paths[..., 2], axis=1)
-    full = np.concatenate([paths[..., :2], headings[..., None]], axis=-1).astype(float)
-    first = full[:, low]
-    found = first + np.where(np.arange(3) < 2, part, np.minimum(part, 1.0)) * (full[:, low + 1] - first)
-    return np.ascontiguousarray(found)
+    return between_moments(np.ascontiguousarray(paths, float), TIMES_S / step_s)
 
 
 def _claims(

@@ -1,5 +1,7 @@
 """The loops over road users before us and over their marks, compiled."""
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -107,4 +109,29 @@ def come_near(places: np.ndarray, poses: np.ndarray, low: np.ndarray, cell_m: fl
             if 0 <= i < len(covered) and 0 <= j < len(covered) and covered[int(i), int(j)]:
                 found[way] = True
                 break
+    return found
+
+
+@njit(cache=True)
+def between_moments(paths: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """Return (R, T, 3) paths (R, P, 3), at least two poses each, at `moments` (T,) in steps of theirs.
+
+    After its end a path goes on as fast as at it, and does not turn.
+    """
+    (ways, poses), last = paths.shape[:2], paths.shape[1] - 1
+    found, headings = np.empty((ways, len(moments), 3)), np.empty(poses)
+    for way in range(ways):
+        path = paths[way]
+        headings[0] = path[0, 2]
+        for step in range(last):  # without jumps of a turn
+            turn = path[step + 1, 2] - path[step, 2]
+            if abs(turn) >= math.pi:
+                turn = (turn + math.pi) % (2.0 * math.pi) - math.pi
+            headings[step + 1] = headings[step] + turn
+        for t in range(len(moments)):
+            low = min(int(moments[t]), last - 1)
+            part = moments[t] - low
+            found[way, t, 0] = path[low, 0] + part * (path[low + 1, 0] - path[low, 0])
+            found[way, t, 1] = path[low, 1] + part * (path[low + 1, 1] - path[low, 1])
+            found[way, t, 2] = headings[low] + min(part, 1.0) * (headings[low + 1] - headings[low])
     return found
