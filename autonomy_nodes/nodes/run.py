@@ -1,9 +1,11 @@
 """A process of the stack: one executor with one thread, and the nodes named on the command line."""
 
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,7 @@ from autonomy_nodes.nodes.processes import TABLE, make
 from autonomy_nodes.nodes.stage import StageNode
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LATER = {'recorder'}  # nodes for which nobody waits: where cores are short, the others go first
 LONG_S = 1e6
 
 
@@ -71,6 +74,13 @@ def keep_memory() -> None:
         library.mallopt(M_TRIM_THRESHOLD, 512 << 20)
 
 
+def step_back() -> None:
+    """Let other processes go first, of this session (nice) and, on Linux, of others: each process here has its own."""
+    os.nice(10)
+    with suppress(OSError):
+        Path('/proc/self/autogroup').write_text('10')
+
+
 def main() -> None:
     """Run the named nodes: `ros2 run autonomy_nodes stage planning safety`."""
     names = remove_ros_args(sys.argv)[1:]
@@ -85,6 +95,8 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f'stage: {error}')
     keep_memory()
+    if set(names) <= LATER:
+        step_back()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rclpy's handler stops us; KeyboardInterrupt would strike anywhere
     sys.exit(run(names, settings))
 
