@@ -60,8 +60,10 @@ def start(context: LaunchContext) -> list[Node]:
     check_settings(map(Path, files), {name: make(name).config_type for name in nodes}, TABLE)
     chosen = processes(given['composition'], nodes)
     started = [process(name, members, given, files) for name, members in chosen.items()]
+    clock = {'use_sim_time': given['use_sim_time'] == 'true'}
+    if given['viz'] == 'foxglove':
+        started.append(Node(package='foxglove_bridge', executable='foxglove_bridge', parameters=[clock]))
     if given['viz'] == 'rviz':
-        clock = {'use_sim_time': given['use_sim_time'] == 'true'}
         rviz = ['-d', str(share('config/stack.rviz'))]
         started.append(Node(package='rviz2', executable='rviz2', arguments=rviz, parameters=[clock]))
     return started

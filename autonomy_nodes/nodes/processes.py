@@ -58,7 +58,7 @@ LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     'publish_calibration': ('false', 'publish /tf_static from the vehicle yaml', ('true', 'false')),
     'control': ('false', 'start the control node, which follows the trajectory', ('true', 'false')),
     'record': ('false', 'start the recorder, which writes all topics to an MCAP bag', ('true', 'false')),
-    'viz': ('none', 'start a viewer beside the stack', ('none', 'rviz')),
+    'viz': ('none', 'start RViz, or Foxglove (layout: config/foxglove.json)', ('none', 'rviz', 'foxglove')),
 }
 
 

@@ -168,3 +168,9 @@ def test_a_settings_file_with_a_misspelt_name_is_refused_before_anything_starts(
 def test_the_double_refuses_keywords_that_launch_ros_does_not_take():
     with pytest.raises(AssertionError, match='node_name'):
         Node(package='autonomy_nodes', executable='stage', node_name='x')
+
+
+@pytest.mark.parametrize(('viewer', 'package'), [('rviz', 'rviz2'), ('foxglove', 'foxglove_bridge')])
+def test_a_viewer_starts_when_asked(launched, viewer, package):
+    assert package in {node.package for node in launched('stack', viz=viewer).nodes}
+    assert package not in {node.package for node in launched('stack').nodes}
