@@ -92,7 +92,7 @@ def read_compressed(data: bytes) -> Image:
     cursor.text()
     packed = cursor.array('u1', cursor.count(1))
     cursor.end()
-    width, height = _size(packed.tobytes())
+    width, height = picture_size(packed.tobytes())
     if not 0 < width * height <= MAX_PIXELS:
         raise DataError(f'picture of {width} x {height} pixels has none or more than {MAX_PIXELS}')
     try:
@@ -119,7 +119,7 @@ def write_compressed(image: Image, quality: int = 90) -> bytes:
     return message.joined()
 
 
-def _size(packed: bytes) -> tuple[int, int]:
+def picture_size(packed: bytes) -> tuple[int, int]:
     """Return width and height of a whole JPEG or PNG, without decoding it."""
     if packed.startswith(PNG_START):
         return _png_size(packed)

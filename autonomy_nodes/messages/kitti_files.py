@@ -92,7 +92,7 @@ class KittiFolder:
         calib, raw = self.folder / 'calib', self.folder.parent / 'calib_cam_to_cam.txt'
         for path in (calib / f'{number:06d}.txt', calib / f'{self.sequence}.txt', self.folder / 'calib.txt', raw):
             if path not in self._calibrations and path.is_file():
-                entries = _matrices(path) | (_raw_mounts(path.parent) if path == raw else {})
+                entries = matrices(path) | (_raw_mounts(path.parent) if path == raw else {})
                 self._calibrations[path] = calibration_of(path, entries)
             if path in self._calibrations:
                 return self._calibrations[path]
@@ -180,7 +180,7 @@ def _raw_mounts(folder: Path) -> dict[str, np.ndarray]:
     entries = {}
     for pair, key in (('velo_to_cam', 'Tr_velo_to_cam'), ('imu_to_velo', 'Tr_imu_to_velo')):
         path = folder / f'calib_{pair}.txt'
-        part = _matrices(path) if path.is_file() else {}
+        part = matrices(path) if path.is_file() else {}
         if part and not (len(part.get('R', ())) == 9 and len(part.get('T', ())) == 3):
             raise DataError(f'{path}: holds no R of 9 and T of 3 numbers; fetch the calibration again')
         if part:
@@ -197,7 +197,7 @@ def _rigid(transform: np.ndarray) -> np.ndarray:
     return matrix_of(transform[:3, 3], quaternion_of(transform[:3, :3]))
 
 
-def _matrices(path: Path) -> dict[str, np.ndarray]:
+def matrices(path: Path) -> dict[str, np.ndarray]:
     """Return {name: numbers} of a calibration file; lines of words are passed over."""
     entries = {}
     for line in text_of(path).splitlines():
