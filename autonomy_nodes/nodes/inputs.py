@@ -1,9 +1,8 @@
 """The half of a port that is the same live and in replay: joining, watching, counting, what is told of a step."""
 
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from autonomy_nodes.common.status import Heartbeat, Level, Status
@@ -11,56 +10,14 @@ from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.messages.topics import DIAGNOSTICS, HEARTBEAT, ODOMETRY, Topic
 from autonomy_nodes.messages.words import write_heartbeat, write_status
 from autonomy_nodes.nodes import faults
+from autonomy_nodes.nodes.joining import Partner, Pending
 from autonomy_nodes.nodes.port import Join, Publisher
 
 PATIENCE = 1.5  # periods of silence after which an input is missing
-KEPT = 32  # partners kept by stamp; at 10 Hz more than any wait
 BATCH = 1024  # values kept between two steps, a second of a 1 kHz sensor
 BACK_NS = SECOND_NS  # a main input that steps back further than this means that time itself jumped
 WAITING = 4  # steps that may wait for partners
-GIVEN_UP = 5  # joins in a row that a partner may miss before it is no longer waited for
 HEARTBEAT_S = 1.0 / HEARTBEAT.rate_hz
-
-
-class Partner:
-    """Messages of one joined topic by stamp."""
-
-    def __init__(self, join: Join) -> None:
-        self.join, self.missed, self.heard = join, 0, False
-        self.values: OrderedDict[int, Any] = OrderedDict()
-
-    def keep(self, value: Any) -> None:
-        """Remember a message; the oldest one makes room."""
-        self.values[value.stamp_ns] = value
-        self.heard, self.missed = True, 0
-        while len(self.values) > KEPT:
-            self.values.popitem(last=False)
-
-    @property
-    def awaited(self) -> bool:
-        """Whether a step waits for it: it must come, or it came before and not too long ago."""
-        return self.join.must or (self.heard and self.missed < GIVEN_UP)
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A step that waits for its partners."""
-
-    topic: Topic
-    value: Any
-    step: Callable[..., None]
-    partners: Sequence[Partner]
-    since_ns: int
-    read_ms: float
-
-    def missing(self) -> list[Partner]:
-        """Return the partners that are awaited and not there."""
-        return [p for p in self.partners if p.awaited and self.value.stamp_ns not in p.values]
-
-    def left_ns(self, missing: Sequence[Partner], now_ns: int) -> int:
-        """Return how long one of them may still be waited for, 0 or less where for none."""
-        waits = (self.since_ns + round(p.join.patience_s * SECOND_NS) - now_ns for p in missing)
-        return min((left for left in waits if left > 0), default=0)
 
 
 class Inputs:
@@ -253,7 +210,7 @@ class Inputs:
         self._pending.clear()
         self._last_ns.clear()
         for partner in self._partners:
-            partner.values.clear()
+            partner.forget()
         for batch in self._batches:
             batch.clear()
 

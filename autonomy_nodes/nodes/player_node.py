@@ -9,6 +9,7 @@ from autonomy_nodes.common.types import Trajectory
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.motion import write_clock
+from autonomy_nodes.messages.remap import read_remap
 from autonomy_nodes.messages.trajectory import read_trajectory
 from autonomy_nodes.messages.words import read_heartbeat
 from autonomy_nodes.nodes.pacing import Pace, Ready
@@ -23,12 +24,13 @@ FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack 
 class PlayerSettings:
     """What to play, how fast, and how patiently.
 
-    bag: rosbag2 folder or MCAP file. rate: recorded seconds a second.
+    bag: rosbag2 folder or MCAP file. rate: recorded seconds a second. remap: yaml of names, see messages/remap.py.
     wait_for_stack_s: how long time may stand still for a stack that cannot follow; 0 plays on regardless.
     wait_for: nodes that must have given a sign of life before the first message; longest_wait_s: at most so long.
     """
 
     bag: str = ''
+    remap: str = ''
     rate: float = 1.0
     wait_for_stack_s: float = 10.0
     wait_for: tuple[str, ...] = ()
@@ -49,7 +51,7 @@ class Player(Stage):
     def build(self, port: Port, config: PlayerSettings) -> None:
         """Open the bag."""
         self.port, self.config = port, config
-        recording = Recording(Path(config.bag))
+        recording = Recording(Path(config.bag), read_remap(Path(config.remap)) if config.remap else None)
         found = {name: topics.find(name) for name in recording.types}
         self.topics = {name: topic for name, topic in found.items() if topic and topic.given_by in FOREIGN}
         self.out: dict[str, Publisher] = {name: port.publisher(topic) for name, topic in self.topics.items()}

@@ -116,6 +116,15 @@ def test_a_partner_that_comes_late_within_the_wait_is_given():
     assert seen == [(5, 5, 24)]
 
 
+def test_a_partner_is_no_longer_waited_for_once_a_newer_one_is_there():
+    seen = []
+    events = [beat(A, 5), beat(B, 6, received_ms=9), beat(A, 6, received_ms=10)]
+    play([joining(seen, must=True)], events, until_ms=400)
+    assert seen == [(6, 6, 10)]
+    play([joining(seen)], [beat(B, 1), beat(A, 5), beat(B, 6, received_ms=9)], until_ms=400)
+    assert seen[1:] == [(5, None, 9)]
+
+
 def test_a_partner_that_was_never_heard_is_not_waited_for():
     seen = []
     play([joining(seen)], [beat(A, 5)])
