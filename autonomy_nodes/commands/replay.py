@@ -10,6 +10,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveRun, run_live
 from autonomy_nodes.evaluation.replay import Setup, replay, sensors_of
 from autonomy_nodes.evaluation.runlog import Run
+from autonomy_nodes.messages.remap import read_remap
 from autonomy_nodes.nodes.launcher import settings_files
 
 
@@ -18,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', type=Path, help='a rosbag2 folder, or an MCAP or db3 file')
     parser.add_argument('--ros', action='store_true', help='live: all processes, over the middleware, with /clock')
     parser.add_argument('--rate', type=float, default=1.0, help='with --ros: recorded seconds a second')
+    parser.add_argument('--remap', type=Path, help='a yaml of names, where its topics have others; see docs/remap.yaml')
     parser.add_argument('--jobs', type=int, default=1, help='2 gives reading and writing threads of their own')
     add_setup(parser, out='out/replay')
 
@@ -27,10 +29,12 @@ def run(options: argparse.Namespace) -> int:
     given, more = launch_arguments(options), overriding(options)
     if not options.bag.exists():
         raise DataError(f'{options.bag}: no such bag; `autonomy import` makes one from a data set')
+    remap = read_remap(options.remap) if options.remap else None
     told: dict[str, Any] = {'vehicle': given['vehicle'], 'command': command_line(), 'commit': commit()}
     if options.ros:
         played = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate}
-        settings = {**sensors_of(options.bag), **played, **more}
+        played |= {'player.remap': str(options.remap.resolve())} if options.remap else {}
+        settings = {**sensors_of(options.bag, remap), **played, **more}
         told_run = Run(scenario=options.bag.stem, **told)
         way = partial(run_live, LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
     else:

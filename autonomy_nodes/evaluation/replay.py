@@ -17,6 +17,7 @@ from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.recording import Keeper
+from autonomy_nodes.messages.remap import Remap
 from autonomy_nodes.messages.topics import Topic
 from autonomy_nodes.nodes.processes import TABLE, make, wanted
 
@@ -53,17 +54,17 @@ class Setup:
         return [name for name in TABLE if name in asked]
 
 
-def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1) -> Path:
+def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | None = None) -> Path:
     """Play a bag; leave outputs.mcap, its digest, log.jsonl, timing.jsonl and run.json under `out` and return it.
 
     The same bag and settings give the same bytes of outputs.mcap and log.jsonl, whatever `jobs`: with two or more,
     reading and writing have threads of their own. Raises DataError where the bag holds nothing that the stack reads.
     """
-    recording = Recording(bag)
+    recording = Recording(bag, remap)
     played = [name for name in recording.types if (topic := topics.find(name)) and topic.given_by in FOREIGN]
     if not played:
         raise DataError(f'{bag}: holds no topic that the stack reads; it has {", ".join(sorted(recording.types))}')
-    setup = replace(setup, more={**sensors_of(bag), 'safety.engaged_at_start': True, **setup.more})
+    setup = replace(setup, more={**sensors_of(bag, remap), 'safety.engaged_at_start': True, **setup.more})
     start_s = time.perf_counter()
     with OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink)
@@ -169,9 +170,9 @@ def _own(name: str) -> str:
     return name if topic is None else topic.name
 
 
-def sensors_of(bag: Path) -> dict[str, Any]:
+def sensors_of(bag: Path, remap: Remap | None = None) -> dict[str, Any]:
     """Return the settings that name the LiDARs and cameras of a recording."""
-    names = list(Recording(bag).types)
+    names = list(Recording(bag, remap).types)
     lidars = topics.sensor_names(topics.LIDAR_RAW, names)
     cameras = {*topics.sensor_names(topics.IMAGE_RAW, names), *topics.sensor_names(topics.IMAGE_COMPRESSED, names)}
     found = {name: tuple(sorted(cameras)) for name in ('camera.cameras', 'perception.cameras')}

@@ -24,6 +24,7 @@ from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.store import Typestore
 
 from autonomy_nodes.common.types import SECOND_NS, DataError
+from autonomy_nodes.messages.remap import Remap
 from autonomy_nodes.messages.store import store
 
 PLUGINS = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
@@ -61,10 +62,13 @@ class Recording:
     types: {topic: message type}. counts: {topic: messages}. latched: topics that late subscribers get.
     definitions: {message type: its definition}, to copy messages of types that the stack does not know.
     start_ns, end_ns: first moment of receipt, and one past the last.
+    remap: which of its topics are which of ours; everything is told by our names. lacking: those that it has not.
+    refused: messages that could not be made ours.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = _found(Path(path))
+    def __init__(self, path: Path, remap: Remap | None = None) -> None:
+        self.path, self._remap = _found(Path(path)), remap or Remap()
+        self.refused: Counter[str] = Counter()
         self.types: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self.definitions: dict[str, Definition] = {}
@@ -72,11 +76,15 @@ class Recording:
         try:
             with Reader(self.path) as reader:
                 self.start_ns, self.end_ns = reader.start_time, reader.end_time
+                self.lacking = self._remap.check(connection.topic for connection in reader.connections)
                 for connection in sorted(reader.connections, key=lambda item: (item.topic, item.id)):
-                    self.types.setdefault(connection.topic, connection.msgtype)
-                    self.counts[connection.topic] += connection.msgcount
+                    way = self._remap.way(connection.topic, connection.msgtype)
+                    self.types.setdefault(way.name, way.type)
+                    self.counts[way.name] += connection.msgcount
                     self.definitions[connection.msgtype] = Definition(connection.msgdef.data, connection.digest)
-                    latched |= {connection.topic} if _is_latched(connection) else set()
+                    latched |= {way.name} if _is_latched(connection) else set()
+        except DataError as error:
+            raise BagError(f'{self.path}: {error}') from error
         except Exception as error:  # whatever a library meets in a broken file
             raise self._broken(error) from error
         self.latched = frozenset(latched)
@@ -93,11 +101,19 @@ class Recording:
         asked = None if topics is None else {name.lstrip('/') for name in topics}
         try:
             with Reader(self.path) as reader:
-                wanted = [item for item in reader.connections if asked is None or item.topic.lstrip('/') in asked]
+                ways = {item.id: self._remap.way(item.topic, item.msgtype) for item in reader.connections}
+                names = {number: way.name.lstrip('/') for number, way in ways.items()}
+                wanted = [item for item in reader.connections if asked is None or names[item.id] in asked]
                 found = reader.messages(wanted, start_ns, end_ns) if wanted else iter(())
                 split = len(getattr(reader.storage, 'storages', ())) > 1
                 for connection, stamp_ns, data in in_order(found) if split else found:
-                    yield connection.topic, connection.msgtype, stamp_ns, bytes(data)
+                    way, message = ways[connection.id], bytes(data)
+                    try:
+                        message = way.made(message) if way.made else message
+                    except DataError:
+                        self.refused[way.name] += 1
+                        continue
+                    yield way.name, way.type, stamp_ns, message
         except Exception as error:
             raise self._broken(error) from error
 
@@ -217,6 +233,17 @@ class BagWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()  # after a failure too: what was recorded until then tells why
+
+
+def import_bag(source: Path, bag: Path, remap: Remap) -> list[str]:
+    """Copy a recording with our names; return what was done, in words. Topics that nobody names are copied as well."""
+    recording = Recording(source, remap)
+    with BagWriter(bag, definitions=recording.definitions) as writer:
+        for topic, kind, receive_ns, data in recording.messages():
+            writer.write(topic, kind, receive_ns, data, latched=topic in recording.latched)
+    lines = [f'imported {sum(recording.counts.values()) - sum(recording.refused.values())} messages']
+    lines += [f'/{name}: is not in the recording' for name in recording.lacking]
+    return lines + [f'left out: {count} of {name}, which cannot be read' for name, count in recording.refused.items()]
 
 
 def _qos(latched: bool) -> Qos:
