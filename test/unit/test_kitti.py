@@ -17,9 +17,9 @@ from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.formats.bag import write_drive
 from autonomy_nodes.messages.formats.catalogue import drives
 from autonomy_nodes.messages.formats.kitti import BASE_FROM_VELO, kitti_truth
+from autonomy_nodes.messages.formats.kitti_files import EPOCH_NS, KittiCalibration, KittiFolder, read_sweep
+from autonomy_nodes.messages.formats.kitti_labels import KittiLabel
 from autonomy_nodes.messages.images import read_camera_info, read_compressed
-from autonomy_nodes.messages.kitti_files import EPOCH_NS, KittiCalibration, KittiFolder, read_sweep
-from autonomy_nodes.messages.kitti_labels import KittiLabel
 from autonomy_nodes.messages.motion import read_fix, read_imu, read_transforms
 from autonomy_nodes.messages.object_rows import TRACKED, decode_objects
 

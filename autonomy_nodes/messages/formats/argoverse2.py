@@ -36,7 +36,7 @@ from autonomy_nodes.messages.formats.frames import (
     picture_file,
     truth_of,
 )
-from autonomy_nodes.messages.kitti_files import numbered
+from autonomy_nodes.messages.formats.kitti_files import numbered
 
 AXLE_M = 0.32
 EGO, LIDAR, ORIGIN = 'egovehicle', 'lidar_top', 'up_lidar'

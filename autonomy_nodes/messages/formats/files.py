@@ -12,7 +12,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import matrix_of
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.messages.kitti_files import FARTHEST_M
+from autonomy_nodes.messages.formats.kitti_files import FARTHEST_M
 
 AGAIN = 'fetch it again'
 

@@ -20,8 +20,15 @@ from autonomy_nodes.common.sensing import Fix, Imu, PointCloud
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.formats.files import cloud_of
 from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Picture, Truth, picture_file, truth_of
-from autonomy_nodes.messages.kitti_files import CAMERAS, LABELS, SWEEPS, KittiCalibration, KittiFolder, read_sweep
-from autonomy_nodes.messages.kitti_labels import KittiLabel, ignored_regions, text_of
+from autonomy_nodes.messages.formats.kitti_files import (
+    CAMERAS,
+    LABELS,
+    SWEEPS,
+    KittiCalibration,
+    KittiFolder,
+    read_sweep,
+)
+from autonomy_nodes.messages.formats.kitti_labels import KittiLabel, ignored_regions, text_of
 
 BASE_FROM_VELO = np.array([[1.0, 0, 0, 0.76], [0, 1, 0, 0.0], [0, 0, 1, 1.73], [0, 0, 0, 1]])
 KINDS = {

@@ -19,7 +19,7 @@ from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.formats.files import cloud_of, only_folder, read_classes, read_depth, read_rows
 from autonomy_nodes.messages.formats.frames import Drive, Frame, picture_file
-from autonomy_nodes.messages.kitti_files import matrices, numbered
+from autonomy_nodes.messages.formats.kitti_files import matrices, numbered
 
 CAMERA, LIDAR, LEVEL = 'front', 'lidar_top', 'lidar_level'
 COLUMNS = 5

@@ -18,7 +18,7 @@ from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.formats.files import AGAIN, library
 from autonomy_nodes.messages.formats.frames import Drive, Frame
-from autonomy_nodes.messages.kitti_files import read_sweep
+from autonomy_nodes.messages.formats.kitti_files import read_sweep
 from autonomy_nodes.messages.point_rows import write_points
 
 LIDAR = 'lidar_top'

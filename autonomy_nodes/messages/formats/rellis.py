@@ -29,8 +29,8 @@ from autonomy_nodes.messages.formats.files import (
     read_rows,
 )
 from autonomy_nodes.messages.formats.frames import Drive, Frame, Mounts, Picture, picture_file
+from autonomy_nodes.messages.formats.kitti_files import matrices
 from autonomy_nodes.messages.formats.semantickitti import read_labels
-from autonomy_nodes.messages.kitti_files import matrices
 
 SWEEPS = {'top': 'os1_cloud_node_kitti_bin', 'front': 'vel_cloud_node_kitti_bin'}
 PICTURES, CLASSES, LABELS = 'pylon_camera_node', 'pylon_camera_node_label_id', 'os1_cloud_node_semantickitti_label_id'

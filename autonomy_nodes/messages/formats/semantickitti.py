@@ -19,7 +19,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.formats.files import cloud_of, numbered, only_folder, read_npz, read_poses
 from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, PointLabels
 from autonomy_nodes.messages.formats.kitti import BASE_FROM_VELO, LIDAR, drive_of
-from autonomy_nodes.messages.kitti_files import EPOCH_NS, PERIOD_NS, KittiFolder, read_sweep
+from autonomy_nodes.messages.formats.kitti_files import EPOCH_NS, PERIOD_NS, KittiFolder, read_sweep
 
 RAW, LEARN = 'semantickitti', 'semantickitti_learn'  # ids of the files, or 0 to 19 of the benchmark
 MOTION = 'sweeps have the motion taken out; a replay needs no deskewing'

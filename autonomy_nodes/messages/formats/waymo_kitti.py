@@ -19,8 +19,8 @@ from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.messages.formats.files import cloud_of, numbered, only_folder, read_numbers, read_rows
 from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Picture, Truth, picture_file
 from autonomy_nodes.messages.formats.kitti import kitti_truth
-from autonomy_nodes.messages.kitti_files import KittiCalibration, matrices
-from autonomy_nodes.messages.kitti_labels import label_files
+from autonomy_nodes.messages.formats.kitti_files import KittiCalibration, matrices
+from autonomy_nodes.messages.formats.kitti_labels import label_files
 
 CAMERAS = ('front', 'front_left', 'front_right', 'side_left', 'side_right')
 COLUMNS, FRAMES = 6, 1000  # of a name, the last three digits count frames

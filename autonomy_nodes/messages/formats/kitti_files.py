@@ -14,7 +14,7 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import inverse, matrix_of, quaternion_of
 from autonomy_nodes.common.types import SECOND_NS, DataError
-from autonomy_nodes.messages.kitti_labels import KittiLabel, label_files, label_table, text_of
+from autonomy_nodes.messages.formats.kitti_labels import KittiLabel, label_files, label_table, text_of
 
 SWEEPS = ('velodyne', 'velodyne_points/data')
 CAMERAS = {'front': ('image_02', 'image_2'), 'front_right': ('image_03', 'image_3')}
