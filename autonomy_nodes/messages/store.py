@@ -81,6 +81,11 @@ def encode(type_name: str, message: Any) -> bytes:
     return bytes(store().serialize_cdr(message, type_name))
 
 
+def prepare(type_name: str) -> None:
+    """Have the code made that reads and writes a type, which otherwise happens with the first message of it."""
+    decode(type_name, encode(type_name, new(type_name)))
+
+
 def new(type_name: str, **given: Any) -> Any:
     """Make a message; a field that is not given is zero, empty, or a message of such fields.
 

@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 
 from autonomy_nodes.common.status import Level, Status
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.messages.store import prepare
 from autonomy_nodes.messages.topics import DIAGNOSTICS, Topic
 from autonomy_nodes.nodes.inputs import HEARTBEAT_S, PATIENCE, Inputs
 from autonomy_nodes.nodes.parameters import read_config
@@ -96,11 +97,13 @@ class RosPort(Inputs):
             made = self.node.create_subscription(kind, topic.name, callback, profile, raw=True)
             self._close.append(lambda: self.node.destroy_subscription(made))
 
+        prepare(topic.type)
         self.dropped[topic.name] += 0
         self._open.append(subscribe)
 
     def publisher(self, topic: Topic) -> RosPublisher:
         """See `Port`."""
+        prepare(topic.type)
         self._publishers.append(RosPublisher(self, topic))
         return self._publishers[-1]
 
