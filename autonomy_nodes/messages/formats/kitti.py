@@ -7,6 +7,7 @@ level. No point has a time of its own, and no ring: the files tell neither.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,17 +19,21 @@ from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.sensing import Fix, Imu, PointCloud
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.messages.formats.files import cloud_of
+from autonomy_nodes.messages.formats.files import cloud_of, only_folder
 from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Picture, Truth, picture_file, truth_of
 from autonomy_nodes.messages.formats.kitti_files import (
     CAMERAS,
+    EPOCH_NS,
     LABELS,
+    PERIOD_NS,
     SWEEPS,
     KittiCalibration,
     KittiFolder,
+    calibration_of,
+    matrices,
     read_sweep,
 )
-from autonomy_nodes.messages.formats.kitti_labels import KittiLabel, ignored_regions, text_of
+from autonomy_nodes.messages.formats.kitti_labels import KittiLabel, ignored_regions, label_table, text_of
 
 BASE_FROM_VELO = np.array([[1.0, 0, 0, 0.76], [0, 1, 0, 0.0], [0, 0, 1, 1.73], [0, 0, 0, 1]])
 KINDS = {
@@ -43,11 +48,14 @@ KINDS = {
 LIDAR, IMU = 'lidar_top', 'imu_link'
 EARTH_M = 6378137.0  # as the development kit of the raw drives has it
 OXTS = 30
+TABLE = re.compile(r'\d{4}\.txt(\.gz)?')
 
 
 def drives(folder: Path) -> list[Drive]:
     """Return the drives in a folder: one, or every sequence of a benchmark."""
-    folder = Path(folder)
+    folder = only_folder(folder)
+    if not _has_sweeps(folder) and (tables := _tables(folder)):
+        return [_labels_alone(folder, table) for table in tables]
     places = [folder / name for name in SWEEPS]
     inner = [each for place in places if place.is_dir() for each in sorted(place.iterdir()) if each.is_dir()]
     whole = inner and not any(path.is_file() for place in places if place.is_dir() for path in place.iterdir())
@@ -56,7 +64,34 @@ def drives(folder: Path) -> list[Drive]:
 
 def fits(folder: Path) -> bool:
     """Return whether a folder looks like one of KITTI's."""
-    return any((folder / name).is_dir() for name in SWEEPS) or folder.parent.name == 'velodyne'
+    return _has_sweeps(folder) or folder.parent.name == 'velodyne' or bool(_tables(folder))
+
+
+def _has_sweeps(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in SWEEPS)
+
+
+def _tables(folder: Path) -> list[Path]:
+    """Return the labels of sequences, one a file: label_02/NNNN.txt, or label/NNNN.txt.gz."""
+    places = [folder / name for name in ('label_02', 'label') if (folder / name).is_dir()]
+    return sorted(path for place in places for path in place.iterdir() if TABLE.fullmatch(path.name))
+
+
+def _labels_alone(folder: Path, table: Path) -> Drive:
+    """Return a sequence of the tracking benchmark of which only labels and calibration are there."""
+    name = table.name.partition('.')[0]
+    calib = next((path for path in sorted((folder / 'calib').glob(f'{name}.txt*'))), folder / 'calib' / f'{name}.txt')
+    calibration = calibration_of(calib, matrices(calib))
+    text = text_of(table)
+    numbers = [int(word) for line in text.splitlines() for word in line.split()[:1] if word.isdigit()]
+    labels, errors = label_table(table, range(max(numbers, default=-1) + 1))
+    regions = ignored_regions(text, table=True)
+    frames = []
+    for number in sorted(labels):
+        ignored, stamp_ns = np.array(regions.get(number, ())).reshape(-1, 4), EPOCH_NS + number * PERIOD_NS
+        truth = partial(kitti_truth, stamp_ns, number, labels[number], calibration, ignored)
+        frames.append(Frame(f'{number:06d}', stamp_ns, mounts_of(calibration), truth=truth))
+    return Drive(name, frames, notes=['stamps assumed: 10 Hz from 2011-09-26 12:00 UTC', 'labels alone'], broken=errors)
 
 
 def drive_of(folder: KittiFolder) -> Drive:
