@@ -1,4 +1,4 @@
-"""Data sets in their public layouts: what was written is read back, in the right place, and comes out of a bag equal."""
+"""Data sets in their public layouts: what was written is read back in its place, and comes out of a bag equal."""
 
 import json
 import math
@@ -95,6 +95,14 @@ def test_points_that_stand_still_stay_where_they_are_in_map(tmp_path, name):
         cloud = frame.clouds['top']()
         assert np.abs(moved(cloud.xyz.astype(float), frame.map_from(cloud.frame)) - expected).max() < case.exact_m
         assert cloud.offset_ns is None
+
+
+def test_the_map_of_semantickitti_begins_at_the_first_vehicle_and_is_level(tmp_path):
+    """The file tells poses of a camera: 8 m/s and 2 m/s in map, seen from a vehicle that is turned by 0.3."""
+    drive = written(CASES['semantickitti'], tmp_path / 'data')
+    assert np.allclose(drive.frames[0].map_from('base_link'), np.eye(4), atol=1e-9)
+    shift = data_sets.turned([0, 0, 0], -0.3)[:3, :3] @ [0.8, 0.2, 0.0]
+    assert drive.frames[1].map_from('base_link')[:3, 3] == pytest.approx(shift, abs=1e-9)
 
 
 @each_case

@@ -1,5 +1,6 @@
 """Real frames of data sets: boxes hold the points that people counted, and points fall into the boxes of pictures."""
 
+import json
 import os
 from pathlib import Path
 
@@ -82,27 +83,35 @@ def test_the_road_of_argoverse_is_at_zero_below_the_vehicle():
     assert len(road) > 1000 and abs(plane[2]) < 0.03  # the car is pitched by 0.6 degrees
 
 
-def test_points_of_nuscenes_fall_into_the_projected_boxes_of_all_six_cameras():
-    frame = drives(sensors('nuscenes_mini'))[0].frames[0]
+def test_boxes_of_nuscenes_fall_on_the_rectangles_in_all_six_pictures():
+    """The rectangles were made by others, through the vehicle's poses when the pictures were taken."""
+    folder = sensors('nuscenes_mini')
+    frame = drives(folder)[0].frames[0]
     xyz, inside = in_boxes(frame)
     objects, counted = frame.truth().objects, frame.truth().points
     assert (np.abs(inside.sum(axis=1) - counted) <= np.maximum(3, 0.25 * counted)).mean() > 0.95
-    hits = total = 0
-    for camera in frame.pictures:
-        width, height = frame.pictures[camera].size()
-        for row in np.flatnonzero(inside.any(axis=1)):
+    residuals, hits, total = [], 0, 0
+    for channel, drawn in json.loads((folder / 'frame.json').read_text())['cam_instances'].items():
+        camera = channel.lower().partition('_')[2]
+        limit = np.array(frame.pictures[camera].size()) - 1.0
+        centres, depths = pixels(frame, camera, objects.positions_m)
+        for box in drawn:
+            off = np.linalg.norm(centres - box['center_2d'], axis=1) + 10.0 * np.abs(depths - box['depth'])
+            row = int(np.argmin(off))
             turn = rotation_of(quaternion_of_heading(objects.headings_rad[row]))
-            corners, ahead = pixels(
-                frame, camera, CORNERS * objects.dimensions_m[row] @ turn.T + objects.positions_m[row]
-            )
+            corners = CORNERS * objects.dimensions_m[row] @ turn.T + objects.positions_m[row]
+            corners, ahead = pixels(frame, camera, corners)
             if (ahead < 1.0).any():
                 continue
+            left, top, right, bottom = box['bbox']
+            low, high = np.clip(corners.min(axis=0), 0.0, limit), np.clip(corners.max(axis=0), 0.0, limit)
+            residuals.append(max(np.abs(low - [left, top]).max(), np.abs(high - [right, bottom]).max()))
             seen, _ = pixels(frame, camera, xyz[inside[row]])
-            seen = seen[(seen >= 0).all(axis=1) & (seen < [width, height]).all(axis=1)]
-            low, high = corners.min(axis=0), corners.max(axis=0)
-            hits += ((seen >= low) & (seen <= high)).all(axis=1).sum()
+            seen = seen[(seen >= 0).all(axis=1) & (seen <= limit).all(axis=1)]
+            hits += ((seen >= [left - 5, top - 5]) & (seen <= [right + 5, bottom + 5])).all(axis=1).sum()
             total += len(seen)
-    assert total > 500 and hits == total
+    assert len(residuals) > 60 and np.median(residuals) < 3.0 and np.quantile(residuals, 0.9) < 12.0
+    assert total > 500 and hits / total > 0.97
 
 
 def test_the_road_of_nuscenes_is_at_zero_below_the_vehicle():

@@ -16,7 +16,7 @@ from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.formats.bag import write_drive
 from autonomy_nodes.messages.formats.catalogue import drives
-from autonomy_nodes.messages.formats.kitti import BASE_FROM_VELO, kitti_truth
+from autonomy_nodes.messages.formats.kitti import BASE_FROM_VELO, kitti_truth, oxts_pose
 from autonomy_nodes.messages.formats.kitti_files import EPOCH_NS, KittiCalibration, KittiFolder, read_sweep
 from autonomy_nodes.messages.formats.kitti_labels import KittiLabel
 from autonomy_nodes.messages.images import read_camera_info, read_compressed
@@ -235,6 +235,19 @@ def test_a_raw_drive_brings_its_own_times_and_satellite_positions(tmp_path):
     fix, imu = read_fix(found['/sensing/gnss/fix'][0]), read_imu(found['/sensing/imu/imu_data'][0])
     assert (fix.llh.tolist(), fix.covariance[0, 0], fix.frame) == ([49.0, 8.0, 100.0], 0.25, 'imu_link')
     assert (imu.angular_rps.tolist(), imu.acceleration_mps2.tolist()) == ([0.01, 0.02, 0.03], [0.1, 0.2, 9.8])
+
+
+def test_a_vehicle_that_drives_east_moves_along_its_own_x():
+    """At 49 degrees a thousandth of a degree of longitude is 73.03 m; yaw 0 is east, 90 degrees north."""
+    numbers = np.zeros(30)
+    numbers[:3] = 49.0, 8.0, 100.0
+    start = oxts_pose(numbers, 49.0)
+    numbers[1] += 0.001
+    assert (inverse(start) @ oxts_pose(numbers, 49.0))[:3, 3] == pytest.approx([73.03, 0.0, 0.0], abs=0.01)
+    numbers[:2] = 49.001, 8.0
+    assert (inverse(start) @ oxts_pose(numbers, 49.0))[:3, 3] == pytest.approx([0.0, 111.32, 0.0], abs=0.01)
+    numbers[:2], numbers[5] = (49.0, 8.0), math.pi / 2
+    assert (inverse(start) @ oxts_pose(numbers, 49.0))[:3, 0] == pytest.approx([0.0, 1.0, 0.0], abs=1e-9)
 
 
 def test_compact_sweeps_are_unpacked(tmp_path):
