@@ -9,6 +9,7 @@ import samples
 from autonomy_nodes.commands.main import main
 from autonomy_nodes.common.sensing import Transforms
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.replay import sensors_of
 from autonomy_nodes.messages.bags import BagError, BagWriter, Recording
 from autonomy_nodes.messages.clouds import read_cloud, write_cloud
 from autonomy_nodes.messages.motion import read_transforms, read_velocity, write_ego, write_transforms
@@ -56,6 +57,11 @@ def test_a_recording_is_told_by_our_names(foreign):
 def test_without_a_remap_a_recording_is_as_it_was(foreign):
     names = [topic for topic, *_ in Recording(foreign).messages()]
     assert names.count('/velodyne_points') == 3 and names.count('/wheel/odometry') == 4
+
+
+def test_a_replay_finds_its_sensors_by_our_names(foreign):
+    assert sensors_of(foreign, read_remap(EXAMPLE))['lidar.lidars'] == ('top',)
+    assert 'lidar.lidars' not in sensors_of(foreign)
 
 
 def test_a_bag_is_imported_once_and_for_all(foreign, tmp_path, capsys):
