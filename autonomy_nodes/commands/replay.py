@@ -39,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
         way = partial(run_live, LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
     else:
         setup = Setup(settings_files(given), more, options.without, **told)
-        way = partial(replay, options.bag, options.out, setup, options.jobs)
+        way = partial(replay, options.bag, options.out, setup, options.jobs, remap)
     return finished(options.out, way)
