@@ -20,6 +20,7 @@ from autonomy_nodes.perception.traversability import judged
 
 _ELEVATION, _VARIANCE, _EVIDENCE, _TOP, _CEILING, _SCATTER, _SEEN, _HELD = range(8)  # what is kept of a cell
 _NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0, 0.0], np.float32)
+_DOUBT = 0.003  # of the squared difference: some twenty sweeps that contradict known ground convince
 _ONCE_FREE = -0.4  # what was seen free fades to a guess, not to unknown: the vehicle does not see what is close to it
 _KNOWN = ('variance', 'observed', 'occupancy', 'obstacle_height')
 _FAINT = 0.1  # evidence that says nothing
@@ -92,7 +93,9 @@ class Terrain:
             xyz, ground.kinds, ground.heights_m, odom_from_base[:3, :3], shift,
             config.resolution_m, config.cells, config.low_m,
         )  # fmt: skip
-        limits = np.array([config.height_sigma_m, config.growth_m2ps, config.fade_s, config.resolution_m])
+        limits = np.array(
+            [config.height_sigma_m, config.growth_m2ps, config.fade_s, config.resolution_m, config.low_m]
+        )
         table = np.zeros((0, 0), np.float32) if rays is None else rays
         place = np.array([*shift, ego.position_m[2]])
         _renew(self._state, sums, rows, table, sensor_m, odom_from_base[:3, :3], place, passed_s, limits)
@@ -201,7 +204,7 @@ def _renew(
     """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them.
 
     place: (3,) base_link from the grid's corner, its height.
-    limits: sigma of a height, growth of variance, time of fading, resolution.
+    limits: sigma of a height, growth of variance, time of fading, resolution, height of an obstacle.
     """
     fading = np.exp(-passed_s / limits[2])
     for i in range(state.shape[0]):
@@ -211,14 +214,16 @@ def _renew(
             state[i, j, _VARIANCE] = grown if state[i, j, _SEEN] > 0.0 else np.nan
             if state[i, j, _EVIDENCE] > 0.0 or state[i, j, _EVIDENCE] < _ONCE_FREE:
                 state[i, j, _EVIDENCE] *= fading
+            above = 0.0
             if sums[row, columns.GROUND_COUNT] > 0:
-                _see_ground(state[i, j], sums[row, :3], place[2], limits[0])
+                above = _see_ground(state[i, j], sums[row, :3], place[2], limits[0])
             elif sums[row, columns.BELOW_COUNT] > 3 and state[i, j, _SEEN] == 0.0:  # the bottom beside an edge
                 _see_ground(state[i, j], sums[row, 3:6], place[2], limits[0])
-            hits = sums[row, columns.OBSTACLE_COUNT]
+            hits, top = sums[row, columns.OBSTACLE_COUNT], sums[row, columns.OBSTACLE_TOP]
+            if above > limits[4]:
+                hits, top = hits + sums[row, columns.GROUND_COUNT], max(above, top)
             if hits > 0:
                 state[i, j, _EVIDENCE] = min(state[i, j, _EVIDENCE] + (1.2 if hits > 1 else 0.5), 3.5)
-                top = sums[row, columns.OBSTACLE_TOP]
                 state[i, j, _TOP] = top if not state[i, j, _TOP] > top else 0.5 * (top + state[i, j, _TOP])
             elif sums[row, columns.GROUND_COUNT] > 0:
                 state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, -2.5)
@@ -237,19 +242,28 @@ def _renew(
 
 
 @njit(cache=True)
-def _see_ground(cell: np.ndarray, sums: np.ndarray, height: float, sigma: float) -> None:
-    """Filter the elevation of one cell; a surface that changed by more than errors explain starts anew."""
+def _see_ground(cell: np.ndarray, sums: np.ndarray, height: float, sigma: float) -> float:
+    """Filter the elevation of one cell; return how far above known ground the new height lies if it contradicts it.
+
+    A lower surface than was known starts anew: something stood on it. A higher one stands on what was known, such as
+    the bonnet of who passes by; only if it is seen again and again is it the ground.
+    """
     count, mean = sums[0], sums[1] / sums[0]
     spread2 = max(0.0, sums[2] / count - mean * mean)
     measured, variance = mean + height, (sigma**2 + spread2) / min(count, 4.0) + 0.25 * sigma**2
-    cell[_SCATTER] = np.sqrt(spread2) if cell[_SEEN] == 0.0 else 0.7 * cell[_SCATTER] + 0.3 * np.sqrt(spread2)
     off = measured - cell[_ELEVATION]
-    if cell[_SEEN] == 0.0 or off * off > 16.0 * (cell[_VARIANCE] + variance):
-        cell[_ELEVATION], cell[_VARIANCE], cell[_SEEN] = measured, variance, 1.0
-        return
+    contradicts = off * off > 16.0 * (cell[_VARIANCE] + variance)
+    if cell[_SEEN] > 0.0 and contradicts and off > 0.0:
+        cell[_VARIANCE] += _DOUBT * off * off
+        return off
+    if cell[_SEEN] == 0.0 or contradicts:
+        cell[_ELEVATION], cell[_VARIANCE], cell[_SEEN], cell[_SCATTER] = measured, variance, 1.0, np.sqrt(spread2)
+        return 0.0
+    cell[_SCATTER] = 0.7 * cell[_SCATTER] + 0.3 * np.sqrt(spread2)
     gain = cell[_VARIANCE] / (cell[_VARIANCE] + variance)
     cell[_ELEVATION] += gain * off
     cell[_VARIANCE] *= 1.0 - gain
+    return 0.0
 
 
 @njit(cache=True)

@@ -12,7 +12,7 @@ from perception_scenes import SENSOR_M, STEP_NS, Box, ditch_hits, ego, ground_hi
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
+from autonomy_nodes.perception.ground import GROUND, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
 from autonomy_nodes.perception.traversability import BLOCKED, FLAT, HOLE
 
@@ -91,6 +91,34 @@ def test_what_rays_pass_is_cleared_where_no_ground_is_seen():
     assert before.at('occupancy', face) > 0.9
     occupancy = after.at('occupancy', face)
     assert not occupancy > 0.5
+
+
+def taken_for_ground(terrain, height_m, times, start):
+    """Let a flat thing stand at 6 m ahead whose points are all taken for ground, as a bonnet's may be."""
+    x, y = np.meshgrid(np.arange(5.0, 7.0, 0.1), np.arange(-1.0, 1.0, 0.1))
+    xyz = np.column_stack([x.ravel(), y.ravel(), np.full(x.size, height_m)]).astype(np.float32)
+    ground = Ground(np.full(len(xyz), GROUND, np.uint8), np.zeros(len(xyz), np.float32))
+    for step in range(start, start + times):
+        grid = terrain.update(xyz, ground, None, SENSOR_M, BODY_M, ego(1 + step * STEP_NS))
+    return grid
+
+
+def test_what_is_taken_for_ground_above_known_ground_is_an_obstacle_and_leaves_the_ground_as_it_was():
+    terrain, _ = watched([])
+    place = np.array([[6.2, 0.2]])
+    passing = taken_for_ground(terrain, 0.8, times=4, start=5)
+    assert passing.at('occupancy', place) > 0.6 and passing.at('class', place) == BLOCKED
+    np.testing.assert_allclose(passing.at('elevation', place), 0.0, atol=0.05)
+    np.testing.assert_allclose(passing.at('obstacle_height', place), 0.8, atol=0.05)
+    _, after = watched([], terrain=terrain, start=9)
+    assert after.at('traversability', place) > 0.9 and after.at('occupancy', place) < 0.3
+
+
+def test_ground_that_is_seen_higher_again_and_again_has_risen_and_what_sinks_has_sunk_at_once():
+    terrain, _ = watched([])
+    place = np.array([[6.2, 0.2]])
+    np.testing.assert_allclose(taken_for_ground(terrain, 0.8, 60, 5).at('elevation', place), 0.8, atol=0.05)
+    np.testing.assert_allclose(taken_for_ground(terrain, 0.0, 1, 65).at('elevation', place), 0.0, atol=0.05)
 
 
 def test_what_is_hidden_stays_an_obstacle_for_a_while():
