@@ -250,6 +250,42 @@ def test_a_vehicle_that_drives_east_moves_along_its_own_x():
     assert (inverse(start) @ oxts_pose(numbers, 49.0))[:3, 0] == pytest.approx([0.0, 1.0, 0.0], abs=1e-9)
 
 
+def test_a_raw_drive_tells_the_times_of_its_pictures_and_its_tracks(tmp_path):
+    """Frame 1 has no sweep and an empty line; its picture was taken 10 ms before the sweep would have been."""
+    drive = tmp_path / '2011_09_26/2011_09_26_drive_0009_sync'
+    for name in ('velodyne_points/data', 'image_02/data'):
+        (drive / name).mkdir(parents=True)
+    for number in (0, 1, 2):
+        if number != 1:
+            points(number).tofile(drive / f'velodyne_points/data/{number:010d}.bin')
+        cv2.imwrite(str(drive / f'image_02/data/{number:010d}.png'), np.zeros((37, 124, 3), np.uint8))
+    (drive / 'velodyne_points/timestamps.txt').write_text('2011-09-26 13:02:25.1\n\n2011-09-26 13:02:25.3\n')
+    (drive / 'image_02/timestamps.txt').write_text(
+        '2011-09-26 13:02:25.09\n2011-09-26 13:02:25.19\n2011-09-26 13:02:25.29\n'
+    )
+    (drive.parent / 'calib_cam_to_cam.txt').write_text(line('P_rect_02', P2) + line('R_rect_00', np.eye(3)))
+    text = line('R', CAMERA_FROM_VELO[:3, :3]) + line('T', CAMERA_FROM_VELO[:3, 3])
+    (drive.parent / 'calib_velo_to_cam.txt').write_text(text)
+    pose = '<item><tx>10</tx><ty>2</ty><tz>-1.7</tz><rx>0</rx><ry>0</ry><rz>0.5</rz><occlusion>1</occlusion>'
+    pose += '<truncation>99</truncation></item>'
+    item = '<item><objectType>Van</objectType><h>2</h><w>1.8</w><l>4.5</l><first_frame>2</first_frame>'
+    item += f'<poses><count>1</count>{pose}</poses></item>'
+    tracks = f'<boost_serialization><tracklets><count>1</count>{item}</tracklets></boost_serialization>'
+    (drive / 'tracklet_labels.xml').write_text(tracks)
+    (found,) = drives(drive, 'kitti')
+    moments = [(frame.stamp_ns - found.frames[0].stamp_ns) // 1_000_000 for frame in found]
+    assert moments == [0, 90, 200]
+    assert [(frame.pictures['front'].stamp_ns - frame.stamp_ns) // 1_000_000 for frame in found] == [-10, 0, -10]
+    assert len(found.frames[0].truth().kinds) == 0 and found.frames[1].truth is None
+    truth = found.frames[2].truth()
+    assert truth.objects.positions_m[0] == pytest.approx([10.76, 2.0, 1.03])  # 1.73 - 1.7 + half of 2 m
+    assert truth.objects.dimensions_m[0] == pytest.approx([4.5, 1.8, 2.0]) and truth.objects.headings_rad[0] == 0.5
+    assert truth.occluded[0] == 1.0 and np.isnan(truth.truncated[0]) and truth.kinds == ('Van',)
+    (drive / 'tracklet_labels.xml').write_text(tracks.replace('<tx>10</tx>', ''))
+    (torn,) = drives(drive, 'kitti')
+    assert 'tracklet_labels.xml: holds no tracklets (tx of item is no number)' in torn.broken[0]
+
+
 def test_compact_sweeps_are_unpacked(tmp_path):
     """Steps of 4 mm from point to point, intensity in hundredths."""
     steps = np.array([[1000, 250], [0, -250], [5, 0]], np.int32)

@@ -19,7 +19,7 @@ from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.sensing import Fix, Imu, PointCloud
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.messages.formats.files import cloud_of, only_folder
+from autonomy_nodes.messages.formats.files import attempt, cloud_of, only_folder
 from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Picture, Truth, picture_file, truth_of
 from autonomy_nodes.messages.formats.kitti_files import (
     CAMERAS,
@@ -34,6 +34,7 @@ from autonomy_nodes.messages.formats.kitti_files import (
     read_sweep,
 )
 from autonomy_nodes.messages.formats.kitti_labels import KittiLabel, ignored_regions, label_table, text_of
+from autonomy_nodes.messages.formats.kitti_tracklets import Tracklet, read_tracklets, tracklet_truth
 
 BASE_FROM_VELO = np.array([[1.0, 0, 0, 0.76], [0, 1, 0, 0.0], [0, 0, 1, 1.73], [0, 0, 0, 1]])
 KINDS = {
@@ -105,9 +106,13 @@ def drive_of(folder: KittiFolder) -> Drive:
     labels, errors = folder.labels() if calibration else ({}, [])
     if labels:
         notes.append('labels: only what the front camera saw; velocities are not told')
-    poses = _poses(folder)
-    regions = _regions(folder) if labels else {}
-    frames = [_frame(folder, number, stamp_of(number), labels, regions, poses) for number in numbers]
+    poses, regions = _poses(folder), _regions(folder) if labels else {}
+    times = {place: folder.own_times(place) or {} for place in (*CAMERAS, 'oxts')}
+    frames = [_frame(folder, number, stamp_of(number), labels, regions, poses, times) for number in numbers]
+    if (tracks := folder.folder / 'tracklet_labels.xml').is_file() and not labels:
+        boxes = attempt(partial(read_tracklets, tracks), errors) or {}
+        notes.append('labels: only what the cameras saw; velocities are not told')
+        frames = [_with_boxes(frame, boxes) for frame in frames]
     stills = (folder.folder / 'calib' / f'{numbers[0]:06d}.txt').is_file()
     return Drive(folder.sequence or folder.folder.name, frames, stills, notes, errors)
 
@@ -115,21 +120,29 @@ def drive_of(folder: KittiFolder) -> Drive:
 def _frame(
     folder: KittiFolder, number: int, stamp_ns: int, labels: Mapping[int, list[KittiLabel]],
     regions: Mapping[int, list[tuple[float, ...]]], poses: Callable[[int], np.ndarray | None],
+    times: Mapping[str, Mapping[int, int]],
 ) -> Frame:  # fmt: skip
     calibration, sweep, oxts = folder.calibration(number), folder.sweeps.get(number), folder.oxts.get(number)
     frame = Frame(f'{number:06d}', stamp_ns, mounts_of(calibration))
     if sweep is not None:
         frame = replace(frame, clouds={'top': partial(_cloud, sweep, stamp_ns)})
     if calibration is not None:
-        frame = replace(frame, pictures=_pictures(folder, number, stamp_ns, calibration))
+        frame = replace(frame, pictures=_pictures(folder, number, stamp_ns, calibration, times))
         if number in labels and sweep is not None:
             ignored = np.array(regions.get(number, ())).reshape(-1, 4)
             frame = replace(frame, truth=lambda: kitti_truth(stamp_ns, number, labels[number], calibration, ignored))
         if oxts is not None and calibration.velo_from_imu is not None:
-            frame = replace(frame, motion=partial(read_oxts, stamp_ns, oxts))
+            frame = replace(frame, motion=partial(read_oxts, times['oxts'].get(number, stamp_ns), oxts))
     if (pose := poses(number)) is not None:
         frame = replace(frame, placed=(BASE, pose))
     return frame
+
+
+def _with_boxes(frame: Frame, boxes: Mapping[int, list[Tracklet]]) -> Frame:
+    found = boxes.get(int(frame.name))
+    if found is None or not frame.clouds:
+        return frame
+    return replace(frame, truth=partial(tracklet_truth, frame.stamp_ns, found, BASE_FROM_VELO, KINDS))
 
 
 def mounts_of(calibration: KittiCalibration | None) -> dict[tuple[str, str], np.ndarray]:
@@ -148,13 +161,17 @@ def _cloud(path: Path, stamp_ns: int) -> PointCloud:
     return cloud_of(path, stamp_ns, LIDAR, xyz, intensity)
 
 
-def _pictures(folder: KittiFolder, number: int, stamp_ns: int, calibration: KittiCalibration) -> dict[str, Picture]:
+def _pictures(
+    folder: KittiFolder, number: int, stamp_ns: int, calibration: KittiCalibration,
+    times: Mapping[str, Mapping[int, int]],
+) -> dict[str, Picture]:  # fmt: skip
     pictures = {}
     for name in CAMERAS:
         path = folder.images[name].get(number)
         if path is not None and name in calibration.projections:
             matrix = calibration.projections[name][:, :3]
-            pictures[name] = picture_file(stamp_ns, f'camera_{name}', path, matrix)
+            taken_ns = times[name].get(number, stamp_ns)
+            pictures[name] = picture_file(taken_ns, f'camera_{name}', path, matrix)
     return pictures
 
 

@@ -81,11 +81,21 @@ class KittiFolder:
         """Return the stamp of a frame number, and where it comes from."""
         for name, read in (('velodyne_points/timestamps.txt', _date_ns), ('times.txt', _seconds_ns)):
             if (path := self.folder / name).is_file():
-                told = [_parsed(path, line, read) for line in text_of(path).splitlines() if line.strip()]
-                if max(self.numbers()) >= len(told) or any(b <= a for a, b in zip(told, told[1:])):
+                told = _times(path, read)
+                for place in (*CAMERAS, 'oxts') if read is _date_ns else ():  # where a sweep is missing
+                    told = {**(self.own_times(place) or {}), **told}
+                lacking = [number for number in self.numbers() if number not in told]
+                moments = [told[number] for number in sorted(told)]
+                if lacking or any(b <= a for a, b in zip(moments, moments[1:])):
                     raise DataError(f'{path}: {len(told)} increasing times needed up to frame {max(self.numbers())}')
                 return told.__getitem__, name
         return lambda number: EPOCH_NS + number * PERIOD_NS, 'assumed: 10 Hz from 2011-09-26 12:00 UTC'
+
+    def own_times(self, place: str) -> dict[int, int] | None:
+        """Return {frame: stamp} of a camera, or of 'oxts', of a raw drive; None where they are not told apart."""
+        paths = self.oxts if place == 'oxts' else self.images[place]
+        path = next(iter(paths.values())).parent.with_name('timestamps.txt') if paths else None
+        return None if path is None or not path.is_file() else _times(path, _date_ns)
 
     def calibration(self, number: int) -> KittiCalibration | None:
         """Return the calibration of a frame, None where no file tells it."""
@@ -209,6 +219,12 @@ def matrices(path: Path) -> dict[str, np.ndarray]:
     if not all(np.isfinite(values).all() for values in entries.values()):
         raise DataError(f'{path}: holds a number that is not finite')
     return entries
+
+
+def _times(path: Path, read: Callable[[str], int]) -> dict[int, int]:
+    """Return {frame: stamp} of a file of a line a frame; a line that is empty tells none."""
+    lines = enumerate(text_of(path).splitlines())
+    return {number: _parsed(path, line, read) for number, line in lines if line.strip()}
 
 
 def _parsed(path: Path, line: str, read: Callable[[str], int]) -> int:
