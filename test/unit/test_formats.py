@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import data_sets
 import numpy as np
@@ -213,6 +214,34 @@ def test_one_broken_sweep_is_counted_and_the_rest_goes_on(tmp_path, case):
     broken.write_bytes(b'12345')
     summary = write_drive(drive, tmp_path / 'out.mcap')
     assert summary.counts['sweeps'] == 2 and any(str(broken) in text for text in summary.broken)
+
+
+HARMLESS = {  # what is not needed for a recording, or may be missing
+    'nuscenes': ('gone sample_annotation.json', 'gone 0.pcd.bin', 'gone 0.png'),
+    'argoverse2': ('gone annotations.feather',), 'argoverse2-compact': ('gone annotations.npz',),
+    'semantickitti': ('gone times.txt', 'gone poses.txt', 'gone calib.txt'), 'rellis3d': ('gone poses.txt',),
+}  # fmt: skip
+UNREAD = ('dense_depth', 'pylon_camera_node_label_id')  # not part of a recording
+MANY = ('.png', '.bin', '.label')  # of which each frame has its own
+
+
+@each_case
+@pytest.mark.parametrize('harm', ['gone', 'garbage'])
+def test_whatever_is_missing_or_torn_is_named_and_nothing_crashes(tmp_path, capsys, case, harm):
+    name = next(key for key, value in CASES.items() if value is case)
+    written(case, tmp_path / 'data')
+    paths = {(path.parent, path.suffix, '' if path.suffix in MANY else path.name): path
+             for path in sorted((tmp_path / 'data').rglob('*'), reverse=True) if path.is_file()}  # fmt: skip
+    for number, path in enumerate(paths.values()):
+        content = path.read_bytes()
+        path.unlink() if harm == 'gone' else path.write_bytes(bytes(range(256)) * 4 + b'!')
+        code = main(['import', case.name, str(tmp_path / 'data'), str(tmp_path / f'{number}.mcap')])
+        told = capsys.readouterr()
+        path.write_bytes(content)
+        assert code in (0, 2)
+        gap = harm == 'gone' and path.parent.name != 'calib' and re.search(r'\d{6}', path.stem)
+        if not gap and path.parent.name not in UNREAD and f'{harm} {path.name}' not in HARMLESS.get(name, ()):
+            assert path.stem in told.out + told.err, f'{harm} {path}'
 
 
 @pytest.mark.parametrize('name', list(FORMATS))

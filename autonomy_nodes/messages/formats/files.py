@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.formats.kitti_files import FARTHEST_M
 
+Value = TypeVar('Value')
 AGAIN = 'fetch it again'
 
 
@@ -79,7 +80,9 @@ def read_numbers(path: Path, columns: int | None = None) -> np.ndarray:
         rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise DataError(f'{path}: cannot be read ({error}); {AGAIN}') from error
-    wanted = columns or (len(rows[0]) if rows else 0)
+    if not rows:
+        raise DataError(f'{path}: is empty; {AGAIN}')
+    wanted = columns or len(rows[0])
     for number, row in enumerate(rows, start=1):
         if len(row) != wanted or not np.isfinite(row).all():
             raise DataError(f'{path}:{number}: holds {len(row)} numbers, expected {wanted} finite ones')
@@ -187,6 +190,16 @@ def paired(stamps_ns: Sequence[int], taken_ns: Sequence[int], limit_ns: int) -> 
 def pinhole(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
     """Return the (3, 3) matrix of a camera."""
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]], float)
+
+
+def checked(path: Path, read: Callable[[], Value]) -> Value:
+    """Return what `read` makes of a file's entries; raises DataError naming the file where some are none."""
+    try:
+        return read()
+    except DataError:
+        raise
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataError(f'{path}: lacks or misstates an entry ({error!r}); {AGAIN}') from error
 
 
 def attempt(read: Callable[[], Any], broken: list[str]) -> Any:

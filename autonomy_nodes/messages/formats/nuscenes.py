@@ -18,7 +18,7 @@ from autonomy_nodes.common.geometry import inverse, matrix_of
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import SECOND_NS, DataError
-from autonomy_nodes.messages.formats.files import cloud_of, only_folder, paired, read_json, read_rows
+from autonomy_nodes.messages.formats.files import checked, cloud_of, only_folder, paired, read_json, read_rows
 from autonomy_nodes.messages.formats.frames import (
     BASE,
     Drive,
@@ -55,46 +55,58 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The tables of a release, rows by their tokens."""
+    """The tables of a release, rows by their tokens. folder: of the release; place: of the tables."""
 
     folder: Path
+    place: Path
     rows: Mapping[str, Mapping[str, Row]]
 
     def __getitem__(self, name: str) -> Mapping[str, Row]:
         return self.rows[name]
 
+    def row(self, name: str, token: str) -> Row:
+        """Return the row of a table that another one points to; raises DataError naming the file that lacks it."""
+        if token not in self.rows[name]:
+            raise DataError(f'{self.place / name}.json: lacks the row {token!r}, to which another table points')
+        return self.rows[name][token]
+
     def channel(self, data: Row) -> str:
         """Return the sensor that a row of sample_data comes from."""
-        return self['sensor'][self['calibrated_sensor'][data['calibrated_sensor_token']]['sensor_token']]['channel']
+        sensor = self.row('calibrated_sensor', data['calibrated_sensor_token'])['sensor_token']
+        return self.row('sensor', sensor)['channel']
 
     def map_from_base(self, data: Row) -> np.ndarray:
         """Return (4, 4) of the vehicle when a row of sample_data was taken."""
-        return _matrix(self['ego_pose'][data['ego_pose_token']])
+        return _matrix(self.row('ego_pose', data['ego_pose_token']))
 
 
 def drives(folder: Path) -> list[Drive]:
     """Return the scenes of a release."""
     folder = only_folder(folder)
-    places = sorted(path.parent for path in folder.glob('v1.0-*/sample_data.json'))
+    places = sorted(path for path in folder.glob('v1.0-*') if path.is_dir())
     if len(places) != 1:
         raise DataError(f'{folder}: holds {len(places)} folders v1.0-* with tables, expected one')
     tables = _tables(folder, places[0])
-    try:
-        taken: dict[str, list[Row]] = defaultdict(list)
-        for data in tables['sample_data'].values():
-            taken[tables['sample'][data['sample_token']]['scene_token']].append(data)
-        boxes: dict[str, list[Row]] = defaultdict(list)
-        for box in tables['sample_annotation'].values():
-            boxes[box['sample_token']].append(box)
-        scenes = sorted(tables['scene'].items(), key=lambda item: item[1]['name'])
-        return [_scene(tables, scene['name'], taken[token], boxes) for token, scene in scenes if taken[token]]
-    except (KeyError, TypeError) as error:
-        raise DataError(f'{places[0]}: tables do not belong together: {error} is missing; fetch them again') from error
+    found = checked(places[0], lambda: _scenes(tables))
+    if not found:
+        raise DataError(f'{places[0]}: no scene of scene.json has a row in sample_data.json; fetch them again')
+    return found
+
+
+def _scenes(tables: Tables) -> list[Drive]:
+    taken: dict[str, list[Row]] = defaultdict(list)
+    for data in tables['sample_data'].values():
+        taken[tables.row('sample', data['sample_token'])['scene_token']].append(data)
+    boxes: dict[str, list[Row]] = defaultdict(list)
+    for box in tables['sample_annotation'].values():
+        boxes[box['sample_token']].append(box)
+    scenes = sorted(tables['scene'].items(), key=lambda item: item[1]['name'])
+    return [_scene(tables, scene['name'], taken[token], boxes) for token, scene in scenes if taken[token]]
 
 
 def fits(folder: Path) -> bool:
     """Return whether a folder looks like a release."""
-    return any(folder.glob('v1.0-*/sample_data.json'))
+    return any(path.is_dir() for path in folder.glob('v1.0-*'))
 
 
 def _tables(folder: Path, place: Path) -> Tables:
@@ -102,8 +114,10 @@ def _tables(folder: Path, place: Path) -> Tables:
     for name in (*TABLES, *BOXES):
         path = place / f'{name}.json'
         found = read_json(path) if name in TABLES or path.is_file() else []
+        if not isinstance(found, list) or not all(isinstance(row, dict) and 'token' in row for row in found):
+            raise DataError(f'{path}: is no table of rows with tokens; fetch it again')
         rows[name] = {row['token']: row for row in found}
-    return Tables(folder, rows)
+    return Tables(folder, place, rows)
 
 
 def _scene(tables: Tables, name: str, taken: Sequence[Row], boxes: Mapping[str, list[Row]]) -> Drive:
@@ -128,7 +142,8 @@ def _scene(tables: Tables, name: str, taken: Sequence[Row], boxes: Mapping[str, 
             pictures=pictures[data['token']], placed=(BASE, pose),
         )  # fmt: skip
         if key and tables['sample_annotation']:
-            frame = replace(frame, truth=partial(_truth, stamp_ns, tables, boxes.get(data['sample_token'], []), pose))
+            read = partial(_truth, stamp_ns, tables, boxes.get(data['sample_token'], []), pose)
+            frame = replace(frame, truth=partial(checked, tables.place / 'sample_annotation.json', read))
         frames.append(frame)
     return Drive(name, frames, notes=notes)
 
@@ -140,7 +155,7 @@ def frame_of(channel: str) -> str:
 
 
 def _mount(tables: Tables, data: Row) -> np.ndarray:
-    return _matrix(tables['calibrated_sensor'][data['calibrated_sensor_token']])
+    return _matrix(tables.row('calibrated_sensor', data['calibrated_sensor_token']))
 
 
 def _matrix(row: Row) -> np.ndarray:
@@ -173,7 +188,7 @@ def _pictures(tables: Tables, sweeps: Sequence[Row], there: Sequence[Row]) -> di
 
 
 def _picture(tables: Tables, channel: str, data: Row) -> Picture:
-    matrix = np.array(tables['calibrated_sensor'][data['calibrated_sensor_token']]['camera_intrinsic'], float)
+    matrix = np.array(tables.row('calibrated_sensor', data['calibrated_sensor_token'])['camera_intrinsic'], float)
     path, stamp_ns = tables.folder / data['filename'], data['timestamp'] * 1000
     return replace(
         picture_file(stamp_ns, frame_of(channel), path, matrix), map_from_base=tables.map_from_base(data)
@@ -201,16 +216,16 @@ def _truth(stamp_ns: int, tables: Tables, boxes: Sequence[Row], map_from_base: n
 
 
 def _category(tables: Tables, box: Row) -> str:
-    return tables['category'][tables['instance'][box['instance_token']]['category_token']]['name']
+    return tables.row('category', tables.row('instance', box['instance_token'])['category_token'])['name']
 
 
 def _velocity(tables: Tables, box: Row) -> np.ndarray:
     """Return (3,) m/s in map from the boxes before and after, NaN where they are too far apart or there is none."""
-    annotations, samples = tables['sample_annotation'], tables['sample']
+    annotations = tables['sample_annotation']
     before, after = annotations.get(box['prev'], box), annotations.get(box['next'], box)
     both = box['prev'] in annotations and box['next'] in annotations
-    span_us = samples[after['sample_token']]['timestamp'] - samples[before['sample_token']]['timestamp']
-    span_s = span_us * 1000 / SECOND_NS
+    first_us, last_us = (tables.row('sample', box['sample_token'])['timestamp'] for box in (before, after))
+    span_s = (last_us - first_us) * 1000 / SECOND_NS
     if before is after or span_s > (2.0 if both else 1.0) * LONGEST_S:
         return np.full(3, np.nan)
     return (np.array(after['translation'], float) - np.array(before['translation'], float)) / span_s

@@ -17,7 +17,15 @@ from autonomy_nodes.common.geometry import inverse, matrix_of, quaternion_of
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import SECOND_NS, DataError
-from autonomy_nodes.messages.formats.files import cloud_of, only_folder, read_json, read_npz, read_rows
+from autonomy_nodes.messages.formats.files import (
+    attempt,
+    checked,
+    cloud_of,
+    only_folder,
+    read_json,
+    read_npz,
+    read_rows,
+)
 from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Picture, Truth, truth_of
 from autonomy_nodes.messages.formats.nuscenes import COLUMNS, frame_of
 
@@ -40,13 +48,11 @@ def drives(folder: Path) -> list[Drive]:
     paths = sorted([*folder.glob('frame.json'), *folder.glob('*/frame.json')])
     if not paths:
         raise DataError(f'{folder}: holds no frame.json')
-    frames, broken = [], []
+    broken: list[str] = []
+    frames: list[Frame] = []
     for path in paths:
-        try:
-            frames.append(_frame(path))
-        except (DataError, KeyError, TypeError, ValueError) as error:
-            words = str(error) if isinstance(error, DataError) else f'{path}: lacks or misstates {error}'
-            broken.append(words)
+        if (frame := attempt(partial(checked, path, partial(_frame, path)), broken)) is not None:
+            frames.append(frame)
     if not frames:
         raise DataError(f'{folder}: not one frame can be read; the first: {broken[0]}')
     frames = sorted(frames, key=lambda frame: frame.stamp_ns)
@@ -74,9 +80,10 @@ def _frame(path: Path) -> Frame:
         pictures[frame.partition('_')[2]] = Picture(
             nanoseconds(camera['timestamp']), frame, str(place), place.read_bytes, matrix, map_from_base=taken_from
         )
+    read = partial(_truth, told, stamp_ns, base_from_lidar)
     return Frame(
         told['token'], stamp_ns, mounts, clouds={'top': partial(_cloud, path, told, stamp_ns)}, pictures=pictures,
-        truth=partial(_truth, told, stamp_ns, base_from_lidar) if 'instances' in told else None,
+        truth=partial(checked, path, read) if 'instances' in told else None,
         placed=(BASE, map_from_base),
     )  # fmt: skip
 
