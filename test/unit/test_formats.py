@@ -150,6 +150,19 @@ def test_velocities_of_nuscenes_are_those_between_the_boxes_around(tmp_path):
         assert frame.truth().objects.velocities_mps[0] == pytest.approx(expected, abs=1e-6)
 
 
+def test_sweeps_of_nuscenes_between_samples_have_the_nearest_picture_and_no_boxes(tmp_path):
+    written(CASES['nuscenes'], tmp_path / 'data')
+    path = tmp_path / 'data/v1.0-mini/sample_data.json'
+    rows = json.loads(path.read_text())
+    for row in rows:
+        row['is_key_frame'] = row['sample_token'] != 's1'
+    path.write_text(json.dumps(rows))
+    first, second, third = drives(tmp_path / 'data')[0]
+    assert [frame.name for frame in (first, second, third)] == ['s0', 'LIDAR_TOP1', 's2']
+    assert second.truth is None and first.truth is not None
+    assert second.pictures['front_left'].stamp_ns - second.stamp_ns == LATER * 1000
+
+
 @each_case
 def test_a_bag_gives_back_what_was_read(tmp_path, case):
     drive = written(case, tmp_path / 'data')

@@ -136,6 +136,13 @@ def test_a_label_becomes_a_box_in_base_link():
     assert len(truth_of(5, 12, [], calibration)) == 0
 
 
+def test_what_else_people_told_of_a_box_is_kept(tmp_path):
+    truth = drives(tracking(tmp_path / 'drive'), 'kitti')[0].frames[0].truth()
+    assert truth.kinds == ('Van',) and (truth.truncated[0], truth.occluded[0]) == (0.0, 0.0)
+    assert truth.boxes_px['front'].tolist() == [[100.0, 100.0, 150.0, 140.0]]
+    assert truth.ignored_px['front'].tolist() == [[1.0, 2.0, 3.0, 4.0]]
+
+
 def test_truth_stands_beside_each_sweep_of_the_labelled_stretch(tmp_path):
     folder = tracking(tmp_path / 'drive', numbers=(0, 1, 2, 3, 4))
     kept = [row for row in (folder / 'label_02.txt').read_text().splitlines() if row.split()[0] in '02']
