@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.common.objects import Objects
-from autonomy_nodes.common.status import Status
+from autonomy_nodes.common.status import Mode, Status
 from autonomy_nodes.common.types import Trajectory
 from autonomy_nodes.evaluation.runlog import OUTPUTS, read_log
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.objects import read_tracked
-from autonomy_nodes.messages.topics import TRACKS, TRAJECTORY, Topic
+from autonomy_nodes.messages.topics import PLANNED, TRACKS, TRAJECTORY, Topic
 from autonomy_nodes.messages.trajectory import read_trajectory
 
 ORDER = ('lidar', 'localization', 'map', 'perception', 'tracking', 'prediction', 'planning', 'safety')
 OBJECTS_M, TRAJECTORY_M = 0.01, 0.02
+LET_OUT = (Mode.NOMINAL.value, Mode.DEGRADED.value)
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,24 @@ class Comparison:
 
 
 def compare(one: Path, other: Path) -> Comparison:
-    """Compare ids, modes, positions of objects (1 cm) and points of trajectories (2 cm) of two run folders."""
+    """Compare ids, modes, positions of objects (1 cm) and points of trajectories (2 cm) of two run folders.
+
+    Trajectories are those that a plan became: a stop that safety drives on has the stamp of a tick, which in one run
+    may be that of a sweep by chance.
+    """
     tracks = [dict(_by_stamp(folder, TRACKS, read_tracked)) for folder in (one, other)]
-    drives = [dict(_by_stamp(folder, TRAJECTORY, read_trajectory)) for folder in (one, other)]
     logs = [_steps(folder) for folder in (one, other)]
+    drives = [
+        {at: drive for at, drive in _by_stamp(folder, TRAJECTORY, read_trajectory) if _mode(log, at) in LET_OUT}
+        for folder, log in zip((one, other), logs)
+    ]
     stamps = sorted({stamp for found in tracks for stamp in found})
     differences = []
     for stamp_ns in stamps:
         told = [
             objects_differ(*(found.get(stamp_ns) for found in tracks)),
             trajectories_differ(*(found.get(stamp_ns) for found in drives)),
-            _modes_differ(*(log.get(('safety', stamp_ns)) for log in logs)),
+            _modes_differ(*(_mode(log, stamp_ns) for log in logs)),
         ]
         if what := '; '.join(filter(None, told)):
             differences.append(Difference(stamp_ns, what, _cause(stamp_ns, *logs)))
@@ -85,9 +93,14 @@ def trajectories_differ(one: Trajectory | None, other: Trajectory | None) -> str
     return f'a trajectory point is {apart_m:.3f} m apart' if apart_m > TRAJECTORY_M else ''
 
 
-def _modes_differ(one: Status | None, other: Status | None) -> str:
-    modes = [None if status is None else status.values.get('mode') for status in (one, other)]
-    return f'modes {modes[0]} and {modes[1]}' if modes[0] != modes[1] else ''
+def _modes_differ(one: str | None, other: str | None) -> str:
+    return f'modes {one} and {other}' if one != other else ''
+
+
+def _mode(log: dict[tuple[str, int], Status], stamp_ns: int) -> str | None:
+    """Return the mode in which safety judged the plan of a stamp."""
+    status = log.get(('safety', stamp_ns))
+    return None if status is None else status.values.get('mode')
 
 
 def _by_stamp(folder: Path, topic: Topic, read: Callable[[bytes], Any]) -> Iterator[tuple[int, Any]]:
@@ -98,7 +111,8 @@ def _by_stamp(folder: Path, topic: Topic, read: Callable[[bytes], Any]) -> Itera
 
 def _steps(folder: Path) -> dict[tuple[str, int], Status]:
     """Return the statuses of steps (not of ticks between them) by stage and stamp."""
-    return {(status.node, status.stamp_ns): status for status in read_log(folder) if status.lineage}
+    steps = (s for s in read_log(folder) if s.lineage and (s.node != 'safety' or PLANNED.name in s.lineage))
+    return {(status.node, status.stamp_ns): status for status in steps}
 
 
 def _cause(stamp_ns: int, one: dict[tuple[str, int], Status], other: dict[tuple[str, int], Status]) -> str:

@@ -63,6 +63,9 @@ class Localization(Stage):
         if localized.pose is not None:
             self.pose_out.publish(write_pose(localized.pose))
         if localized.ego is not None:
+            predicted = self.localizer.predicted(self.port.now_ns())  # newer than at the last tick
+            if predicted is not None:
+                self.predicted_out.publish(write_ego(predicted))
             self.ego_out.publish(write_ego(localized.ego))
 
     def predict(self, now_ns: int) -> None:

@@ -9,6 +9,7 @@ pytest.importorskip('embreex', reason='the recording comes from the simulator, w
 import numpy as np
 from recordings import record
 
+from autonomy_nodes.commands.main import main
 from autonomy_nodes.common.sensing import PointCloud, Transforms
 from autonomy_nodes.common.status import Mode
 from autonomy_nodes.evaluation.compare import compare
@@ -41,6 +42,7 @@ def test_live_and_lockstep_give_the_same_on_nearly_all_stamps(bag, tmp_path):
     print(f'{found.equal} of {found.stamps} stamps equal\n{told}')
     assert found.stamps >= 50
     assert found.share >= SHARE, told
+    assert main(['compare', str(still), str(live)]) == 0
     figures = summarise(live)
     assert figures['frames.in'] == 60 and figures['frames.out'] >= SHARE * 58
     assert figures['latency_ms.sweep_to_trajectory.p50'] > 0.0
