@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print on how many stamps ids, modes, objects and trajectories are the same, and each other stamp with its cause."""
+    """Print on how many stamps ids, modes, objects and trajectories are the same, and the others with their cause."""
     found = compare(options.one, options.other)
     for one in found.differences:
         print(f'{one.stamp_ns}: {one.what} ({one.cause})')
