@@ -20,6 +20,7 @@ VERBS = {  # verb: (module, what it does)
     'replay': ('replay', 'play a recording through the stack in lockstep'),
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),
+    'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),
     'report': ('report', 'make report.html and report.json of a run'),
     'topics': ('topics', 'print the table of topics'),
     'parameters': ('parameters', 'print the settings of every node'),

@@ -1,0 +1,43 @@
+"""`autonomy evaluate WHAT`: figures that a stranger can repeat, with the raw answers in a format of the field."""
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+from autonomy_nodes.commands.options import commit
+from autonomy_nodes.evaluation.measures.page import flat, table, write_json, write_page
+from autonomy_nodes.evaluation.measures.task import Task
+
+HERE = 'autonomy_nodes.evaluation.measures'
+MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a module offers evaluate(task) -> Result
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('what', choices=sorted(MEASURES), help='; '.join(f'{k}: {v[1]}' for k, v in MEASURES.items()))
+    parser.add_argument('--data', type=Path, required=True, metavar='DIR', help='a folder as docs/evaluation.md tells')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the raw answers and page.html')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='for the figures, flat')
+    parser.add_argument('--model', default='none', help='a folder of models/, none: the geometric channel')
+    parser.add_argument('--backend', default='auto', help='engine that runs the model')
+    parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
+    parser.add_argument('--peers', action='store_true', help='run the peers that are installed on the same input')
+    parser.add_argument('--limit', type=int, default=0, metavar='N', help='frames or scenes at most; 0: all')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE', help='an option of this measure')
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, then write and print what was found."""
+    more = dict(word.partition('=')[::2] for word in options.set)
+    task = Task(
+        options.data, options.out, options.peers, options.limit, options.jobs, options.seed, options.model,
+        options.backend, more,
+    )  # fmt: skip
+    task.out.mkdir(parents=True, exist_ok=True)
+    result = import_module(f'{HERE}.{MEASURES[options.what][0]}').evaluate(task)
+    if options.json:
+        write_json(options.json, flat(options.what, task, result, commit()))
+    write_page(task.out / 'page.html', options.what, task, result)
+    print('\n'.join(table(result)))

@@ -1,0 +1,69 @@
+"""What a measure found as files: flat JSON, a table for the terminal, one HTML page with the worst frames."""
+
+import base64
+import html
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from autonomy_nodes.evaluation.measures.task import Result, Task
+
+WORST = 8
+PEER = 'peer.'
+
+
+def cpu_model() -> str:
+    """Return the name of the processor, as far as the system tells it."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), platform.machine())
+
+
+def flat(what: str, task: Task, result: Result, commit: str) -> dict[str, Any]:
+    """Return everything under flat names: the figures as 'WHAT.NAME', counts as they are."""
+    told: dict[str, Any] = {
+        name if name.startswith('n_') else f'{what}.{name}': value for name, value in sorted(result.figures.items())
+    }
+    told |= {'seed': task.seed, 'commit': commit, 'cpu': cpu_model(), 'threads': os.environ.get('OMP_NUM_THREADS', '')}
+    told |= {'model': task.model, 'python': platform.python_version()}
+    return told | {f'version.{name}': version for name, version in sorted(result.versions.items())}
+
+
+def write_json(path: Path, told: dict[str, Any]) -> None:
+    """Write figures so that equal ones are equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told, indent=1, sort_keys=True, allow_nan=True) + '\n')
+
+
+def table(result: Result) -> list[str]:
+    """Return lines of figures: ours, and the peers' of the same name beside them."""
+    peers = sorted({name.split('.')[1] for name in result.figures if name.startswith(PEER)})
+    rows = [('figure', 'ours', *peers)]
+    names = [name for name in result.figures if not name.startswith(PEER)]
+    names += [n for n in ('.'.join(name.split('.')[2:]) for name in result.figures if name.startswith(PEER)) if n]
+    for name in dict.fromkeys(names):
+        values = [result.figures.get(name), *(result.figures.get(f'{PEER}{peer}.{name}') for peer in peers)]
+        rows.append((name, *('' if value is None else f'{value:.6g}' for value in values)))
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ['  '.join([row[0].ljust(widths[0]), *(v.rjust(w) for v, w in zip(row[1:], widths[1:]))]) for row in rows]
+    return lines + [f'refused {name}: {why}' for name, why in sorted(result.refused.items())]
+
+
+def write_page(path: Path, what: str, task: Task, result: Result) -> None:
+    """Write the figures and the worst frames as one self-contained HTML page."""
+    parts = [f'<h1>{html.escape(what)}</h1><pre>{html.escape(chr(10).join(table(result)))}</pre>']
+    if worst := result.worst(WORST):
+        parts.append(f'<h2>The worst frames by {html.escape(result.worst_by)}</h2>')
+    for frame in worst:
+        told = ', '.join(f'{name} {value:.4g}' for name, value in frame.figures.items())
+        parts.append(f'<h3>{html.escape(frame.name)}</h3><p>{html.escape(told)}</p>')
+        if frame.picture is not None:
+            picture = base64.b64encode(frame.picture()).decode()
+            parts.append(f'<img alt="{html.escape(frame.name)}" src="data:image/png;base64,{picture}">')
+    style = 'body{font:15px system-ui;margin:2em;max-width:70em}img{max-width:100%}pre{background:#f4f4f4;padding:1em}'
+    head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(what)}</title><style>{style}</style>'
+    path.write_text(head + '\n'.join(parts) + '\n')
