@@ -1,4 +1,4 @@
-"""`autonomy evaluate WHAT`: figures that a stranger can repeat, with the raw answers in a format of the field."""
+"""`autonomy evaluate`: figures that a stranger can repeat, with the raw answers in a format of the field."""
 
 import argparse
 from importlib import import_module
