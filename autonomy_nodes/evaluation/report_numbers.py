@@ -48,7 +48,8 @@ def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[i
     found |= {f'mode_s.{mode}': round(spent, 3) for mode, spent in mode_seconds(log).items()}
     found |= {f'faults.{name}': count for name, count in sorted(Counter(name for _, name in faults(log)).items())}
     found['frames.in'] = run.frames_in if run.frames_in is not None else frames_in(log)
-    judged = {s.lineage[PLANNED.name]: s.values.get('mode') for s in log if PLANNED.name in s.lineage}
+    steps = (status for status in log if status.node == 'safety' and PLANNED.name in status.lineage)
+    judged = {status.lineage[PLANNED.name]: status.values.get('mode') for status in steps}
     found['frames.planned'] = len(judged)
     if sent_ns is not None:  # a stop that is driven may have the stamp of a plan by chance
         found['frames.out'] = len({at for at, mode in judged.items() if mode in PLANS_PASS} & set(sent_ns))

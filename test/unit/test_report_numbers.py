@@ -165,6 +165,7 @@ def test_live_a_sweep_takes_until_safety_sent_its_trajectory():
 def test_a_frame_came_out_only_where_safety_let_its_plan_out():
     modes = {7: 'NOMINAL', 8: 'DEGRADED', 9: 'MRM', 10: 'NOMINAL'}
     log = [replace(each, values={'mode': modes[at]}) for at in modes for each in sweep(at)]
+    log.append(status('sim', 12, {PLANNED.name: 8}))  # reads plans too, and judges none
     sent_ns = [7, 7, 8, 9, 9_500]  # 9: a stop that has the stamp of a plan by chance; 9500: one at a time of its own
     found = figures(Run(), log, [], sent_ns)
     assert (found['frames.in'], found['frames.planned'], found['frames.out']) == (4, 4, 2)
