@@ -239,7 +239,7 @@ class Inputs:
         for partner in missing:
             partner.missed += 1
             if partner.join.must:
-                fault = 'F17' if partner.join.topic == ODOMETRY else ''
+                fault = 'F17' if partner.join.topic == ODOMETRY and not partner.began_after(stamp_ns) else ''
                 self.drop(pending.topic, f'no {partner.join.topic.name} with its stamp', fault)
                 return
             self.say(Level.WARN, f'went on without {partner.join.topic.name}')

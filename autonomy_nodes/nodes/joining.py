@@ -32,6 +32,10 @@ class Partner:
         self.values.clear()
         self.newest_ns = -1
 
+    def began_after(self, stamp_ns: int) -> bool:
+        """Return whether all that came is newer: the one of this stamp was never sent, nothing is lost."""
+        return bool(self.values) and min(self.values) > stamp_ns
+
     @property
     def wanted(self) -> bool:
         """Whether a step shall have it: it must, or it came before and not too long ago."""

@@ -79,7 +79,8 @@ class RosPort(Inputs):
         self._close: list[Callable[[], object]] = []
         self._publishers: list[RosPublisher] = []
         self._alarm: Any = None
-        self._opened_ns = 0
+        self._opened_ns, self._opened_at_ns = 0, 0  # by a steady clock, and by the node's
+        self._rung: set[str] = set()
         super().__init__(node.stage.name)
 
     def listen(self, role: str, topic: Topic, take: Callable[[bytes], None]) -> None:
@@ -110,8 +111,14 @@ class RosPort(Inputs):
     def watch(self, topic: Topic, missing: Callable[[], None]) -> Callable[[], None]:
         """See `Inputs`."""
         timers: list[Any] = []
+
+        def silent() -> None:
+            if self._opened_at_ns or topic.name in self._rung:
+                missing()
+            self._rung.add(topic.name)  # where no clock ran yet, its first leap rings every timer: that is no silence
+
         if topic.rate_hz > 0.0:
-            self._timer(PATIENCE / topic.rate_hz, missing, timers)
+            self._timer(PATIENCE / topic.rate_hz, silent, timers)
         return lambda: timers[-1].reset() if timers else None
 
     def every(self, period_s: float, tick: Callable[[int], int | None]) -> None:
@@ -166,7 +173,8 @@ class RosPort(Inputs):
         self.active = True
         self._alarm = self.node.create_timer(1.0, self.guarded(self._settle_once, 'a wait'), clock=STEADY)
         self._alarm.cancel()
-        self._opened_ns = self.waited_ns()
+        self._opened_ns, self._opened_at_ns = self.waited_ns(), self.now_ns()
+        self._rung.clear()
         life = self.node.create_timer(HEARTBEAT_S, self.guarded(self._live, 'a sign of life'), clock=STEADY)
         self._close += [partial(self.node.destroy_timer, timer) for timer in (self._alarm, life)]
         for connect in self._open:

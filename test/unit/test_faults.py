@@ -44,7 +44,7 @@ class Sample(Stage):
 
 
 def said(stage, *messages, until_ns=0):
-    """Return the faults of each status that the stage gives."""
+    """Return the faults of each status that the stage gives; messages: (stamp, bytes) of its main input, or events."""
     statuses = []
 
     class Sink:
@@ -56,7 +56,7 @@ def said(stage, *messages, until_ns=0):
 
     player = Lockstep([stage], {'sample': None}, Sink())
     player.start(0)
-    player.play([Event(stage.topic.name, at, data) for at, data in messages])
+    player.play([m if isinstance(m, Event) else Event(stage.topic.name, *m) for m in messages])
     player.run_to(max(until_ns, player.now_ns))
     return statuses
 
@@ -103,6 +103,11 @@ def test_what_a_step_finds_wrong_is_a_fault_and_the_next_good_step_has_none():
 def test_odometry_that_does_not_come_is_a_fault():
     stage = Sample(topics.CLOUD, join=(Join(topics.ODOMETRY, read, must=True),))
     assert 'F17' in said(stage, (7, b'7'), until_ns=10 * SECOND_NS)
+
+
+def test_a_first_sweep_of_which_there_is_no_odometry_yet_is_none():
+    stage = Sample(topics.CLOUD, join=(Join(topics.ODOMETRY, read, must=True),))
+    assert 'F17' not in said(stage, (7, b'7'), Event(topics.ODOMETRY.name, 8, b'8'), (8, b'8'), until_ns=SECOND_NS)
 
 
 def test_two_faults_of_one_step_are_both_told():
