@@ -19,6 +19,7 @@ from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.recording import Keeper
 from autonomy_nodes.messages.remap import Remap
 from autonomy_nodes.messages.topics import Topic
+from autonomy_nodes.nodes.memory import keep_memory
 from autonomy_nodes.nodes.processes import TABLE, make, wanted
 
 Item = TypeVar('Item')
@@ -83,6 +84,7 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
 
 def lockstep(setup: Setup, sink: 'OutputSink') -> Lockstep:
     """Return a lockstep of the nodes and settings of `setup`."""
+    keep_memory()
     stages = [make(name) for name in setup.nodes()]
     configs = check_settings(setup.files, {stage.name: stage.config_type for stage in stages}, TABLE, setup.more)
     return Lockstep(stages, configs, sink)

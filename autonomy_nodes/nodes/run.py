@@ -1,6 +1,5 @@
 """A process of the stack: one executor with one thread, and the nodes named on the command line."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -18,10 +17,10 @@ from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
 from autonomy_nodes.common.settings import check_settings, configured, parsed, read_settings
+from autonomy_nodes.nodes.memory import keep_memory
 from autonomy_nodes.nodes.processes import TABLE, make
 from autonomy_nodes.nodes.stage import StageNode
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LATER = {'recorder'}  # nodes for which nobody waits: where cores are short, the others go first
 LONG_S = 1e6
 
@@ -64,14 +63,6 @@ def single_threaded() -> Any:
     if find_spec('rclpy.experimental'):
         return import_module('rclpy.experimental').EventsExecutor()
     return SingleThreadedExecutor()
-
-
-def keep_memory() -> None:
-    """Have malloc keep large blocks: page faults are most of what a message of 2 MB costs."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, 'mallopt'):
-        library.mallopt(M_MMAP_THRESHOLD, 32 << 20)
-        library.mallopt(M_TRIM_THRESHOLD, 512 << 20)
 
 
 def step_back() -> None:
