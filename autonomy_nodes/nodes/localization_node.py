@@ -39,7 +39,7 @@ class Localization(Stage):
         self.localizer, self.calibration = Localizer(config), Calibration(config.vehicle.mounts)
         self.ego_out, self.pose_out = port.publisher(topics.ODOMETRY), port.publisher(topics.POSE)
         self.integrity_out, self.tf_out = port.publisher(topics.INTEGRITY), port.publisher(topics.TF)
-        self.predicted_out = port.publisher(topics.ODOMETRY_PREDICTED)
+        self.predicted_out, self.told_ns = port.publisher(topics.ODOMETRY_PREDICTED), -1
         self.wheels = port.since(topics.VELOCITY, read_velocity)
         self.imu = port.since(topics.IMU, read_imu)
         port.each(topics.TF_STATIC, read_transforms, self.calibration.take)
@@ -63,17 +63,21 @@ class Localization(Stage):
         if localized.pose is not None:
             self.pose_out.publish(write_pose(localized.pose))
         if localized.ego is not None:
-            predicted = self.localizer.predicted(self.port.now_ns())  # newer than at the last tick
-            if predicted is not None:
-                self.predicted_out.publish(write_ego(predicted))
+            self._tell(self.localizer.predicted(self.port.now_ns()))  # better than at the last tick
             self.ego_out.publish(write_ego(localized.ego))
 
     def predict(self, now_ns: int) -> None:
         """Publish the state at this moment, and the frames."""
         ego = self.localizer.predicted(now_ns)
         if ego is not None:
-            self.predicted_out.publish(write_ego(ego))
+            self._tell(ego)
             self.tf_out.publish(write_transforms(self._frames(ego)))
+
+    def _tell(self, predicted: EgoState | None) -> None:
+        """Publish a predicted state, one of each moment."""
+        if predicted is not None and predicted.stamp_ns != self.told_ns:
+            self.told_ns = predicted.stamp_ns
+            self.predicted_out.publish(write_ego(predicted))
 
     def hear_fix(self, fix: Fix) -> None:
         """Pass on a satellite position with the place of its antenna."""
