@@ -24,6 +24,8 @@ class GroundConfig:
     near_m: largest height above the plane that still is ground, in the open; where things stand it is down to a third,
     since there the plane is sure and grass is not ground. slope_sigma: change of slope (rise over run) in 10 m.
     headroom_m: what is higher above ground than the vehicle and this does not stand in its way.
+    uneven_m: root mean square height of a cell's ground points beyond which they are no surface, but grass and plants.
+    In the simulator it is the smallest hundredth that leaves more than 99 % of the ground of each world a surface.
     """
 
     range_m: float = 160.0
@@ -31,13 +33,15 @@ class GroundConfig:
     cell_growth: float = 0.045
     near_m: float = 0.12
     headroom_m: float = 0.5
+    uneven_m: float = 0.05
     point_sigma_m: float = 0.06
     seed_sigma_m: float = 0.08
     slope_sigma: float = 0.06
     steepest: float = 0.6
 
     def __post_init__(self) -> None:
-        for name in ('range_m', 'cell_m', 'near_m', 'point_sigma_m', 'seed_sigma_m', 'slope_sigma', 'steepest'):
+        lengths = ('range_m', 'cell_m', 'near_m', 'uneven_m', 'point_sigma_m', 'seed_sigma_m')
+        for name in (*lengths, 'slope_sigma', 'steepest'):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'ground.{name}={getattr(self, name)} must be above 0')
         if not 0.0 <= self.cell_growth < 1.0:
@@ -52,10 +56,12 @@ class Ground:
 
     kinds: (N,) uint8 GROUND, OBSTACLE, OVERHEAD (above the vehicle), BELOW (under the ground) or OUTSIDE the range.
     heights_m: (N,) float32 above the ground there; NaN outside.
+    firm: (N,) bool, GROUND that is even enough to be a surface: not grass and low plants, which lie about as low.
     """
 
     kinds: np.ndarray
     heights_m: np.ndarray
+    firm: np.ndarray
 
 
 class GroundSplitter:
@@ -74,7 +80,7 @@ class GroundSplitter:
             config.point_sigma_m, config.seed_sigma_m, config.slope_sigma, config.steepest, config.near_m,
         )  # fmt: skip
         kinds, heights = _classify(xyz, cells, planes, config.near_m, self._clearance_m)
-        return Ground(kinds, heights)
+        return Ground(kinds, heights, _firm(cells, kinds, heights, len(planes), config.uneven_m))
 
 
 @njit(cache=True)
@@ -170,3 +176,18 @@ def _classify(
         else:
             kinds[i] = GROUND if above > -near - 0.1 else BELOW
     return kinds, heights
+
+
+@njit(cache=True)
+def _firm(cells: np.ndarray, kinds: np.ndarray, heights: np.ndarray, count: int, uneven: float) -> np.ndarray:
+    """Return which points are ground in a cell whose ground points lie within `uneven` of its plane (rms)."""
+    squares = np.zeros((count, 2), np.float32)  # how many there are, and the sum of their squared heights
+    for i in range(len(kinds)):
+        if kinds[i] == GROUND:
+            squares[cells[i], 0] += 1.0
+            squares[cells[i], 1] += heights[i] * heights[i]
+    firm = np.empty(len(kinds), np.bool_)
+    for i in range(len(kinds)):
+        cell = cells[i]
+        firm[i] = kinds[i] == GROUND and squares[cell, 1] <= uneven * uneven * squares[cell, 0]
+    return firm

@@ -19,7 +19,7 @@ from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
 from autonomy_nodes.perception.environment import described
-from autonomy_nodes.perception.ground import GROUND, OBSTACLE, Ground, GroundConfig, GroundSplitter
+from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
 
@@ -97,7 +97,7 @@ class Perceiver:
         ground = self._splitter.split(xyz)
         passed = None if sensor_m is None else rays(xyz, ground.kinds, sensor_m)
         clusters = clustered(config.clusters, cloud.stamp_ns, xyz, ground)
-        lanes = painted(config.paint, cloud.stamp_ns, xyz, cloud.intensity, ground.kinds == GROUND)
+        lanes = painted(config.paint, cloud.stamp_ns, xyz, cloud.intensity, ground.firm)
         return Segmented(cloud, sensor_m, ground, passed, clusters, lanes)
 
     def perceive(

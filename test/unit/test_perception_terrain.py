@@ -97,7 +97,7 @@ def taken_for_ground(terrain, height_m, times, start):
     """Let a flat thing stand at 6 m ahead whose points are all taken for ground, as a bonnet's may be."""
     x, y = np.meshgrid(np.arange(5.0, 7.0, 0.1), np.arange(-1.0, 1.0, 0.1))
     xyz = np.column_stack([x.ravel(), y.ravel(), np.full(x.size, height_m)]).astype(np.float32)
-    ground = Ground(np.full(len(xyz), GROUND, np.uint8), np.zeros(len(xyz), np.float32))
+    ground = Ground(np.full(len(xyz), GROUND, np.uint8), np.zeros(len(xyz), np.float32), np.ones(len(xyz), bool))
     for step in range(start, start + times):
         grid = terrain.update(xyz, ground, None, SENSOR_M, BODY_M, ego(1 + step * STEP_NS))
     return grid
