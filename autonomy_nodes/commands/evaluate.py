@@ -12,6 +12,7 @@ HERE = 'autonomy_nodes.evaluation.measures'
 MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a module offers evaluate(task) -> Result
     'ground': ('ground', 'points of the ground told from others, beside Patchwork++'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
+    'tracking': ('tracking', 'cars followed, of detections that are given: sAMOTA, MOTA, switches'),
 }
 
 

@@ -20,7 +20,8 @@ class TrackingConfig:
     """Settings of tracking.
 
     externals: names of other detectors (radar, V2X). A track is published from `confirmed` existence and two sightings
-    on, and forgotten below `lost`. visible: chance to find what is in view; hidden: what is behind something else.
+    on, at once from `at_once` on, and forgotten below `lost`. visible: chance to find what is in view; hidden: what is
+    behind something else.
     farthest_m: how far from its expected place a track may be found again, in a sweep.
     still_sigmas: a speed that is not this many of its sigmas is taken for none, and so is that of a thing that has not
     gone still_m from where it was first seen: an edge of what is half hidden wanders, but not far.
@@ -32,6 +33,7 @@ class TrackingConfig:
     turn_rps2: float = 0.8
     farthest_m: float = 6.0
     confirmed: float = 0.6
+    at_once: float = 0.95
     lost: float = 0.1
     visible: float = 0.6
     hidden: float = 0.08
@@ -44,7 +46,7 @@ class TrackingConfig:
         for name in ('acceleration_mps2', 'turn_rps2', 'farthest_m', 'longest_missed_s'):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'{name}={getattr(self, name)} must be above 0')
-        for name in ('confirmed', 'lost', 'visible', 'hidden'):
+        for name in ('confirmed', 'at_once', 'lost', 'visible', 'hidden'):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f'{name}={getattr(self, name)} must lie between 0 and 1')
         if self.lost >= self.confirmed:
@@ -52,13 +54,16 @@ class TrackingConfig:
 
 
 class Tracker:
-    """Keeps tracks in odom. Everything, the ids too, follows from what it was given."""
+    """Keeps tracks in odom. Everything, the ids too, follows from what it was given.
+
+    sources: of each object last returned, the row of the detection that it was seen as; -1 where it was not.
+    """
 
     def __init__(self, config: TrackingConfig) -> None:
         self.config = config
         self._stamp_ns: int | None = None
         self._first_ns, self._named = 0, 0
-        self._tracks = NONE
+        self._tracks, self.sources = NONE, NONE.sources
 
     def track(self, objects: Objects, ego: EgoState, externals: Sequence[Objects] = ()) -> Objects:
         """Return the objects in odom, with ids, at the stamp of `objects`, which are in base_link.
@@ -99,11 +104,13 @@ class Tracker:
         """Update tracks by one detector, begin new ones; return (N,) which tracks were seen, by this or `before`."""
         rows, columns = assigned(self._tracks, found, self.config.farthest_m)
         updated = seen(self._tracks.kept(rows), _rows(found, columns), ego_xy)
-        tracks = self._tracks
+        tracks, own = self._tracks, before is None
+        updated = replace(updated, sources=columns if own else updated.sources)
         order = np.argsort(np.concatenate([rows, np.setdiff1d(np.arange(len(tracks)), rows)]), kind='stable')
         tracks = updated.joined(tracks.kept(np.setdiff1d(np.arange(len(tracks)), rows))).kept(order)
         fresh = np.setdiff1d(np.arange(len(found)), columns)
         new = born(_rows(found, fresh), self._name, doubt=1.0)
+        new = replace(new, sources=fresh if own else new.sources)
         matched = np.isin(np.arange(len(tracks)), rows)
         if before is not None:
             matched |= before
@@ -122,8 +129,10 @@ class Tracker:
 
     def _told(self, stamp_ns: int) -> Objects:
         """Return the tracks that are sure enough."""
-        sure = (self._tracks.existence >= self.config.confirmed) & (self._tracks.hits >= 2)
+        existence = self._tracks.existence
+        sure = (existence >= self.config.confirmed) & ((self._tracks.hits >= 2) | (existence >= self.config.at_once))
         tracks = self._tracks.kept(sure)
+        self.sources = tracks.sources
         velocities, spread = tracks.motion[:, 2:], tracks.motion_covariance[:, 2:, 2:]
         sigmas = np.sqrt(np.einsum('ni,nij,nj->n', velocities, np.linalg.inv(spread), velocities))
         gone = np.hypot(*(tracks.motion[:, :2] - tracks.starts_m).T)

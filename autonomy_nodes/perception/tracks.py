@@ -10,6 +10,8 @@ from autonomy_nodes.common.objects import Label, Objects, no_objects
 
 _TURNING_MPS = 1.0  # below this speed a turn rate says nothing about where a thing goes
 _MOVING_MPS = 2.0  # from this speed on a vehicle points where it goes
+_HIDDEN_M = 0.6  # a place less sure than this is that of a thing of which an unknown part is seen
+_HEIGHT_RATE = 0.6  # a vehicle that brakes or takes a bump sees all things rise and sink
 _NEVER = 0.02  # least probability of a class in one sweep, so that no sweep rules one out for good
 
 _SPEED_SIGMAS_MPS = np.full(len(Label), 3.0)  # of what is seen for the first time, by class
@@ -24,7 +26,8 @@ class Tracks:
     motion: (N, 4) x y vx vy, with covariance (N, 4, 4). turning: (N, 2) heading, its rate, with covariance (N, 2, 2).
     heights_m: (N,) z of the middle. sizes_m: (N, 3). classes: (N, 12) log probabilities, not normalised.
     odds: (N,) log odds that it exists. hits: (N,) sweeps in which it was seen. missed_s: (N,) since it was last seen.
-    starts_m: (N, 2) where it was first seen. ids: (N, 16) uint8.
+    starts_m: (N, 2) where it was first seen. ids: (N, 16) uint8. sources: (N,) the row of the stack's own detection in
+    this sweep, -1 where it was not seen.
     """
 
     motion: np.ndarray
@@ -39,6 +42,7 @@ class Tracks:
     missed_s: np.ndarray
     starts_m: np.ndarray
     ids: np.ndarray
+    sources: np.ndarray
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -91,6 +95,7 @@ def born(found: Objects, name: Callable[[], np.ndarray], doubt: float) -> Tracks
         missed_s=np.zeros(count),
         starts_m=found.positions_m[:, :2].copy(),
         ids=np.array([name() for _ in range(count)], np.uint8).reshape(count, 16),
+        sources=np.full(count, -1),
     )
 
 
@@ -122,6 +127,7 @@ def predicted(tracks: Tracks, passed_s: float, acceleration_mps2: float, turn_rp
         turning_covariance=turn_step @ tracks.turning_covariance @ turn_step.T
         + np.outer(push, push) * turn_rps2**2,
         missed_s=tracks.missed_s + passed_s,
+        sources=np.full(len(tracks), -1),
     )
 
 
@@ -129,7 +135,10 @@ def seen(tracks: Tracks, found: Objects, ego_xy: np.ndarray) -> Tracks:
     """Return the tracks after each was seen as the object of the same row, in odom, from ego_xy (2,)."""
     headings, sizes = _aligned(tracks, found)
     growing = sizes > tracks.sizes_m  # what is hidden makes a thing smaller, nothing makes it larger
-    grown = tracks.sizes_m + np.where(growing, 0.3, 0.05) * (sizes - tracks.sizes_m)
+    hidden = np.clip(np.sqrt(found.pose_covariances[:, [0, 1], [0, 1]].max(axis=1)) / _HIDDEN_M, 0.0, 1.0)[:, None]
+    rates = np.maximum(1.0 / (1.0 + tracks.hits), 0.05)[:, None]  # the mean of what is seen whole
+    rates = (1.0 - hidden) * rates + hidden * np.where(growing, 0.3, 0.05)
+    grown = tracks.sizes_m + rates * (sizes - tracks.sizes_m)
     known = 1.0 - tracks.probabilities[:, [Label.UNKNOWN]]  # whether it is a thing with a far side, or a part of one
     away = _away(tracks.motion[:, :2], headings, ego_xy)
     before, now = (known * (grown - size)[:, :2] / 2.0 for size in (tracks.sizes_m, sizes))
@@ -149,7 +158,7 @@ def seen(tracks: Tracks, found: Objects, ego_xy: np.ndarray) -> Tracks:
         motion_covariance=covariance,
         turning=turning,
         turning_covariance=turning_covariance,
-        heights_m=0.7 * tracks.heights_m + 0.3 * found.positions_m[:, 2],
+        heights_m=tracks.heights_m + _HEIGHT_RATE * (found.positions_m[:, 2] - tracks.heights_m),
         sizes_m=grown,
         classes=0.97 * tracks.classes + np.log(np.maximum(found.class_probabilities, _NEVER)),
         odds=np.minimum(tracks.odds + np.maximum(_odds(found.existence), 0.2), 5.0),
