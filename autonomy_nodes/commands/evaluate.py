@@ -11,7 +11,9 @@ from autonomy_nodes.evaluation.measures.task import Task
 HERE = 'autonomy_nodes.evaluation.measures'
 MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a module offers evaluate(task) -> Result
     'ground': ('ground', 'points of the ground told from others, beside Patchwork++'),
+    'packets': ('packets', 'raw packets decoded, against the points that another decoder made of them'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
+    'detection': ('detection', 'vehicles and people found by the geometric channel: average precision'),
     'tracking': ('tracking', 'cars followed, of detections that are given: sAMOTA, MOTA, switches'),
 }
 

@@ -109,6 +109,6 @@ def _heights(path: Path) -> np.ndarray:
 
 
 def _looked_up(heights: np.ndarray, index: np.ndarray) -> np.ndarray:
-    inside = ((index >= 0) & (index < heights.shape)).all(axis=1)
+    inside = np.all((index >= 0) & (index < np.array(heights.shape)), axis=1)
     index = np.where(inside[:, None], index, 0)
     return np.where(inside, heights[index[:, 0], index[:, 1]], np.nan)

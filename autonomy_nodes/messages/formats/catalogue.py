@@ -40,6 +40,7 @@ FORMATS = {
         Format('orfd', 'orfd', 'image_data/, lidar_data/, dense_depth/, calib/; or flat'),
         Format('semantickitti', 'semantickitti', 'sequences/NN/ with velodyne/, labels/, poses.txt; or flat .npz'),
         Format('kitti', 'kitti', 'raw drives, tracking, odometry, object: velodyne/, image_02/, label_02/, calib'),
+        Format('packets', 'packets', 'recordings of raw packets: PandarScan (Pandar64), VelodyneScan (VLP-16)'),
         Format('files', 'point_files', 'one .pcd, .ply, .las, .laz, .bin or .npz file, or a folder of them'),
     )
 }
