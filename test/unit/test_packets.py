@@ -123,7 +123,6 @@ def test_points_are_compared_one_by_one_and_with_the_nearest_where_counts_differ
 
 
 def test_the_recordings_decode_to_what_another_decoder_made_of_them(tmp_path):
-    pytest.importorskip('pypcd4', reason='needs the extra import, for .pcd')
     figures = evaluate(Task(sensors('rosbag2_nebula'), tmp_path)).figures
     assert figures['n_compared'] == 2 and figures['count_difference'] == 0
     assert figures['64.n_points'] == 93591 and figures['64.max_error_m'] < 2e-5

@@ -55,12 +55,17 @@ def compared(bag: Path, out: Path, as_nebula: bool) -> Figures:
 
 def within(scan: Scan, reference: np.ndarray) -> np.ndarray:
     """Return (N,) which points lie in the sector that the reference covers: its driver is told one in whole degrees."""
-    near = cKDTree(reference).query(scan.cloud.xyz.astype(float))[1] if len(reference) else []
-    if not len(near):
-        return np.zeros(len(scan.cloud), bool)
-    off = np.linalg.norm(scan.cloud.xyz - reference[near], axis=1)
-    met = scan.angle_deg[off < 0.05]
-    return scan.angle_deg <= np.ceil(met.max()) if len(met) else np.ones(len(scan.cloud), bool)
+    if not len(scan.cloud) or not len(reference):
+        return np.ones(len(scan.cloud), bool)
+    ours, theirs = _angles(scan.cloud.xyz), _angles(reference)
+    off = [np.abs((angles - scan.angle_deg + 180.0) % 360.0 - 180.0).mean() for angles in ours]
+    return scan.angle_deg <= np.ceil(theirs[int(np.argmin(off))].max())
+
+
+def _angles(xyz: np.ndarray) -> list[np.ndarray]:
+    """Return (N,) clockwise angles [deg] from y, as Hesai counts them, and from x, as ROS does."""
+    x, y = xyz[:, 0], xyz[:, 1]
+    return [np.degrees(np.arctan2(x, y)) % 360.0, np.degrees(np.arctan2(-y, x)) % 360.0]
 
 
 def differences(xyz: np.ndarray, reference: np.ndarray) -> Figures:

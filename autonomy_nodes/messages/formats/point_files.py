@@ -131,11 +131,27 @@ def _rows(path: Path) -> np.ndarray:
 
 
 def _pcd(path: Path) -> np.ndarray:
+    if (plain := _plain_pcd(path.read_bytes())) is not None:
+        return _packed(plain, list(plain.dtype.names or ()))
     cloud = library('pypcd4', path).PointCloud.from_path(path)
     rows = cloud.pc_data
     if len(rows) != cloud.metadata.points:
         raise DataError(f'{path}: holds {len(rows)} points of {cloud.metadata.points}; {AGAIN}')
     return _packed(rows, [name for name in rows.dtype.names if not name.startswith('#')])  # padding is named so
+
+
+def _plain_pcd(data: bytes) -> np.ndarray | None:
+    """Return the rows of a binary .pcd with single numbers, whole; None for all others, which need the library."""
+    head, mark, body = data.partition(b'\nDATA binary\n')
+    told = {line.split()[0]: line.split()[1:] for line in head.decode('latin-1').splitlines() if line.strip()}
+    names, sizes, kinds = (told.get(key, []) for key in ('FIELDS', 'SIZE', 'TYPE'))
+    if not mark or not names or len({len(names), len(sizes), len(kinds)}) != 1 or len(set(names)) != len(names):
+        return None
+    if any(count != '1' for count in told.get('COUNT', [])) or set(kinds) - set('FIU') or set(sizes) - set('1248'):
+        return None
+    row = np.dtype([(name, f'<{kind.lower()}{size}') for name, kind, size in zip(names, kinds, sizes)])
+    whole = told.get('POINTS') == [str(len(body) // row.itemsize)] and len(body) % row.itemsize == 0
+    return np.frombuffer(body, row) if whole else None
 
 
 def _ply(path: Path) -> np.ndarray:
