@@ -14,6 +14,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'packets': ('packets', 'raw packets decoded, against the points that another decoder made of them'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
     'detection': ('detection', 'vehicles and people found by the geometric channel: average precision'),
+    'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'tracking': ('tracking', 'cars followed, of detections that are given: sAMOTA, MOTA, switches'),
 }
 

@@ -76,8 +76,8 @@ def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Gro
     spans = fits[:, [2, 4]] - fits[:, [1, 3]]
     kept = (counts >= config.fewest) & (spans.max(axis=1) <= config.longest_m)
     kept &= spans[:, 0] * spans[:, 1] <= config.largest_m2
-    lows, top, loose = _outlined(chosen, starts, labels, tops, config.fewest)
-    objects = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept])
+    lows, top, means, loose = _outlined(chosen, starts, labels, tops, config.fewest)
+    objects = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept], means[kept])
     owners = np.where(kept, np.cumsum(kept) - 1, -1)[labels]
     return Clusters(objects, places, owners, clutter=loose)
 
@@ -85,17 +85,24 @@ def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Gro
 @njit(cache=True)
 def _outlined(
     points: np.ndarray, starts: np.ndarray, labels: np.ndarray, tops: np.ndarray, fewest: int
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the ground below each cluster, its top above it, and the points near by in clusters of too few."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Return the ground below each cluster, its top above it, and the mean height of its points as a share of that.
+
+    The last is the number of points near by in clusters of too few.
+    """
     lows, top, loose = np.full(len(starts) - 1, np.inf, np.float32), np.zeros(len(starts) - 1), 0
+    means = np.zeros(len(starts) - 1)
     for k in range(len(starts) - 1):
         for n in range(starts[k], starts[k + 1]):
             lows[k] = min(lows[k], points[n, 2] - points[n, 3])
+            means[k] += points[n, 3]
             if starts[k + 1] - starts[k] < fewest:
                 loose += np.hypot(points[n, 0], points[n, 1]) < _CLUTTER_M
     for cell in range(len(labels)):
         top[labels[cell]] = max(top[labels[cell]], tops[cell])
-    return lows, top, loose
+    for k in range(len(means)):
+        means[k] /= max((starts[k + 1] - starts[k]) * top[k], 1e-6)
+    return lows, top, means, loose
 
 
 @njit(cache=True)

@@ -9,26 +9,34 @@ import numpy as np
 from autonomy_nodes.common.objects import Label, Objects
 
 _CAR_LENGTH_M, _CAR_WIDTH_M = 4.3, 1.8
-# class: windows of length, width, height in which it is plausible, and its weight against UNKNOWN with 1
+# class: windows of length, width, height, and of the mean height of its points as a share of its height; its weight
+# against UNKNOWN with 1
 _WINDOWS = {
-    Label.CAR: ((1.3, 5.6), (0.0, 2.3), (0.9, 2.3), 3.0),
-    Label.TRUCK: ((5.0, 18.0), (0.0, 3.2), (2.2, 4.5), 2.0),
-    Label.BICYCLE: ((1.2, 2.2), (0.2, 0.9), (1.2, 2.0), 1.5),
-    Label.PEDESTRIAN: ((0.3, 1.1), (0.2, 0.9), (1.2, 2.1), 1.5),
+    Label.CAR: ((1.3, 5.6), (0.0, 2.4), (1.0, 2.3), (0.35, 0.68), 8.0),
+    Label.TRUCK: ((5.0, 18.0), (0.0, 3.2), (2.2, 4.5), (0.3, 0.75), 2.0),
+    Label.BICYCLE: ((1.2, 2.0), (0.4, 0.9), (1.4, 1.95), (0.5, 0.7), 3.0),
+    Label.PEDESTRIAN: ((0.35, 1.1), (0.25, 0.9), (1.3, 2.1), (0.4, 0.7), 2.0),
 }
-_SOFT_M = 0.25  # by which a window is blurred
+_SOFT_M, _SOFT_SHARE = 0.25, 0.08  # by which a window is blurred
+_LEAST_PROFILE = 0.3  # what is left of a class where the heights of the points do not fit it
+_WHOLE_LENGTH_M, _WHOLE_WIDTH_M = 2.4, 1.2  # of which a car shows that much it is seen as one
+_END_M = 1.4  # the least that an end of a car shows across the line of sight
+_ONE_SIDE, _PART = 0.35, 0.15  # of a car's weight, where but a side of it or less is seen
 
 
-def completed(stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndarray, counts: np.ndarray) -> Objects:
+def completed(
+    stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndarray, counts: np.ndarray, means: np.ndarray
+) -> Objects:
     """Return objects in base_link. fits: (K, 5) as of `boxes.rectangles`; floors: (K,) z of the ground under them.
 
-    tops: (K,) height above ground. counts: (K,) points.
+    tops: (K,) height above ground. counts: (K,) points. means: (K,) mean height of the points, as a share of `tops`.
     """
     headings, sides, low, high = _lengthwise(fits)
     length, width = sides.T
     middle = (low + high) / 2.0
     across = abs(middle[:, 1]) > abs(middle[:, 0])  # the longer side stands across the line of sight
-    probabilities = _classes(length, width, tops, narrow=(counts > 60) & ~(across & (width < 0.35)))
+    narrow = (counts > 60) & ~(across & (width < 0.35))
+    probabilities = _classes(length, width, tops, means, across, narrow)
     vehicle = probabilities[:, Label.CAR] > 0.4
     end_view = vehicle & (length < 2.4) & across  # the length is hidden behind it
     headings, low, high = _turned(headings, low, high, end_view)
@@ -75,20 +83,32 @@ def _turned(
     return headings + which * (np.pi / 2.0), np.where(pick, turned_low, low), np.where(pick, turned_high, high)
 
 
-def _classes(length: np.ndarray, width: np.ndarray, height: np.ndarray, narrow: np.ndarray) -> np.ndarray:
-    """Return (K, 12) probabilities by size.
+def _classes(
+    length: np.ndarray, width: np.ndarray, height: np.ndarray, means: np.ndarray, across: np.ndarray, narrow: np.ndarray
+) -> np.ndarray:
+    """Return (K, 12) probabilities by size and by how high the points lie.
 
-    narrow: (K,) seen so well that a car would show its width, or an end of it as flat as a plate.
+    across: (K,) the longer side stands across the line of sight. narrow: (K,) seen so well that a car would show its
+    width, or an end of it as flat as a plate.
     """
     scores = np.zeros((len(length), len(Label)))
     scores[:, Label.UNKNOWN] = 1.0
-    for label, (*windows, weight) in _WINDOWS.items():
+    for label, (*windows, profile, weight) in _WINDOWS.items():
         scores[:, label] = weight
-        for size, (least, most) in zip((length, width, height), windows):
-            outside = np.maximum(np.maximum(least - size, size - most), 0.0)
-            scores[:, label] *= np.exp(-((outside / _SOFT_M) ** 2))
+        for size, window in zip((length, width, height), windows):
+            scores[:, label] *= _within(size, window, _SOFT_M)
+        scores[:, label] *= np.maximum(_within(means, profile, _SOFT_SHARE), _LEAST_PROFILE)
+    long = length > _WHOLE_LENGTH_M
+    side = long | (across & (length > _END_M))
+    scores[:, Label.CAR] *= np.where(long & (width > _WHOLE_WIDTH_M), 1.0, np.where(side, _ONE_SIDE, _PART))
     scores[narrow & (length < 2.4) & (width < 1.0), Label.CAR] *= 0.1
     return scores / scores.sum(axis=1, keepdims=True)
+
+
+def _within(values: np.ndarray, window: tuple[float, float], soft: float) -> np.ndarray:
+    """Return 1 inside a window, less the further outside."""
+    outside = np.maximum(np.maximum(window[0] - values, values - window[1]), 0.0)
+    return np.exp(-((outside / soft) ** 2))
 
 
 def _covariances(

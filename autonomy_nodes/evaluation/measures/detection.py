@@ -1,0 +1,124 @@
+"""How well vehicles and people are found in single sweeps by the channel that needs no training.
+
+Labels within 45 m of the LiDAR count (KITTI: Car and Van, Pedestrian and Cyclist; in the front camera's picture); what
+is found further away or outside the picture does not count as wrong. `--set tuned=0-61` gives the figures of frames
+numbered so, on which settings were tuned, and those of the others apart. Metric: `precision`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.detected import GROUPS, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.precision import (
+    Closeness,
+    Scene,
+    average_precision,
+    interval,
+    judged,
+    most_recall,
+    overlapping,
+    within,
+)
+from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
+
+FARTHEST_M = 45.0
+RANGES_M = ((0.0, 20.0), (20.0, 45.0))
+RULES: dict[str, Closeness] = {
+    'ap_0.5m': within(0.5), 'ap_1m': within(1.0), 'ap_2m': within(2.0), 'ap_4m': within(4.0),
+    'ap_iou0.5': overlapping(0.5), 'ap_iou0.7': overlapping(0.7),
+}  # fmt: skip
+WITH_INTERVAL = ('ap_1m', 'ap_2m', 'ap_iou0.5')
+
+
+def evaluate(task: Task) -> Result:
+    """Find objects in every labelled frame, write what was found, and score it."""
+    _, drives = drives_of(task.data)
+    items = [
+        (f'{drive.name}/{frame.name}', (task.data, which, place))
+        for which, drive in enumerate(drives)
+        for place, frame in enumerate(drive.frames)
+        if frame.truth is not None
+    ]
+    if not items:
+        raise DataError(f'{task.data}: no frame has labels; detection cannot be scored')
+    result = Result(worst_by='vehicle.recall_2m')
+    found = over(task, items, measured, result)
+    _write(task, found)
+    frames = [seen for _, seen in found]
+    result.figures |= _figures(frames, task.seed)
+    if 'tuned' in task.options:
+        first, last = (int(word) for word in task.options['tuned'].split('-'))
+        told = [first <= int(seen.token) <= last for seen in frames]
+        for name, wanted in (('tuned', True), ('others', False)):
+            some = [seen for seen, mine in zip(frames, told) if mine is wanted]
+            result.figures |= {_slice(name, key): value for key, value in _figures(some, task.seed).items()}
+    for name, seen in found:
+        recall = most_recall([judged(_limited(seen, 'vehicle', 0.0, FARTHEST_M), RULES['ap_2m'])])
+        result.frames += [Scored(name, {'vehicle.recall_2m': recall})] if np.isfinite(recall) else []
+    spent = np.array([seen.seconds for seen in frames]) * 1e3
+    result.figures |= {'cpu_ms.mean': float(spent.mean()), 'cpu_ms.p95': float(np.percentile(spent, 95))}
+    result.figures['n_frames'] = len(frames)
+    return result
+
+
+def _slice(name: str, key: str) -> str:
+    return f'n_{name}_{key[2:]}' if key.startswith('n_') else f'{name}.{key}'
+
+
+def _figures(frames: Sequence[Seen], seed: int) -> Figures:
+    """Return everything of some frames."""
+    figures: Figures = {}
+    if not frames:
+        return figures
+    for group in GROUPS:
+        scenes = [_limited(seen, group, 0.0, FARTHEST_M) for seen in frames]
+        for name, rule in RULES.items():
+            results = [judged(scene, rule) for scene in scenes]
+            figures[f'{group}.{name}'] = average_precision(results)
+            if name in WITH_INTERVAL:
+                low, high = interval(results, seed)
+                figures |= {f'{group}.{name}_low': low, f'{group}.{name}_high': high}
+            if name == 'ap_2m':
+                figures[f'{group}.recall_2m'] = most_recall(results)
+        figures[f'n_{group}_labels'] = sum(int((~scene.left_out).sum()) for scene in scenes)
+        for low, high in RANGES_M:
+            part = [judged(_limited(seen, group, low, high), RULES['ap_2m']) for seen in frames]
+            figures[f'{group}.range_{low:.0f}_{high:.0f}.ap_2m'] = average_precision(part)
+    figures['objects_per_frame'] = float(np.mean([seen.objects for seen in frames]))
+    figures['unknown_per_frame'] = float(np.mean([seen.unknown for seen in frames]))
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def _limited(seen: Seen, group: str, least_m: float, most_m: float) -> Scene:
+    """Return a scene in which only what lies between two distances from the LiDAR counts."""
+    scene = seen.scenes[group]
+    far, there = (np.hypot(*(rows[:, :2] - seen.lidar_xy).T) for rows in (scene.labels, scene.found))
+    return replace(
+        scene,
+        left_out=scene.left_out | (far < least_m) | (far >= most_m),
+        quiet=scene.quiet | (there < least_m) | (there >= most_m),
+    )
+
+
+def _write(task: Task, found: Sequence[tuple[str, Seen]]) -> None:
+    """Write KITTI's text, a file a sequence or a frame; of other layouts one JSON as nuScenes has it."""
+    layout, drives = drives_of(task.data)
+    if layout != 'kitti':
+        results = {seen.token: seen.answers for _, seen in found}
+        meta = {'use_camera': False, 'use_lidar': True, 'use_radar': False, 'use_map': False, 'use_external': False}
+        text = json.dumps({'meta': meta | {'frame': 'base_link'}, 'results': results}, sort_keys=True)
+        (task.out / 'results.json').write_text(text + '\n')
+        return
+    stills = {drive.name: drive.stills for drive in drives}
+    files: dict[str, list[str]] = {}
+    for name, seen in found:
+        drive = name.rpartition('/')[0]
+        files.setdefault(seen.token if stills[drive] else drive, []).extend(seen.answers)
+    folder = task.out / 'data'
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in files.items():
+        (folder / f'{name}.txt').write_text(''.join(f'{line}\n' for line in lines))
