@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.lockstep import Event, Lockstep
+from autonomy_nodes.evaluation.lockstep import Event, Lockstep, Sink
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
@@ -82,7 +82,7 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
     return out
 
 
-def lockstep(setup: Setup, sink: 'OutputSink') -> Lockstep:
+def lockstep(setup: Setup, sink: Sink) -> Lockstep:
     """Return a lockstep of the nodes and settings of `setup`."""
     keep_memory()
     stages = [make(name) for name in setup.nodes()]
