@@ -60,10 +60,15 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One frame, measured. scenes: {group: all within view}. lines: of KITTI's text, or boxes of nuScenes' JSON."""
+    """One frame, measured.
+
+    scenes: {group: all that was told}. strict: the same where what lies in regions that nobody labelled is wrong.
+    answers: lines of KITTI's text, or boxes of nuScenes' JSON.
+    """
 
     token: str
     scenes: dict[str, Scene]
+    strict: dict[str, Scene]
     lidar_xy: np.ndarray
     answers: list
     seconds: float
@@ -114,24 +119,25 @@ def measured(item: tuple[Path, int, int]) -> Seen:
     objects, seconds, lidar_xy, points = found_in(frame)
     camera = _camera(folder, drive, frame) if layout == 'kitti' else None
     flat = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
-    scenes, answers = {}, []
+    scenes, strict, answers = {}, {}, []
     for group, labels in GROUPS.items():
         scores = objects.existence * objects.class_probabilities[:, list(labels)].sum(axis=1)
         told = scores >= LEAST_SCORE
-        quiet = np.zeros(int(told.sum()), bool)
+        outside = hidden = np.zeros(int(told.sum()), bool)
         if camera is not None:
             level = camera.level(flat[told], objects.positions_m[told, 2], objects.dimensions_m[told])
             pictures = shown(level, camera.projection, camera.size_px)
-            quiet = _unseen(level, pictures, truth, camera)
+            outside, hidden = _unseen(level, pictures, truth, camera)
             first = [f'{int(frame.name)} -1'] * len(level) if not drive.stills else []
             kinds = [KITTI_NAMES[group]] * len(level)
             answers += rows_of(kinds, level, np.nan_to_num(pictures, nan=-1.0), scores[told], first)
         else:
             answers += _boxes(frame.name, objects, np.flatnonzero(told), labels, scores)
         places, left_out = _labels(truth, group, camera is not None)
-        scenes[group] = Scene(places, left_out, flat[told], scores[told], quiet)
+        scenes[group] = Scene(places, left_out, flat[told], scores[told], outside | hidden)
+        strict[group] = replace(scenes[group], quiet=outside)
     unknown = int((objects.labels == Label.UNKNOWN).sum())
-    return Seen(frame.name, scenes, lidar_xy, answers, seconds, len(objects), unknown, points)
+    return Seen(frame.name, scenes, strict, lidar_xy, answers, seconds, len(objects), unknown, points)
 
 
 def _labels(truth: Truth, group: str, kitti: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -159,8 +165,8 @@ def _camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
     return Camera(level_from_base, projection, (float(width), float(height)))
 
 
-def _unseen(level: np.ndarray, pictures: np.ndarray, truth: Truth, camera: Camera) -> np.ndarray:
-    """Return (N,) which boxes have their middle outside the picture, or lie where nobody looked."""
+def _unseen(level: np.ndarray, pictures: np.ndarray, truth: Truth, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N,) which boxes have their middle outside the picture, and (N,) which lie where nobody looked."""
     x, y, z = level[:, :3].T
     pixels = np.column_stack([-y, -z, x, np.ones(len(level))]) @ camera.projection.T
     depth = np.maximum(pixels[:, 2], 0.1)
@@ -168,7 +174,7 @@ def _unseen(level: np.ndarray, pictures: np.ndarray, truth: Truth, camera: Camer
     outside = (x < 0.1) | (u < 0.0) | (v < 0.0) | (u >= camera.size_px[0]) | (v >= camera.size_px[1])
     ignored = truth.ignored_px.get('front', np.zeros((0, 4)))
     hidden = (covered(np.nan_to_num(pictures), ignored) > MOST_COVERED).any(axis=1)
-    return outside | hidden
+    return outside, hidden
 
 
 def _boxes(token: str, objects: Objects, rows: np.ndarray, labels: tuple[Label, ...], scores: np.ndarray) -> list:
