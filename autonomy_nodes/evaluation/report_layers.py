@@ -110,8 +110,8 @@ def point_row(cloud: PointCloud, ego: EgoState, origin: np.ndarray, most: int) -
     xy = moved(cloud.xyz.astype(float), ego.odom_from_base)[:, :2] - origin
     cell_m = 0.2
     while True:
-        cells = np.floor((xy[order] - xy.min(axis=0)) / cell_m).astype(np.int64)
-        _, first = np.unique(cells, axis=0, return_index=True)
+        column, row = np.floor((xy[order] - xy.min(axis=0)) / cell_m).astype(np.int64).T
+        _, first = np.unique(column * (row.max() + 1) + row, return_index=True)
         if len(first) <= most:
             break
         cell_m *= 1.25
