@@ -112,11 +112,11 @@ def point_row(cloud: PointCloud, ego: EgoState, origin: np.ndarray, most: int) -
     while True:
         column, row = np.floor((xy[order] - xy.min(axis=0)) / cell_m).astype(np.int64).T
         _, first = np.unique(column * (row.max() + 1) + row, return_index=True)
-        if len(first) <= most:
+        order = order[np.sort(first)]
+        if len(order) <= most:
             break
         cell_m *= 1.25
-    kept = order[np.sort(first)]
-    return np.column_stack([_cm_array(xy[kept]), height_dm[kept]]).ravel().tolist()
+    return np.column_stack([_cm_array(xy[order]), height_dm[order]]).ravel().tolist()
 
 
 def line_rows(pieces: LanePieces, ego: EgoState, origin: np.ndarray) -> list[list[int]]:
