@@ -108,9 +108,9 @@ def point_row(cloud: PointCloud, ego: EgoState, origin: np.ndarray, most: int) -
     height_dm = np.rint(10 * cloud.xyz[:, 2]).astype(int)
     order = np.argsort(-height_dm, kind='stable')  # of the points in one cell the highest stands for all
     xy = moved(cloud.xyz.astype(float), ego.odom_from_base)[:, :2] - origin
-    cell_m = 0.2
+    low, cell_m = np.array([xy[:, 0].min(), xy[:, 1].min()]), 0.2
     while True:
-        column, row = np.floor((xy[order] - xy.min(axis=0)) / cell_m).astype(np.int64).T
+        column, row = np.floor((xy[order] - low) / cell_m).astype(np.int64).T
         _, first = np.unique(column * (row.max() + 1) + row, return_index=True)
         order = order[np.sort(first)]
         if len(order) <= most:
