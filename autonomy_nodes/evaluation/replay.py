@@ -1,6 +1,7 @@
 """A recording through the stack in lockstep: same stages, same settings, same wiring as on the vehicle."""
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ RAW = {topics.LIDAR_RAW.type, topics.IMAGE_RAW.type, topics.IMAGE_COMPRESSED.typ
 SHOWN = (topics.TF_STATIC, topics.STEERING, topics.ARTICULATION, topics.TRUTH_LABELS)  # by reports
 PASSED_ON = {topic.name for topic in SHOWN}
 DIGEST = 'outputs.sha256'  # of every message, kept or not
+SWITCH_S = 0.0005  # after which a thread gives way: with Python's 5 ms the stages wait for the writer
 AHEAD = 64  # messages read ahead, or waiting to be written
 
 
@@ -67,6 +69,8 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
         raise DataError(f'{bag}: holds no topic that the stack reads; it has {", ".join(sorted(recording.types))}')
     setup = replace(setup, more={**sensors_of(bag, remap), 'safety.engaged_at_start': True, **setup.more})
     start_s = time.perf_counter()
+    if jobs > 1:
+        sys.setswitchinterval(SWITCH_S)
     with OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink)
         events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in recording.messages(topics=played))
