@@ -1,7 +1,8 @@
 """Road users as arrays: one row an object, for all that perceive, track, predict and plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,15 @@ class Objects:
     def labels(self) -> np.ndarray:
         """(N,) the most probable `Label` of each."""
         return np.argmax(self.class_probabilities, axis=1)
+
+    def kept(self, which: np.ndarray) -> 'Objects':
+        """Return the objects of a mask (N,) or of indices."""
+        rows: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, np.ndarray):
+                rows[each.name] = value[which]
+        return replace(self, **rows)
 
     def names(self) -> list[str]:
         """Return a short name of each tracked object: the first four bytes of its id in hexadecimal."""

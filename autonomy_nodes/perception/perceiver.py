@@ -11,7 +11,7 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LaneObservations
-from autonomy_nodes.common.objects import Objects
+from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.sensing import Image, PointCloud
 from autonomy_nodes.common.status import Words
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
@@ -27,6 +27,7 @@ _PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a swee
 _OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing off the road counts less: mostly plants
 
 _HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
+_NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,10 @@ class Segmented:
 
 @dataclass(frozen=True, eq=False)
 class Perceived:
-    """All that perception gives of one sweep. clusters: of the geometric channel alone; obstacles: its points."""
+    """All that perception gives of one sweep.
+
+    clusters: of the geometric channel alone; obstacles: its points. objects: what may be a road user, or moves.
+    """
 
     terrain: Grid
     terrain_far: Grid
@@ -119,7 +123,7 @@ class Perceiver:
             terrain=near,
             terrain_far=far,
             clusters=clusters,
-            objects=clusters,
+            objects=_apart(clusters),
             obstacles=cloud.kept(in_the_way),
             lanes=seen.lanes,
             environment=described(
@@ -146,6 +150,18 @@ def _stood(clusters: Clusters, ego: EgoState, near: Terrain, far: Terrain) -> Ob
     velocities, covariances = objects.velocities_mps.copy(), objects.velocity_covariances.copy()
     velocities[told], covariances[told] = 0.0, (sigmas[told] ** 2)[:, None, None] * np.eye(2)
     return replace(objects, velocities_mps=velocities, velocity_covariances=covariances)
+
+
+def _apart(clusters: Objects) -> Objects:
+    """Return the objects without what by its size is no road user and surely stands, of which the terrain tells.
+
+    Plants, poles and bits of walls are most of what stands around a road; as soon as one moves it is an object again.
+    """
+    unknown = clusters.class_probabilities[:, Label.UNKNOWN] > _NO_ROAD_USER
+    told = np.isfinite(clusters.velocities_mps).all(axis=1)  # only of what stands where something stood before
+    spread = np.sqrt(clusters.velocity_covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
+    ground = unknown & told & (spread < _SURELY_STANDING_MPS)
+    return clusters.kept(~ground) if ground.any() else clusters
 
 
 def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:

@@ -103,13 +103,13 @@ class Tracker:
     def _take(self, found: Objects, ego_xy: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
         """Update tracks by one detector, begin new ones; return (N,) which tracks were seen, by this or `before`."""
         rows, columns = assigned(self._tracks, found, self.config.farthest_m)
-        updated = seen(self._tracks.kept(rows), _rows(found, columns), ego_xy)
+        updated = seen(self._tracks.kept(rows), found.kept(columns), ego_xy)
         tracks, own = self._tracks, before is None
         updated = replace(updated, sources=columns if own else updated.sources)
         order = np.argsort(np.concatenate([rows, np.setdiff1d(np.arange(len(tracks)), rows)]), kind='stable')
         tracks = updated.joined(tracks.kept(np.setdiff1d(np.arange(len(tracks)), rows))).kept(order)
         fresh = np.setdiff1d(np.arange(len(found)), columns)
-        new = born(_rows(found, fresh), self._name, doubt=1.0)
+        new = born(found.kept(fresh), self._name, doubt=1.0)
         new = replace(new, sources=fresh if own else new.sources)
         matched = np.isin(np.arange(len(tracks)), rows)
         if before is not None:
@@ -153,15 +153,6 @@ class Tracker:
             velocity_covariances=spread,
             ids=tracks.ids,
         )
-
-
-def _rows(objects: Objects, which: np.ndarray) -> Objects:
-    """Return the objects at these indices."""
-    names = (
-        'positions_m', 'headings_rad', 'dimensions_m', 'existence', 'class_probabilities', 'velocities_mps',
-        'heading_rates_rps', 'pose_covariances', 'velocity_covariances',
-    )  # fmt: skip
-    return replace(objects, **{name: getattr(objects, name)[which] for name in names})
 
 
 def _in_odom(objects: Objects, odom_from_base: np.ndarray) -> Objects:

@@ -63,6 +63,18 @@ def test_what_stands_is_known_to_stand_after_a_second_while_what_drives_is_not()
     assert (objects.velocities_mps[parked] == 0.0).all() and objects.velocity_covariances[parked, 0, 0] < 2.0
 
 
+def test_what_is_no_road_user_is_left_to_the_terrain_once_it_stands_and_is_an_object_again_when_it_moves():
+    perceiver, block = Perceiver(PerceptionConfig()), Box(12.0, 4.0, length=1.0, width=1.0, high=0.6)
+    car, counts, last = Box(14.0, -5.0, heading=0.9), [], 15
+    for step in range(last):
+        found = perceived((block, car), perceiver, step)
+        counts.append((len(found.objects), len(found.clusters)))
+    assert counts[0] == (2, 2) and counts[-1] == (1, 2)  # the channel itself goes on telling it
+    assert found.terrain.at('traversability', np.array([[11.6, 4.0]]))[0] <= 0.0
+    moved = perceived((replace(block, x=9.5), car), perceiver, last)
+    assert len(moved.objects) == 2
+
+
 def test_off_the_road_a_small_thing_counts_a_little_less_and_a_car_as_much():
     plain, off = perceived().objects, perceived(prior=drivable(0.0)).objects
     small = plain.dimensions_m[:, 0] < 1.0

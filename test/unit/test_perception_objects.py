@@ -59,6 +59,13 @@ def test_people_bicycles_and_trucks_are_told_by_size():
     np.testing.assert_allclose(objects.class_probabilities.sum(axis=1), 1.0)
 
 
+def test_a_car_is_believed_more_than_a_bush_of_its_length():
+    boxes = [Box(12.0, 6.0, length=4.3, width=1.8, high=1.5), Box(12.0, -6.0, length=4.3, width=0.3, high=1.5)]
+    objects = found(boxes).objects
+    car, bush = (objects.class_probabilities[nearest(objects, 12.0, y), Label.CAR] for y in (6.0, -6.0))
+    assert car > 0.85 > 0.8 > bush > 0.4
+
+
 def test_two_parked_cars_stay_two():
     objects = found([Box(10.0, 6.0), Box(15.5, 6.0)]).objects
     assert len(objects) == 2 and (objects.labels == Label.CAR).all()

@@ -169,6 +169,25 @@ def test_one_sighting_alone_is_not_published():
     assert len(answers[0]) == 0
 
 
+def test_what_is_surely_there_is_published_at_once():
+    sure = replace(detected([(5.0, 3.0)]), existence=np.array([0.99]))
+    assert len(Tracker(TrackingConfig()).track(sure, replace(ego(), stamp_ns=START_NS))) == 1
+
+
+def test_who_tracks_tells_which_detection_each_object_was_seen_as():
+    both = {'places': [(5.0, 3.0), (20.0, -3.0)]}
+    tracker, _ = run(lambda time_s: both, steps=3)
+    run(lambda time_s: {'places': [(20.0, -3.0)]}, steps=1, tracker=tracker, start=3)
+    assert tracker.sources.tolist() == [-1, 0]
+
+
+def test_the_size_of_what_is_seen_whole_is_the_mean_of_what_was_seen():
+    lengths = [4.0, 4.4] * 10
+    _, answers = run(lambda time_s: {'places': [(5.0, 3.0)], 'sizes': [(lengths[round(10 * time_s)], 1.8, 1.5)],
+                                     'sigma_m': 0.05}, steps=20)  # fmt: skip
+    assert abs(answers[-1].dimensions_m[0, 0] - 4.2) < 0.06
+
+
 def test_a_radar_gives_the_speed_at_once_and_its_own_objects():
     tracker = Tracker(TrackingConfig(externals=('radar',)))
     radar = detected([(5.0, 3.0), (70.0, 0.0)], velocities=[(12.0, 0.0), (-20.0, 0.0)], stamp_ns=START_NS)
