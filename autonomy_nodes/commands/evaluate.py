@@ -11,7 +11,9 @@ from autonomy_nodes.evaluation.measures.task import Task
 HERE = 'autonomy_nodes.evaluation.measures'
 MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a module offers evaluate(task) -> Result
     'ground': ('ground', 'points of the ground told from others, beside Patchwork++'),
+    'elevation': ('elevation', 'height of the ground, cell by cell, beside Patchwork++'),
     'packets': ('packets', 'raw packets decoded, against the points that another decoder made of them'),
+    'calibration': ('calibration', 'whether a wrong mount of the LiDAR is found and mended'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
     'detection': ('detection', 'vehicles and people found by the geometric channel: average precision'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
