@@ -13,7 +13,7 @@ _CAR_LENGTH_M, _CAR_WIDTH_M = 4.3, 1.8
 # against UNKNOWN with 1
 _WINDOWS = {
     Label.CAR: ((1.3, 5.6), (0.0, 2.4), (1.0, 2.3), (0.35, 0.68), 8.0),
-    Label.TRUCK: ((5.0, 18.0), (0.0, 3.2), (2.2, 4.5), (0.3, 0.75), 2.0),
+    Label.TRUCK: ((5.0, 18.0), (0.0, 3.2), (2.2, 4.5), (0.3, 0.75), 4.0),
     Label.BICYCLE: ((1.2, 2.0), (0.4, 0.9), (1.4, 1.95), (0.5, 0.7), 3.0),
     Label.PEDESTRIAN: ((0.35, 1.1), (0.25, 0.9), (1.3, 2.1), (0.4, 0.7), 2.0),
 }
@@ -21,7 +21,7 @@ _SOFT_M, _SOFT_SHARE = 0.25, 0.08  # by which a window is blurred
 _LEAST_PROFILE = 0.3  # what is left of a class where the heights of the points do not fit it
 _WHOLE_LENGTH_M, _WHOLE_WIDTH_M = 2.4, 1.2  # of which a car shows that much it is seen as one
 _END_M = 1.4  # the least that an end of a car shows across the line of sight
-_ONE_SIDE, _PART = 0.35, 0.15  # of a car's weight, where but a side of it or less is seen
+_ONE_SIDE, _PART = 0.35, 0.15  # of its weight, where but a side of a vehicle or less is seen
 
 
 def completed(
@@ -101,6 +101,7 @@ def _classes(
     long = length > _WHOLE_LENGTH_M
     side = long | (across & (length > _END_M))
     scores[:, Label.CAR] *= np.where(long & (width > _WHOLE_WIDTH_M), 1.0, np.where(side, _ONE_SIDE, _PART))
+    scores[:, Label.TRUCK] *= np.where(width > _WHOLE_WIDTH_M, 1.0, _ONE_SIDE)
     scores[narrow & (length < 2.4) & (width < 1.0), Label.CAR] *= 0.1
     return scores / scores.sum(axis=1, keepdims=True)
 

@@ -171,9 +171,9 @@ def _unseen(level: np.ndarray, pictures: np.ndarray, truth: Truth, camera: Camer
     pixels = np.column_stack([-y, -z, x, np.ones(len(level))]) @ camera.projection.T
     depth = np.maximum(pixels[:, 2], 0.1)
     u, v = pixels[:, 0] / depth, pixels[:, 1] / depth
-    outside = (x < 0.1) | (u < 0.0) | (v < 0.0) | (u >= camera.size_px[0]) | (v >= camera.size_px[1])
+    outside: np.ndarray = (x < 0.1) | (u < 0.0) | (v < 0.0) | (u >= camera.size_px[0]) | (v >= camera.size_px[1])
     ignored = truth.ignored_px.get('front', np.zeros((0, 4)))
-    hidden = (covered(np.nan_to_num(pictures), ignored) > MOST_COVERED).any(axis=1)
+    hidden = np.asarray((covered(np.nan_to_num(pictures), ignored) > MOST_COVERED).any(axis=1))
     return outside, hidden
 
 

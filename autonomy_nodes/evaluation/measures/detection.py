@@ -9,11 +9,14 @@ people did not label counts as wrong. Metric: `precision`.
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+import cv2
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.detected import GROUPS, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.overlaps import corners
 from autonomy_nodes.evaluation.measures.precision import (
     Closeness,
     Scene,
@@ -27,6 +30,7 @@ from autonomy_nodes.evaluation.measures.precision import (
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
 
 FARTHEST_M = 45.0
+PIXELS, SHOWN_SCORE = 700, 0.3
 RANGES_M = ((0.0, 20.0), (20.0, 45.0))
 RULES: dict[str, Closeness] = {
     'ap_0.5m': within(0.5), 'ap_1m': within(1.0), 'ap_2m': within(2.0), 'ap_4m': within(4.0),
@@ -59,7 +63,8 @@ def evaluate(task: Task) -> Result:
             result.figures |= {_slice(name, key): value for key, value in _figures(some, task.seed).items()}
     for name, seen in found:
         recall = most_recall([judged(_limited(seen, 'vehicle', 0.0, FARTHEST_M), RULES['ap_2m'])])
-        result.frames += [Scored(name, {'vehicle.recall_2m': recall})] if np.isfinite(recall) else []
+        if np.isfinite(recall):
+            result.frames.append(Scored(name, {'vehicle.recall_2m': recall}, partial(drawn, seen)))
     spent = np.array([seen.seconds for seen in frames]) * 1e3
     result.figures |= {'cpu_ms.mean': float(spent.mean()), 'cpu_ms.p95': float(np.percentile(spent, 95))}
     result.figures['n_frames'] = len(frames)
@@ -105,6 +110,27 @@ def _limited(seen: Seen, group: str, least_m: float, most_m: float, strict: bool
         left_out=scene.left_out | (far < least_m) | (far >= most_m),
         quiet=scene.quiet | (there < least_m) | (there >= most_m),
     )
+
+
+def drawn(seen: Seen) -> bytes:
+    """Return a picture of a frame from above, ahead is up.
+
+    Labels are white, those left out grey; what was found is the redder the surer.
+    """
+    image = np.full((PIXELS, PIXELS, 3), 20, np.uint8)
+    for scene in seen.scenes.values():
+        for box, score in zip(scene.found, scene.scores):
+            if score >= SHOWN_SCORE:
+                _outline(image, seen, box, (0, int(255 * (1.0 - score)), 255))
+        for box, out in zip(scene.labels, scene.left_out):
+            _outline(image, seen, box, (110, 110, 110) if out else (255, 255, 255))
+    return bytes(cv2.imencode('.png', image)[1])
+
+
+def _outline(image: np.ndarray, seen: Seen, box: np.ndarray, colour: tuple[int, int, int]) -> None:
+    places = (corners(box[None])[0] - seen.lidar_xy) * PIXELS / (2.0 * FARTHEST_M)
+    pixels = (PIXELS / 2.0 - places[:, ::-1]).astype(np.int32)
+    cv2.polylines(image, [pixels], isClosed=True, color=colour, thickness=1, lineType=cv2.LINE_AA)
 
 
 def _write(task: Task, found: Sequence[tuple[str, Seen]]) -> None:
