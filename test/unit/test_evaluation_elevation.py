@@ -1,5 +1,6 @@
 """Heights of the ground against rasters: what is scored, how cells of two sizes meet, what the real frames give."""
 
+import json
 import os
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def sensors(name):
     if not folder.is_dir():
         pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
     return folder
+
+
+def recorded(name):
+    """What docs/results holds, from a run over all frames."""
+    return json.loads((Path(__file__).parents[2] / 'docs' / 'results' / f'{name}.json').read_text())
 
 
 def test_errors_of_seen_and_of_filled_cells_are_told_apart():
@@ -73,6 +79,9 @@ def test_heights_of_real_ground_are_told_within_the_limits(tmp_path, name):
     if peer_ground.version():
         assert figures['mae_observed'] < figures['peer.pypatchworkpp.mae_observed']
     frame, (_, source) = sources(folder, raster=True)[0]
+    for key in ('mae_observed', 'mae_filled'):
+        told = recorded(f'elevation_{name.partition("_")[0]}')[f'elevation.frame.{frame}.{key}']
+        assert figures[key] == pytest.approx(told, abs=1e-3)
     stored = np.load(tmp_path / f'{frame}.npz')
     assert stored['z'].shape == stored['observed'].shape and stored['observed'].dtype == bool
     assert np.isfinite(stored['z']).all() and (stored['variance'] > 0.0).all()

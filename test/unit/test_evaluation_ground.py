@@ -1,5 +1,6 @@
 """Ground against labels and rasters: what is scored, what is left out, what the real frames give."""
 
+import json
 import os
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def sensors(name):
     if not folder.is_dir():
         pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
     return folder
+
+
+def recorded(name):
+    """What docs/results holds, from a run over all frames."""
+    return json.loads((Path(__file__).parents[2] / 'docs' / 'results' / f'{name}.json').read_text())
 
 
 def made_folder(folder, learn):
@@ -94,6 +100,9 @@ def test_the_labelled_frames_are_split_better_than_by_patchwork(tmp_path):
     folder = sensors('semantickitti')
     first = evaluate(Task(folder, tmp_path, limit=2, peers=bool(peer_ground.version())))
     assert first.figures['frame.00_000000.f1'] > 0.975 and first.figures['frame.o3d_01_000000.f1'] > 0.975
+    for name in ('00_000000', 'o3d_01_000000'):
+        told = recorded('ground_semantickitti')[f'ground.frame.{name}.f1']
+        assert first.figures[f'frame.{name}.f1'] == pytest.approx(told, abs=1e-4)
     answers = np.load(tmp_path / '00_000000.npy')
     assert answers.shape == (124668,) and set(np.unique(answers)) <= {0, 1, 255}
     if peer_ground.version():

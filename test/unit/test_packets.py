@@ -1,5 +1,6 @@
 """Raw packets of LiDARs: single points by hand, broken ones, and the recordings of others with what they decoded."""
 
+import json
 import os
 import struct
 from pathlib import Path
@@ -22,6 +23,11 @@ def sensors(name):
     if not folder.is_dir():
         pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
     return folder
+
+
+def recorded(name):
+    """What docs/results holds, from a run over all frames."""
+    return json.loads((Path(__file__).parents[2] / 'docs' / 'results' / f'{name}.json').read_text())
 
 
 def pandar(angles, cells, mode=0x38, unit_mm=4):
@@ -127,6 +133,9 @@ def test_the_recordings_decode_to_what_another_decoder_made_of_them(tmp_path):
     assert figures['n_compared'] == 2 and figures['count_difference'] == 0
     assert figures['64.n_points'] == 93591 and figures['64.max_error_m'] < 2e-5
     assert figures['vlp16.n_points'] == 14831 and figures['vlp16.max_error_m'] < 0.002
+    told = recorded('packets')
+    for name in ('64.max_error_m', 'vlp16.max_error_m', '64.n_points', 'vlp16.n_points'):
+        assert figures[name] == pytest.approx(told[f'packets.{name}'], abs=1e-5)
     stored = np.load(tmp_path / '64_1673403880898440686.npz')
     assert stored['xyz'].shape == (93591, 3) and (stored['offset_ns'] >= 0).all()
 

@@ -77,7 +77,11 @@ def measured(item: tuple[str, Source], out: Path, peers: bool) -> Mapping[str, F
     ours = gathered(grid, sweep.raster, middles)
     figures = {OURS: scores(ours, truth) | {'cpu_s': spent_s}}
     if peers:
-        figures[PEER] = scores(peer_heights(sweep, middles), truth)
+        theirs = peer_heights(sweep, middles)
+        figures[PEER] = scores(theirs, truth)
+        # cells that one of both calls seen are the hard ones: ours on all that the peer has
+        same = scores(replace(ours, observed=theirs.observed), truth)
+        figures[OURS]['mae_where_peer_observed'] = same['mae_observed']
     return figures
 
 
