@@ -78,6 +78,20 @@ def test_a_frame_with_too_few_labels_is_refused_by_name_and_the_others_go_on(tmp
     assert '2 labels of 3 points' in result.refused['000001']
 
 
+def test_files_that_are_cut_off_are_refused_by_name(tmp_path):
+    flat, rasters = tmp_path / 'flat', tmp_path / 'rasters'
+    flat.mkdir()
+    rasters.mkdir()
+    made_folder(flat, [9, 9, 9])
+    (flat / '01_000001.npz').write_bytes((flat / '01_000000.npz').read_bytes()[:300])
+    xyz = np.zeros((3, 3), np.float32)
+    np.savez(rasters / '000000.npz', xyz=xyz, intensity=xyz[:, 0], ground_z_xy=np.zeros((100, 100), np.float32))
+    (rasters / '000001.npz').write_bytes((rasters / '000000.npz').read_bytes()[:300])
+    for folder in (flat, rasters):
+        result = evaluate(Task(folder, tmp_path))
+        assert result.figures['n_frames'] == 1 and '000001.npz: cannot be read' in result.refused['000001']
+
+
 def test_a_folder_that_tells_no_ground_is_refused(tmp_path):
     np.savez(tmp_path / '01_000000.npz', xyz=np.zeros((3, 3), np.float32))
     with pytest.raises(DataError, match='to judge by is missing'):

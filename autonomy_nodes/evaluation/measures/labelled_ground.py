@@ -69,7 +69,10 @@ class Source:
 
     def told(self, raster: bool) -> bool:
         """Return whether the folder tells the ground of this sweep; raster: by heights, not by labels."""
-        return (self.frame.labels is not None and not raster) or self.raster() is not None
+        try:
+            return (self.frame.labels is not None and not raster) or self.raster() is not None
+        except DataError:  # refused by name where the sweep is read
+            return True
 
     def raster(self) -> Raster | None:
         """Return the surveyed ground about the vehicle, None where there is none."""

@@ -39,14 +39,14 @@ class Raster:
 
 
 def has_gndnet_raster(path: Path) -> bool:
-    """Return whether a file of a sweep holds a raster too."""
+    """Return whether a file of a sweep holds a raster too, or is broken so that nobody knows."""
     if path.suffix != '.npz' or not path.is_file():
         return False
     try:
         with np.load(path, allow_pickle=False) as stored:
             return GNDNET in stored.files
     except Exception:  # said where the sweep is read
-        return False
+        return True
 
 
 def gndnet_raster(path: Path) -> Raster:

@@ -113,8 +113,8 @@ def _flat_labels(path: Path) -> Callable[[], PointLabels] | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return partial(_unpacked, path, 'learn', '', LEARN) if 'learn' in stored else None
-    except Exception:  # said where the sweep is read
-        return None
+    except Exception:  # said where they, or the sweep, are read
+        return partial(_unpacked, path, 'learn', '', LEARN)
 
 
 def _unpacked(path: Path, ids: str, instances: str, scheme: str) -> PointLabels:
