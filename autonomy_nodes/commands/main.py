@@ -18,6 +18,7 @@ VERBS = {  # verb: (module, what it does)
     'up': ('up', 'start the stack on this machine'),
     'drive': ('drive', 'drive a scenario of the simulator'),
     'replay': ('replay', 'play a recording through the stack in lockstep'),
+    'calibrate': ('calibrate', 'check the mounts of LiDARs and cameras by what they see, or estimate them'),
     'doctor': ('doctor', 'check topics, rates, frames and stamps, and tell what to mend'),
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),

@@ -35,7 +35,8 @@ class Lidar(Stage):
         merged = self.merger.merge(main, others, twist, self._joint_angles())
         for text in merged.warnings:
             self.port.say(Level.WARN, text)
-        self.port.say(Level.OK, '', points=str(len(merged.cloud)), removed=str(main.removed), **merged.sources)
+        counts = {'points': str(len(merged.cloud)), 'removed': str(main.removed)}
+        self.port.say(Level.OK, '', **counts, **merged.level, **merged.sources)
         self.cloud_out.publish(write_cloud(merged.cloud))
 
     def _joint_angles(self) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from autonomy_nodes.common.timing import Flow, Timeline
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.sensors.calibration import BASE, Calibration
+from autonomy_nodes.sensors.levelling import LevelWatch
 from autonomy_nodes.sensors.selfhits import self_hits
 from autonomy_nodes.sensors.sync import Companions
 
@@ -23,6 +24,7 @@ class LidarConfig:
     within `within_s` of its own.
     max_twist_age_s: motion older than that, by stamps, is not used to deskew. gap_s: the longest pause in the sweeps
     that is no jump of time. frozen_after: this many sweeps of equal content in a row are a frozen sensor.
+    drift_deg, drift_m: the ground near the vehicle may be so tilted, and lie so far off, in base_link.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -34,10 +36,12 @@ class LidarConfig:
     gap_s: float = 0.5
     frozen_after: int = 2
     min_points: int = 100
+    drift_deg: float = 1.5
+    drift_m: float = 0.15
     vehicle: Vehicle = field(default_factory=Vehicle)
 
     def __post_init__(self) -> None:
-        for name in ('max_range_m', 'within_s', 'max_twist_age_s', 'gap_s'):
+        for name in ('max_range_m', 'within_s', 'max_twist_age_s', 'gap_s', 'drift_deg', 'drift_m'):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f'{name}={getattr(self, name)} must be above 0')
         if self.min_height_m >= self.max_height_m:
@@ -55,6 +59,7 @@ class Merged:
     cloud: PointCloud
     sources: Mapping[str, str]
     warnings: Sequence[str]
+    level: Mapping[str, str] = field(default_factory=dict)  # how the ground lies in base_link, for the status
 
 
 class Merger:
@@ -66,6 +71,7 @@ class Merger:
         self._timeline = Timeline(config.gap_s)
         self._companions: Companions[PointCloud] = Companions(config.lidars[1:])
         self._contents = {name: Content(config.frozen_after) for name in config.lidars}
+        self._watch = LevelWatch(math.radians(config.drift_deg), config.drift_m)
 
     def merge(
         self,
@@ -101,7 +107,8 @@ class Merger:
         cloud = joined(parts)
         if len(cloud) < config.min_points:
             raise DataError(f'{len(cloud)} points left of {len(main)}, at least min_points={config.min_points} needed')
-        return Merged(cloud, sources, warnings)
+        level, drift = self._watch.look(cloud.xyz)
+        return Merged(cloud, sources, warnings + [drift] * bool(drift), level)
 
     def _cleaned(
         self, name: str, cloud: PointCloud, stamp_ns: int, twist: np.ndarray | None, joint_rad: Sequence[float]
