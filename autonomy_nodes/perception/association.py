@@ -10,6 +10,7 @@ _GATE = 13.8  # of chi square with two degrees of freedom: one in a thousand lie
 _NONE = 1e6
 _BEHIND_M = 1.0
 _UNKNOWN_FARTHEST_M = 1.0
+_PEOPLE = 0.2
 
 
 def assigned(tracks: Tracks, found: Objects, farthest_m: float) -> tuple[np.ndarray, np.ndarray]:
@@ -60,3 +61,20 @@ def hidden(tracks: Tracks, found: Objects, ego_xy: np.ndarray) -> np.ndarray:
     ahead = there @ front.T > 0.0
     half = found.dimensions_m[:, :2].max(axis=1) / 2.0
     return (ahead & (off < half) & (near + _BEHIND_M < far[:, None])).any(axis=1)
+
+
+def overrun(tracks: Tracks) -> np.ndarray:
+    """Return (N,) which tracks are only remembered, while something that is seen stands where their middle should be.
+
+    Never people: a box that hides them may be taken for larger than it is.
+    """
+    people = tracks.probabilities[:, [Label.PEDESTRIAN, Label.BICYCLE, Label.MOTORCYCLE]].sum(axis=1) > _PEOPLE
+    remembered = (tracks.missed_s > 0.0) & ~people
+    old, seen = tracks.kept(remembered), tracks.kept(tracks.missed_s == 0.0)
+    off = old.motion[:, None, :2] - seen.motion[None, :, :2]
+    c, s = np.cos(seen.turning[:, 0]), np.sin(seen.turning[:, 0])
+    along, across = abs(c * off[..., 0] + s * off[..., 1]), abs(c * off[..., 1] - s * off[..., 0])
+    inside = (along < seen.sizes_m[:, 0] / 2.0) & (across < seen.sizes_m[:, 1] / 2.0)
+    result = np.zeros(len(tracks), bool)
+    result[remembered] = inside.any(axis=1)
+    return result

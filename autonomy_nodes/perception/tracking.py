@@ -9,7 +9,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse, matrix_of, moved, quaternion_of_heading, wrapped
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
-from autonomy_nodes.perception.association import assigned, hidden
+from autonomy_nodes.perception.association import assigned, hidden, overrun
 from autonomy_nodes.perception.tracks import NONE, born, missed, predicted, seen
 
 _BACK_NS = SECOND_NS  # a step back in time further than this means that time jumped
@@ -132,6 +132,7 @@ class Tracker:
         existence = self._tracks.existence
         sure = (existence >= self.config.confirmed) & ((self._tracks.hits >= 2) | (existence >= self.config.at_once))
         tracks = self._tracks.kept(sure)
+        tracks = tracks.kept(~overrun(tracks))
         self.sources = tracks.sources
         velocities, spread = tracks.motion[:, 2:], tracks.motion_covariance[:, 2:, 2:]
         sigmas = np.sqrt(np.einsum('ni,nij,nj->n', velocities, np.linalg.inv(spread), velocities))

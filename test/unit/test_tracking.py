@@ -181,6 +181,15 @@ def test_who_tracks_tells_which_detection_each_object_was_seen_as():
     assert tracker.sources.tolist() == [-1, 0]
 
 
+@pytest.mark.parametrize('label, sizes, left', [(Label.UNKNOWN, (1.0, 1.0, 1.0), 1), (Label.PEDESTRIAN, WALKER, 2)])
+def test_where_something_else_is_seen_nothing_but_people_is_remembered(label, sizes, left):
+    both = {'places': [(10.0, 3.0), (11.7, 3.6)], 'labels': [Label.CAR, label], 'sizes': [CAR, sizes]}
+    tracker, answers = run(lambda time_s: both, steps=5)
+    assert len(answers[-1]) == 2
+    _, answers = run(lambda time_s: {'places': [(10.0, 3.0)]}, steps=1, tracker=tracker, start=5)
+    assert len(answers[-1]) == left
+
+
 def test_the_size_of_what_is_seen_whole_is_the_mean_of_what_was_seen():
     lengths = [4.0, 4.4] * 10
     _, answers = run(lambda time_s: {'places': [(5.0, 3.0)], 'sizes': [(lengths[round(10 * time_s)], 1.8, 1.5)],
