@@ -15,6 +15,9 @@ CELL_M, FEW_CELLS = 1.0, 60
 SCALES_M = (0.8, 0.4, 0.2, 0.1, 0.1)  # off the plane at which a cell loses most of its weight, round by round
 NEAR_M = 0.08  # of the plane: points of the ground itself, whose noise then averages out
 FEW_POINTS = 500
+MOVING_MPS = 1.0
+DIFFERENT_RAD = math.radians(0.5)  # median difference from the median, from which it is the road
+ENOUGH = 20_000  # points that the watch takes of a sweep: 2 ms
 
 
 @dataclass(frozen=True)
@@ -88,25 +91,32 @@ def middle(levels: list[Level]) -> Level:
 
 
 class LevelWatch:
-    """Watches the mounts while driving: one sweep in `every` is looked at, the median of the last `kept` counts."""
+    """Watches the mounts while driving: one sweep in `every` is looked at, the median of the last `kept` counts.
 
-    def __init__(self, tilt_rad: float, off_m: float, every: int = 10, kept: int = 30) -> None:
+    A road tilts here and there, a wrong mount tilts it everywhere: where the looks differ nothing is said.
+    """
+
+    def __init__(self, tilt_rad: float, off_m: float, every: int = 10, kept: int = 15) -> None:
         self.tilt_rad, self.off_m, self.every, self.enough = tilt_rad, off_m, every, kept // 3
         self._levels: deque[Level] = deque(maxlen=kept)
         self._number = -1
 
-    def look(self, xyz: np.ndarray) -> tuple[dict[str, str], str]:
+    def look(self, xyz: np.ndarray, speed_mps: float) -> tuple[dict[str, str], str]:
         """Return values for the status, and what is wrong or nothing. xyz: (N, 3) in base_link."""
-        self._number += 1
-        if self._number % self.every == 0:
+        self._number += speed_mps > MOVING_MPS
+        if speed_mps > MOVING_MPS and self._number % self.every == 0:
             with suppress(DataError):  # no ground in sight tells nothing about mounts
-                self._levels.append(level_of(xyz))
+                self._levels.append(level_of(xyz[:: -(-len(xyz) // ENOUGH)]))
         if not self._levels:
             return {}, ''
         now = middle(list(self._levels))
         told = {'ground_tilt_deg': f'{math.degrees(now.tilt_rad):.2f}', 'ground_height_m': f'{now.height_m:.3f}'}
         wrong = now.tilt_rad > self.tilt_rad or abs(now.height_m) > self.off_m
-        if not wrong or len(self._levels) < self.enough:
+        if not wrong or len(self._levels) < self.enough or self._differ():
             return told, ''
         text = f'calibration drifts: the ground is tilted by {told["ground_tilt_deg"]} deg and lies at '
         return told, text + f'{told["ground_height_m"]} m in base_link; `autonomy calibrate estimate` finds the mount'
+
+    def _differ(self) -> bool:
+        slopes = np.array([(each.slope_x, each.slope_y) for each in self._levels])
+        return bool(np.median(np.abs(slopes - np.median(slopes, axis=0)), axis=0).max() > DIFFERENT_RAD)

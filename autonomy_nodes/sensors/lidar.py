@@ -37,7 +37,7 @@ class LidarConfig:
     frozen_after: int = 2
     min_points: int = 100
     drift_deg: float = 1.5
-    drift_m: float = 0.15
+    drift_m: float = 0.1
     vehicle: Vehicle = field(default_factory=Vehicle)
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class Merger:
         cloud = joined(parts)
         if len(cloud) < config.min_points:
             raise DataError(f'{len(cloud)} points left of {len(main)}, at least min_points={config.min_points} needed')
-        level, drift = self._watch.look(cloud.xyz)
+        level, drift = self._watch.look(cloud.xyz, 0.0 if twist is None else abs(float(twist[0])))
         return Merged(cloud, sources, warnings + [drift] * bool(drift), level)
 
     def _cleaned(

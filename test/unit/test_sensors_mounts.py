@@ -44,18 +44,26 @@ def test_without_ground_in_sight_there_is_no_answer():
         level_of(ground()[:40])
 
 
-def test_the_watch_warns_after_ten_looks_and_not_of_a_right_mount():
+def test_the_watch_warns_after_five_looks_and_not_of_a_right_mount():
     told = []
     for tilt in (0.0, 2.0):
-        watch, points = LevelWatch(math.radians(1.5), 0.15, every=1), ground((0.0, math.radians(tilt)))
-        told.append([bool(watch.look(points)[1]) for _ in range(11)])
-    assert told == [[False] * 11, [False] * 9 + [True, True]]
+        watch, points = LevelWatch(math.radians(1.5), 0.1, every=1), ground((0.0, math.radians(tilt)))
+        told.append([bool(watch.look(points, 5.0)[1]) for _ in range(11)])
+    assert told == [[False] * 11, [False] * 4 + [True] * 7]
+
+
+def test_the_watch_says_nothing_at_rest_nor_of_a_road_that_tilts_to_and_fro():
+    watch = LevelWatch(math.radians(1.5), 0.1, every=1)
+    assert not any(watch.look(ground((0.0, 0.05)), 0.0)[1] for _ in range(8))
+    hills = [ground((0.0, math.radians(tilt))) for tilt in (5.0, 2.0, 4.0, 1.0)]
+    assert not any(watch.look(hills[number % 4], 5.0)[1] for number in range(12))
 
 
 def test_the_status_of_the_lidar_tells_how_the_ground_lies():
     merger = Merger(LidarConfig())
     xyz = ground(height=-0.05)
-    merged = merger.merge(PointCloud(STAMP_NS, 'base_link', xyz, np.ones(len(xyz), np.float32)), {}, None)
+    cloud = PointCloud(STAMP_NS, 'base_link', xyz, np.ones(len(xyz), np.float32))
+    merged = merger.merge(cloud, {}, np.array([5.0, 0, 0, 0, 0, 0]))
     assert float(merged.level['ground_height_m']) == pytest.approx(-0.05, abs=0.01) and not merged.warnings
 
 
