@@ -175,11 +175,11 @@ TERRAIN_FAR = Topic(
 )
 OBJECTS = Topic(
     'perception/object_recognition/detection/objects', 'autoware_perception_msgs/msg/DetectedObjects', 'base_link',
-    'stream', 10.0, 'perception', 'objects of this sweep', triggers=('tracking',),
+    'stream', 10.0, 'perception', 'objects of this sweep but what surely stands and is no road user', triggers=('tracking',),
 )
 CLUSTERS = Topic(
     'perception/object_recognition/detection/clustering/objects', 'autoware_perception_msgs/msg/DetectedObjects',
-    'base_link', 'stream', 10.0, 'perception', 'objects of the geometric channel alone',
+    'base_link', 'stream', 10.0, 'perception', 'all objects of the geometric channel alone',
 )
 OBSTACLES = Topic(
     'perception/obstacle_segmentation/pointcloud', 'sensor_msgs/msg/PointCloud2', 'base_link', 'stream', 10.0,
