@@ -175,7 +175,7 @@ TERRAIN_FAR = Topic(
 )
 OBJECTS = Topic(
     'perception/object_recognition/detection/objects', 'autoware_perception_msgs/msg/DetectedObjects', 'base_link',
-    'stream', 10.0, 'perception', 'objects of this sweep but what surely stands and is no road user', triggers=('tracking',),
+    'stream', 10.0, 'perception', 'objects of this sweep but for things that surely stand', triggers=('tracking',),
 )
 CLUSTERS = Topic(
     'perception/object_recognition/detection/clustering/objects', 'autoware_perception_msgs/msg/DetectedObjects',
