@@ -1,9 +1,7 @@
 """The speed measure: it counts the sweeps that came through all stages, and refuses where they did not."""
 
-import os
-from pathlib import Path
-
 import pytest
+from real_data import sensors
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures import speed
@@ -12,10 +10,7 @@ from autonomy_nodes.evaluation.measures.task import Task
 
 @pytest.fixture
 def data():
-    root = os.environ.get('AUTONOMY_DATA')
-    if not root or not (folder := Path(root) / 'sensors' / 'kitti_seq0000').is_dir():
-        pytest.skip('needs sensors/kitti_seq0000 in AUTONOMY_DATA')
-    return folder
+    return sensors('kitti_seq0000')
 
 
 def test_every_sweep_after_the_first_ones_is_measured(data, tmp_path):

@@ -1,11 +1,9 @@
 """Heights of the ground against rasters: what is scored, how cells of two sizes meet, what the real frames give."""
 
-import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import recorded, sensors
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.types import DataError
@@ -14,18 +12,6 @@ from autonomy_nodes.evaluation.measures.elevation import Heights, drawn, evaluat
 from autonomy_nodes.evaluation.measures.labelled_ground import sources
 from autonomy_nodes.evaluation.measures.rasters import Raster, argoverse_raster
 from autonomy_nodes.evaluation.measures.task import Task
-
-
-def sensors(name):
-    folder = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'sensors' / name
-    if not folder.is_dir():
-        pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
-    return folder
-
-
-def recorded(name):
-    """What docs/results holds, from a run over all frames."""
-    return json.loads((Path(__file__).parents[2] / 'docs' / 'results' / f'{name}.json').read_text())
 
 
 def test_errors_of_seen_and_of_filled_cells_are_told_apart():

@@ -1,11 +1,9 @@
 """Ground against labels and rasters: what is scored, what is left out, what the real frames give."""
 
-import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import recorded, sensors
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures import peer_ground
@@ -14,18 +12,6 @@ from autonomy_nodes.evaluation.measures.labelled_ground import Sweep, sources
 from autonomy_nodes.evaluation.measures.task import Task
 
 VELO_HEIGHT_M = 1.73
-
-
-def sensors(name):
-    folder = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'sensors' / name
-    if not folder.is_dir():
-        pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
-    return folder
-
-
-def recorded(name):
-    """What docs/results holds, from a run over all frames."""
-    return json.loads((Path(__file__).parents[2] / 'docs' / 'results' / f'{name}.json').read_text())
 
 
 def made_folder(folder, learn):

@@ -1,11 +1,10 @@
 """Real frames of data sets: boxes hold the points that people counted, and points fall into the boxes of pictures."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import sensors
 
 from autonomy_nodes.common.geometry import inverse, moved, quaternion_of_heading, rotation_of
 from autonomy_nodes.messages.bags import Recording
@@ -14,13 +13,6 @@ from autonomy_nodes.messages.formats.bag import write_drive
 from autonomy_nodes.messages.formats.catalogue import detected, drives
 
 CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
-
-
-def sensors(name):
-    folder = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'sensors' / name
-    if not folder.is_dir():
-        pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
-    return folder
 
 
 def in_boxes(frame):

@@ -1,12 +1,11 @@
 """Raw packets of LiDARs: single points by hand, broken ones, and the recordings of others with what they decoded."""
 
-import json
-import os
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import recorded, sensors
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.packets import differences, evaluate
@@ -16,18 +15,6 @@ from autonomy_nodes.messages.formats.bag import write_drive
 from autonomy_nodes.messages.formats.catalogue import detected, drives
 from autonomy_nodes.messages.formats.frames import BASE
 from autonomy_nodes.messages.formats.packets import _unpacked, scans
-
-
-def sensors(name):
-    folder = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'sensors' / name
-    if not folder.is_dir():
-        pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
-    return folder
-
-
-def recorded(name):
-    """What docs/results holds, from a run over all frames."""
-    return json.loads((Path(__file__).parents[2] / 'docs' / 'results' / f'{name}.json').read_text())
 
 
 def pandar(angles, cells, mode=0x38, unit_mm=4):
