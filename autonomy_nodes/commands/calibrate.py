@@ -4,12 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.evaluation.calibrating import DRIFT, judged, lines, mended
 from autonomy_nodes.evaluation.rig import of_recording
 from autonomy_nodes.messages.remap import read_remap
-from autonomy_nodes.nodes.launcher import resolved, settings_files
-from autonomy_nodes.nodes.processes import TABLE, make
+from autonomy_nodes.nodes.launcher import given, resolved, settings_files
+from autonomy_nodes.nodes.processes import vehicle_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judge each mount; with `estimate` print the ones that fit, for the vehicle's yaml."""
-    files = settings_files(resolved(dict(word.split(':=', 1) for word in options.launch)))
-    vehicle = check_settings(files, {'lidar': make('lidar').config_type}, TABLE, {})['lidar'].vehicle
+    files = settings_files(resolved(given(options.launch)))
+    vehicle = vehicle_of('lidar', files)
     remap = read_remap(options.remap) if options.remap else None
     moments = of_recording(options.bag, vehicle, remap)
     found = judged(moments)

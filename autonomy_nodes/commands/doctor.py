@@ -8,7 +8,7 @@ from autonomy_nodes.evaluation.doctor import diagnose, lines
 from autonomy_nodes.evaluation.findings import MEND
 from autonomy_nodes.evaluation.survey import Survey, of_recording, of_running
 from autonomy_nodes.messages.remap import read_remap
-from autonomy_nodes.nodes.launcher import resolved, settings_files
+from autonomy_nodes.nodes.launcher import given, resolved, settings_files
 
 LIVE = 'live'
 
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look, print a line a finding; 1 where something must be mended."""
-    files = settings_files(resolved(dict(word.split(':=', 1) for word in options.launch)))
+    files = settings_files(resolved(given(options.launch)))
     survey = _heard(options)
     found = diagnose(survey, files)
     print('\n'.join(lines(found, survey)))

@@ -16,7 +16,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveError
 from autonomy_nodes.evaluation.report import write_report
 from autonomy_nodes.evaluation.report_numbers import summarise
-from autonomy_nodes.nodes.launcher import overrides, resolved
+from autonomy_nodes.nodes.launcher import given, overrides, resolved
 from autonomy_nodes.nodes.processes import TABLE
 
 ROOT = Path(__file__).parents[2]
@@ -36,14 +36,9 @@ def add_setup(parser: argparse.ArgumentParser, out: str) -> None:
 
 def launch_arguments(options: argparse.Namespace, **defaults: str) -> dict[str, str]:
     """Return every launch argument, after making the folder of the run ready."""
-    given = dict(defaults)
-    for word in options.launch:
-        name, separator, value = word.partition(':=')
-        if not separator:
-            raise SettingsError(f'{word!r} is not NAME:=VALUE')
-        given[name] = value
+    arguments = resolved({**defaults, **given(options.launch)})
     ready(options.out, options.force)
-    return resolved(given)
+    return arguments
 
 
 def ready(out: Path, force: bool) -> None:
@@ -64,7 +59,7 @@ def ready(out: Path, force: bool) -> None:
 def overriding(options: argparse.Namespace) -> dict[str, Any]:
     """Return {'node.setting': value} of --set and of the launch arguments that stand for settings."""
     more: dict[str, Any] = {
-        key: yaml.safe_load(value) for key, value in overrides(resolved(_given(options))).items()
+        key: yaml.safe_load(value) for key, value in overrides(resolved(given(options.launch))).items()
     }
     for word in options.set:
         key, separator, value = word.partition('=')
@@ -73,10 +68,6 @@ def overriding(options: argparse.Namespace) -> dict[str, Any]:
         parsed = yaml.safe_load(value)
         more[key] = tuple(parsed) if isinstance(parsed, list) else parsed
     return more
-
-
-def _given(options: argparse.Namespace) -> dict[str, str]:
-    return dict(word.split(':=', 1) for word in options.launch)
 
 
 def command_line() -> str:

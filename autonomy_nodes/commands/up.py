@@ -5,7 +5,7 @@ import signal
 import threading
 
 from autonomy_nodes.common.settings import SettingsError, check_settings
-from autonomy_nodes.nodes.launcher import Launcher, resolved, settings_files
+from autonomy_nodes.nodes.launcher import Launcher, given, resolved, settings_files
 from autonomy_nodes.nodes.processes import LAUNCH_ARGUMENTS, TABLE, make, wanted
 
 
@@ -19,22 +19,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run until told to stop, or until a process ends that is not to be started again."""
-    if wrong := [word for word in options.launch if ':=' not in word]:
-        raise SettingsError(f'{wrong[0]!r} is not NAME:=VALUE')
-    given = resolved(dict(word.split(':=', 1) for word in options.launch))
-    if given['viz'] != 'none':
-        raise SettingsError(f'viz:={given["viz"]} needs a ROS installation: use ros2 launch')
-    kinds = {name: make(name).config_type for name in wanted(given)}
-    check_settings(settings_files(given), kinds, TABLE)
+    arguments = resolved(given(options.launch))
+    if arguments['viz'] != 'none':
+        raise SettingsError(f'viz:={arguments["viz"]} needs a ROS installation: use ros2 launch')
+    kinds = {name: make(name).config_type for name in wanted(arguments)}
+    check_settings(settings_files(arguments), kinds, TABLE)
     told_to_stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: told_to_stop.set())
-    launcher = Launcher(given)
+    launcher = Launcher(arguments)
     launcher.start()
     try:
         while not told_to_stop.wait(0.2):
             ended = launcher.ended()
-            if ended and given['respawn'] != 'true':
+            if ended and arguments['respawn'] != 'true':
                 name, code = ended[0]
                 print(f'{name} ended with exit code {code}')
                 return 1

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.evaluation import doctor_contents, doctor_frames
@@ -21,7 +20,7 @@ from autonomy_nodes.evaluation.survey import Stream, Survey
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.topics import Topic
 from autonomy_nodes.nodes.inputs import PATIENCE
-from autonomy_nodes.nodes.processes import TABLE, make
+from autonomy_nodes.nodes.processes import vehicle_of
 
 Check = Callable[[Survey, Vehicle], Iterator[Finding]]
 NEEDED = (topics.LIDAR_RAW,)
@@ -41,7 +40,7 @@ CLOSE = 0.4  # of a name to another
 
 def diagnose(survey: Survey, files: Iterable[Path]) -> list[Finding]:
     """Return what was found, what must be mended first; files: settings, the vehicle's among them."""
-    vehicle = check_settings(list(files), {'lidar': make('lidar').config_type}, TABLE, {})['lidar'].vehicle
+    vehicle = vehicle_of('lidar', files)
     found = [finding for check in CHECKS for finding in check(survey, vehicle)]
     return sorted(found, key=lambda finding: finding.level != MEND)
 

@@ -36,6 +36,13 @@ def vehicle_file(vehicle: str) -> Path:
     return share(f'config/vehicles/{vehicle}.yaml')
 
 
+def given(words: Sequence[str]) -> dict[str, str]:
+    """Return launch arguments from NAME:=VALUE words; raises SettingsError on another word."""
+    if wrong := [word for word in words if ':=' not in word]:
+        raise SettingsError(f'{wrong[0]!r} is not NAME:=VALUE')
+    return dict(word.split(':=', 1) for word in words)
+
+
 def resolved(given: Mapping[str, str]) -> dict[str, str]:
     """Return every launch argument, given or default; raises SettingsError on an unknown name or value."""
     if unknown := given.keys() - LAUNCH_ARGUMENTS.keys():

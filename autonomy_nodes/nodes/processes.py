@@ -3,9 +3,14 @@
 Sharing saves memory and, on a GPU, a CUDA context; not sharing keeps a crash to one node.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from autonomy_nodes.common.settings import check_settings
+from autonomy_nodes.common.vehicle import Vehicle
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,11 @@ def processes(composition: str, nodes: list[str] | None = None) -> dict[str, lis
     for node in wanted({}) if nodes is None else nodes:
         found.setdefault(COMPOSITIONS[composition](node), []).append(node)
     return found
+
+
+def vehicle_of(node: str, files: Iterable[Path], more: Mapping[str, Any] | None = None) -> Vehicle:
+    """Return the vehicle as settings files tell it to a node, with `more` over them; see `check_settings`."""
+    return check_settings(files, {node: make(node).config_type}, TABLE, more)[node].vehicle
 
 
 def make(name: str) -> Any:
