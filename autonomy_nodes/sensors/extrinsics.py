@@ -50,16 +50,6 @@ class Found:
     spread_m: float
     spread_rad: float
 
-    @property
-    def off_m(self) -> float:
-        """How far the mount is from what is told."""
-        return float(np.linalg.norm(self.true_from_told[:3, 3]))
-
-    @property
-    def off_rad(self) -> float:
-        """The same in angle."""
-        return float(np.linalg.norm(rotation_log(self.true_from_told[:3, :3])))
-
 
 class Sight:
     """The score of a correction: the mean gradient that a picture has where edges of the LiDAR are seen, by kind."""
