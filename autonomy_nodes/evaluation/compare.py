@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.common.objects import Objects
-from autonomy_nodes.common.status import Mode, Status
+from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import Trajectory
+from autonomy_nodes.evaluation.report_numbers import PLANS_PASS, judges
 from autonomy_nodes.evaluation.runlog import OUTPUTS, read_log
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.objects import read_tracked
-from autonomy_nodes.messages.topics import PLANNED, TRACKS, TRAJECTORY, Topic
+from autonomy_nodes.messages.topics import TRACKS, TRAJECTORY, Topic
 from autonomy_nodes.messages.trajectory import read_trajectory
 
 ORDER = ('lidar', 'localization', 'map', 'perception', 'tracking', 'prediction', 'planning', 'safety')
 OBJECTS_M, TRAJECTORY_M = 0.01, 0.02
-LET_OUT = (Mode.NOMINAL.value, Mode.DEGRADED.value)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def compare(one: Path, other: Path) -> Comparison:
     tracks = [dict(_by_stamp(folder, TRACKS, read_tracked)) for folder in (one, other)]
     logs = [_steps(folder) for folder in (one, other)]
     drives = [
-        {at: drive for at, drive in _by_stamp(folder, TRAJECTORY, read_trajectory) if _mode(log, at) in LET_OUT}
+        {at: drive for at, drive in _by_stamp(folder, TRAJECTORY, read_trajectory) if _mode(log, at) in PLANS_PASS}
         for folder, log in zip((one, other), logs)
     ]
     stamps = sorted({stamp for found in tracks for stamp in found})
@@ -111,7 +111,7 @@ def _by_stamp(folder: Path, topic: Topic, read: Callable[[bytes], Any]) -> Itera
 
 def _steps(folder: Path) -> dict[tuple[str, int], Status]:
     """Return the statuses of steps (not of ticks between them) by stage and stamp."""
-    steps = (s for s in read_log(folder) if s.lineage and (s.node != 'safety' or PLANNED.name in s.lineage))
+    steps = (s for s in read_log(folder) if s.lineage and (s.node != 'safety' or judges(s)))
     return {(status.node, status.stamp_ns): status for status in steps}
 
 

@@ -48,8 +48,7 @@ def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[i
     found |= {f'mode_s.{mode}': round(spent, 3) for mode, spent in mode_seconds(log).items()}
     found |= {f'faults.{name}': count for name, count in sorted(Counter(name for _, name in faults(log)).items())}
     found['frames.in'] = run.frames_in if run.frames_in is not None else frames_in(log)
-    steps = (status for status in log if status.node == 'safety' and PLANNED.name in status.lineage)
-    judged = {status.lineage[PLANNED.name]: status.values.get('mode') for status in steps}
+    judged = {status.lineage[PLANNED.name]: status.values.get('mode') for status in log if judges(status)}
     found['frames.planned'] = len(judged)
     if sent_ns is not None:  # a stop that is driven may have the stamp of a plan by chance
         found['frames.out'] = len({at for at, mode in judged.items() if mode in PLANS_PASS} & set(sent_ns))
@@ -151,6 +150,11 @@ def outcome(log: Sequence[Status]) -> Figures:
     return {key: _number(value) for key, value in last.items()}
 
 
+def judges(status: Status) -> bool:
+    """Return whether this is safety's step on a plan; others, such as a simulator, read plans and judge none."""
+    return status.node == 'safety' and PLANNED.name in status.lineage
+
+
 def _number(text: str) -> float | int:
     if text.lower() in ('true', 'false'):
         return int(text.lower() == 'true')
@@ -160,8 +164,9 @@ def _number(text: str) -> float | int:
 
 def _arrivals(log: Sequence[Status], timing: Timing) -> dict[int, float]:
     """Return the latency of safety's step on each planned trajectory, by stamp."""
-    planned = {(s.node, s.stamp_ns) for s in log if PLANNED.name in s.lineage}
-    return {at: latency for stage, at, _, latency in timing if (stage, at) in planned and latency is not None}
+    judged = {s.stamp_ns for s in log if judges(s)}
+    found = ((at, latency) for stage, at, _, latency in timing if stage == 'safety' and at in judged)
+    return {at: latency for at, latency in found if latency is not None}
 
 
 def _chains(log: Sequence[Status], timing: Timing) -> dict[int, float]:
@@ -178,5 +183,5 @@ def _chains(log: Sequence[Status], timing: Timing) -> dict[int, float]:
         chain = max((finished(giver, at, (*above, giver)) for giver in sorted(earlier)), default=0.0)
         return chain + took[stage, at]
 
-    ends = sorted({s.stamp_ns for s in log if s.node == 'safety' and s.lineage.get(PLANNED.name) == s.stamp_ns})
+    ends = sorted({s.stamp_ns for s in log if judges(s) and s.lineage[PLANNED.name] == s.stamp_ns})
     return {at: finished('safety', at, ('safety',)) for at in ends if ('safety', at) in took}
