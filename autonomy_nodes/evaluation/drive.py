@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.evaluation.live import LiveRun, run_live
 from autonomy_nodes.evaluation.replay import OutputSink, Setup, lockstep
 from autonomy_nodes.evaluation.runlog import Run, write_run
 from autonomy_nodes.nodes.launcher import settings_files
-from autonomy_nodes.nodes.processes import TABLE, make
+from autonomy_nodes.nodes.processes import make, vehicle_of
 
 LEFT_S = 5.0  # of simulated time, beyond the scenario's own duration, after which a lockstep drive is ended
 LIVE_FACTOR, LIVE_MORE_S = 15.0, 120.0  # wall time a live drive may take on a slow machine
@@ -90,6 +89,6 @@ def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
             player.run_to(start_ns + round((drive.scenario.duration_s + LEFT_S) * 1e9))
         finally:
             player.close()
-    body = check_settings(files, {'planning': make('planning').config_type}, TABLE, more)['planning'].vehicle
+    body = vehicle_of('planning', files, more)
     write_run(drive.out, replace(drive.run, mode='lockstep', wall_s=time.perf_counter() - start_s, body=body))
     return drive.out

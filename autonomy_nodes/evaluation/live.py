@@ -9,14 +9,13 @@ from typing import Any
 
 import yaml
 
-from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.evaluation.replay import HEAVY_EVERY
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.words import read_status
 from autonomy_nodes.nodes.launcher import Launcher, settings_files
-from autonomy_nodes.nodes.processes import TABLE, make, wanted
+from autonomy_nodes.nodes.processes import TABLE, vehicle_of, wanted
 
 POLL_S = 0.2
 
@@ -59,7 +58,7 @@ def run_live(live: LiveRun, watch: Callable[[float, Launcher], None] = lambda se
     more = {**waits, 'safety.engaged_at_start': True, **recorder, **live.settings}
     write_settings(own, more)
     files = [*settings_files(arguments), own]
-    body = check_settings(files, {'planning': make('planning').config_type}, TABLE)['planning'].vehicle
+    body = vehicle_of('planning', files)
     keep_apart()
     launcher = Launcher(arguments, logs, [live.giver, *live.extra], live.without, [own])
     start_s = time.monotonic()

@@ -21,7 +21,7 @@ from autonomy_nodes.messages.recording import Keeper
 from autonomy_nodes.messages.remap import Remap
 from autonomy_nodes.messages.topics import Topic
 from autonomy_nodes.nodes.memory import keep_memory
-from autonomy_nodes.nodes.processes import TABLE, make, wanted
+from autonomy_nodes.nodes.processes import TABLE, make, vehicle_of, wanted
 
 Item = TypeVar('Item')
 FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack gives anew
@@ -69,18 +69,16 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
         raise DataError(f'{bag}: holds no topic that the stack reads; it has {", ".join(sorted(recording.types))}')
     setup = replace(setup, more={**sensors_of(bag, remap), 'safety.engaged_at_start': True, **setup.more})
     start_s = time.perf_counter()
-    if jobs > 1:
-        sys.setswitchinterval(SWITCH_S)
     with OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink)
         events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in recording.messages(topics=played))
         frames = _play(player, ahead(events) if jobs > 1 else events)
-    body = check_settings(setup.files, {'planning': make('planning').config_type}, TABLE, setup.more)['planning']
+    body = vehicle_of('planning', setup.files, setup.more)
     write_run(
         out,
         Run(
             scenario=bag.stem, vehicle=setup.vehicle, command=setup.command, commit=setup.commit, mode='lockstep',
-            wall_s=time.perf_counter() - start_s, frames_in=frames, body=body.vehicle,
+            wall_s=time.perf_counter() - start_s, frames_in=frames, body=body,
         ),
     )  # fmt: skip
     return out
@@ -101,6 +99,8 @@ class OutputSink:
         out.mkdir(parents=True, exist_ok=True)
         self._out = out
         self._keeper, self._log = Keeper(out / OUTPUTS, HEAVY_EVERY, digested=True), RunLog(out)
+        if jobs > 1:
+            sys.setswitchinterval(SWITCH_S)
         self._writer = ThreadPoolExecutor(1) if jobs > 1 else None
         self._written: queue.Queue[Future[None]] = queue.Queue()
 
