@@ -77,19 +77,6 @@ def _start_margins(
     return full, half
 
 
-def boxes_overlap(one: np.ndarray, one_half: np.ndarray, two: np.ndarray, two_half: np.ndarray) -> np.ndarray:
-    """Return (B,) whether rectangles overlap (separating axes). one, two: (B, 3) middles; halves: (B, 2)."""
-    turn = two[:, 2] - one[:, 2]
-    cos, sin = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-    gap = two[:, :2] - one[:, :2]
-    apart = np.zeros(len(one), bool)
-    for pose, half, other in ((one, one_half, two_half), (two, two_half, one_half)):
-        c, s = np.cos(pose[:, 2]), np.sin(pose[:, 2])
-        apart |= np.abs(gap[:, 0] * c + gap[:, 1] * s) > half[:, 0] + other[:, 0] * cos + other[:, 1] * sin
-        apart |= np.abs(gap[:, 1] * c - gap[:, 0] * s) > half[:, 1] + other[:, 0] * sin + other[:, 1] * cos
-    return ~apart
-
-
 def _own_fault(
     pose: np.ndarray, speed: np.ndarray, body: Body, in_lane: np.ndarray, there: np.ndarray, half: np.ndarray,
     their_speed: np.ndarray,

@@ -7,7 +7,6 @@ from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.planning.contacts import boxes_overlap
 from autonomy_nodes.planning.course import Course
 from autonomy_nodes.planning.ground import Ground, GroundSettings, read_ground
 from autonomy_nodes.planning.rollout import Start
@@ -83,11 +82,5 @@ def missing_words(ground: Ground, situation: Situation, start: Start, vehicle: V
 
 def inside_own_body(situation: Situation, stands: list[Box]) -> np.ndarray:
     """Return (N,) whether an object's middle lies in our own body: it is a part of us, such as a trailer's wall."""
-    objects = situation.predictions.objects
-    found = np.zeros(len(objects), bool)
-    point = np.full((len(objects), 2), 1e-3)
-    middles = np.column_stack([objects.positions_m[:, :2], objects.headings_rad])
-    for box in stands:
-        pose = np.broadcast_to(box.pose, (len(objects), 3))
-        found |= boxes_overlap(pose, np.broadcast_to(box.half, (len(objects), 2)), middles, point)
-    return found
+    middles = situation.predictions.objects.positions_m[:, :2]
+    return np.any([box.distances(middles) <= 0.0 for box in stands], axis=0)

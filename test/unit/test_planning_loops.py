@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from planning_scenes import boxes_overlap
 
 from autonomy_nodes.common.kinematics import Motion, moved
 from autonomy_nodes.common.vehicle import Trailer, Vehicle
 from autonomy_nodes.planning.contact_loops import first_overlaps, soonest_touches
-from autonomy_nodes.planning.contacts import boxes_overlap
 from autonomy_nodes.planning.ground_loops import coarse_clearance, erase_boxes, fine_clearance
 from autonomy_nodes.planning.paths import arcs
 from autonomy_nodes.planning.rollout import STEP_S, STEPS, Start, Wishes, roll_out

@@ -29,7 +29,8 @@ from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.common.lanes import Line, Route
 from autonomy_nodes.common.types import Articulation, Goal
 from autonomy_nodes.common.vehicle import Limits, Trailer, Vehicle
-from autonomy_nodes.planning.contacts import boxes_overlap, contacts
+from autonomy_nodes.planning.contact_loops import rectangles_overlap
+from autonomy_nodes.planning.contacts import contacts
 from autonomy_nodes.planning.course import CourseSettings, choose_course, speed_for_sight
 from autonomy_nodes.planning.ground import GroundSettings, clearance_of, read_ground
 from autonomy_nodes.planning.paths import arcs, shifted, through
@@ -347,17 +348,19 @@ def test_a_pedestrian_owns_the_way_of_the_next_second():
 @given(st.floats(-3.0, 3.0), st.floats(-3.0, 3.0), st.floats(-3.2, 3.2), st.floats(-3.2, 3.2))
 @settings(max_examples=60, deadline=None)
 def test_boxes_overlap_when_a_point_lies_in_both(x, y, one, two):
-    half = np.array([[1.5, 0.7]])
-    a, b = np.array([[0.0, 0.0, one]]), np.array([[x, y, two]])
+    half = np.array([1.5, 0.7])
+    headings = math.cos(one), math.sin(one), math.cos(two), math.sin(two)
+
+    def overlapping(half):
+        return rectangles_overlap(x, y, *headings[:2], tuple(half), *headings[2:], tuple(half))
+
     u = np.linspace(-1.0, 1.0, 41)
     grid = np.stack(np.meshgrid(u * 1.5, u * 0.7), axis=-1).reshape(-1, 2)
     turn = np.array([[math.cos(one), -math.sin(one)], [math.sin(one), math.cos(one)]])
     back = np.array([[math.cos(two), math.sin(two)], [-math.sin(two), math.cos(two)]])
-    inside = (np.abs((grid @ turn.T - (x, y)) @ back.T) <= half[0]).all(axis=1).any()
-    overlap = boxes_overlap(a, half, b, half)[0]
-    assert overlap or not inside
-    shrunk = boxes_overlap(a, half - 0.1, b, half - 0.1)[0]
-    assert inside or not shrunk
+    inside = (np.abs((grid @ turn.T - (x, y)) @ back.T) <= half).all(axis=1).any()
+    assert overlapping(half) or not inside
+    assert inside or not overlapping(half - 0.1)
 
 
 # the road and the course
