@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autonomy_nodes.common.footing import MOVES_MPS
 from autonomy_nodes.common.objects import Label, Predictions, SceneModes
 from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic_loops import between_moments, come_near
 
 NO_OBSTACLE = (Label.OVER_DRIVABLE, Label.UNDER_DRIVABLE)
 VULNERABLE = (Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
-STANDING_MPS = 0.5
+STANDING_MPS = MOVES_MPS
 MEETING_M = 6.0  # who stays further from all drives than this meets none of them
 
 CELL_M = 2.0

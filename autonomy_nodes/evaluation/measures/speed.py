@@ -16,6 +16,7 @@ from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.lockstep import Event
 from autonomy_nodes.evaluation.measures import peer_ground
+from autonomy_nodes.evaluation.measures.labelled_ground import KITTI_HEIGHT_M
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Task
 from autonomy_nodes.evaluation.replay import Setup, lockstep, sensors_of
 from autonomy_nodes.messages import topics
@@ -28,7 +29,7 @@ from autonomy_nodes.nodes.processes import TABLE
 
 STAGES = ('lidar', 'localization', 'perception', 'tracking')
 LOADING = 3  # sweeps
-SENSOR_M = np.array([0.0, 0.0, 1.73])  # Patchwork++ wants a height; its time does not depend on it much
+SENSOR_M = np.array([0.0, 0.0, KITTI_HEIGHT_M])  # Patchwork++ wants a height; its time does not depend on it much
 Row = tuple[str, int, float, float]  # drive, points, our seconds, the peer's
 
 
