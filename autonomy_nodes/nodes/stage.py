@@ -115,7 +115,9 @@ class RosPort(Inputs):
         def silent() -> None:
             if self._opened_at_ns or topic.name in self._rung:
                 missing()
+                return
             self._rung.add(topic.name)  # where no clock ran yet, its first leap rings every timer: that is no silence
+            timers[-1].reset()
 
         if topic.rate_hz > 0.0:
             self._timer(PATIENCE / topic.rate_hz, silent, timers)
