@@ -1,10 +1,12 @@
 """`autonomy evaluate`: figures that a stranger can repeat, with the raw answers in a format of the field."""
 
 import argparse
+import sys
 from importlib import import_module
 from pathlib import Path
 
 from autonomy_nodes.commands.options import commit
+from autonomy_nodes.evaluation.measures.evidence import PAGE, RESULT, answers, evidence, files, of_each
 from autonomy_nodes.evaluation.measures.page import flat, table, write_json, write_page
 from autonomy_nodes.evaluation.measures.task import Task
 
@@ -31,21 +33,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--backend', default='auto', help='engine that runs the model')
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
     parser.add_argument('--peers', action='store_true', help='run the peers that are installed on the same input')
+    parser.add_argument('--results', type=Path, metavar='FILE', help='for what OUT/result.json tells: docs/results')
+    parser.add_argument('--only', action='append', default=[], metavar='NAME', help='of the frames or scenes, these')
     parser.add_argument('--limit', type=int, default=0, metavar='N', help='frames or scenes at most; 0: all')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE', help='an option of this measure')
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, then write and print what was found."""
+    """Measure, then write and print what was found, and what it rests on."""
     more = dict(word.partition('=')[::2] for word in options.set)
     task = Task(
-        options.data, options.out, options.peers, options.limit, options.jobs, options.seed, options.model,
-        options.backend, more,
+        options.data, options.out, options.peers, options.limit, tuple(options.only), options.jobs, options.seed,
+        options.model, options.backend, more,
     )  # fmt: skip
     task.out.mkdir(parents=True, exist_ok=True)
+    before = files(task.out)
     result = import_module(f'{HERE}.{MEASURES[options.what][0]}').evaluate(task)
+    said = answers(task.out, before, [path for path in (options.json, options.results) if path])
+    told = flat(options.what, task, result, commit()) | evidence(task, sys.argv[1:], said)
     if options.json:
-        write_json(options.json, flat(options.what, task, result, commit()))
-    write_page(task.out / 'page.html', options.what, task, result)
+        write_json(options.json, told)
+    for path in (task.out / RESULT, *([options.results] if options.results else [])):
+        write_json(path, told | {'answers': of_each(result, said, task.out), 'items': result.items})
+    write_page(task.out / PAGE, options.what, task, result)
     print('\n'.join(table(result)))

@@ -16,6 +16,7 @@ import numpy as np
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.detected import GROUPS, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.overlaps import corners
 from autonomy_nodes.evaluation.measures.precision import (
     Closeness,
@@ -53,6 +54,7 @@ def evaluate(task: Task) -> Result:
     result = Result(worst_by='vehicle.recall_2m')
     found = over(task, items, measured, result)
     _write(task, found)
+    result.answers = {name: short(json.dumps(seen.answers, sort_keys=True)) for name, seen in found}
     frames = [seen for _, seen in found]
     result.figures |= _figures(frames, task.seed)
     if 'tuned' in task.options:

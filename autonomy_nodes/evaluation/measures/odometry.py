@@ -14,6 +14,7 @@ import numpy as np
 
 from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.evaluation.measures.direct import links
+from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.paths import Link, Way, against_links, against_way, apart, write_tum
 from autonomy_nodes.evaluation.measures.sweeps import KISS, Sweep, kiss, kiss_version, ours, read_sweep
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
@@ -23,6 +24,7 @@ from autonomy_nodes.messages.formats.frames import Frame
 
 LONGEST_PAUSE_S = 1.0  # between sweeps of one leg
 OURS = 'ours'
+FIRST = 4  # rows of a way that a run over its beginning gives again
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ def evaluate(task: Task) -> Result:
     told = over(replace(task, limit=0), [(leg.name, leg) for leg in found], driven, result)
     for name, ran in told:
         _write(task.out, name, ran)
+        rows = (task.out / f'{name}.{OURS}.tum').read_text().splitlines()
+        for part, count in (('first', FIRST), ('all', len(rows))):
+            result.answers[f'{name}.{part}_{count}'] = short('\n'.join(rows[:count]))
         result.frames += _scored(name, ran)
         result.refused |= {f'{name} {frame}': why for frame, why in ran.refused.items()}
     for whose, head in ((OURS, ''), (KISS, f'peer.{KISS}.')):

@@ -53,17 +53,42 @@ def table(result: Result) -> list[str]:
     return lines + [f'refused {name}: {why}' for name, why in sorted(result.refused.items())]
 
 
+def slices(result: Result) -> list[list[str]]:
+    """Return rows of figures by part (range, class, who else measured): head first, the whole as part 'all'."""
+    parts: dict[str, dict[str, float]] = {}
+    for name, value in result.figures.items():
+        part, _, leaf = name.rpartition('.')
+        if not name.startswith('n_') and 'frame.' not in part:
+            parts.setdefault(part, {})[leaf] = value
+    shared = {leaf for leaf in {leaf for told in parts.values() for leaf in told}
+              if sum(leaf in told for told in parts.values()) > 1}  # fmt: skip
+    leaves = [leaf for leaf in dict.fromkeys(leaf for told in parts.values() for leaf in told) if leaf in shared]
+    rows = [[part or 'all', *(f'{told[leaf]:.4g}' if leaf in told else '' for leaf in leaves)]
+            for part, told in parts.items() if shared & set(told)]  # fmt: skip
+    return [['part', *leaves], *rows] if rows else []
+
+
+def _html(rows: list[list[str]]) -> str:
+    lines = [''.join(f'<td>{html.escape(word)}</td>' for word in row) for row in rows]
+    return '<table>' + ''.join(f'<tr>{line}</tr>' for line in lines) + '</table>'
+
+
 def write_page(path: Path, what: str, task: Task, result: Result) -> None:
-    """Write the figures and the worst frames as one self-contained HTML page."""
-    parts = [f'<h1>{html.escape(what)}</h1><pre>{html.escape(chr(10).join(table(result)))}</pre>']
+    """Write one self-contained HTML page: the worst frames, the figures by part, then all of them."""
+    parts = [f'<h1>{html.escape(what)}</h1>']
     if worst := result.worst(WORST):
         parts.append(f'<h2>The worst frames by {html.escape(result.worst_by)}</h2>')
     for frame in worst:
         told = ', '.join(f'{name} {value:.4g}' for name, value in frame.figures.items())
-        parts.append(f'<h3>{html.escape(frame.name)}</h3><p>{html.escape(told)}</p>')
+        parts.append(f'<h3>{html.escape(frame.name)}</h3>')
         if frame.picture is not None:
             picture = base64.b64encode(frame.picture()).decode()
             parts.append(f'<img alt="{html.escape(frame.name)}" src="data:image/png;base64,{picture}">')
+        parts.append(f'<p>{html.escape(told)}</p>')
+    if rows := slices(result):
+        parts.append(f'<h2>By part</h2><div>{_html(rows)}</div>')
+    parts.append(f'<h2>All figures</h2><pre>{html.escape(chr(10).join(table(result)))}</pre>')
     style = 'body{font:15px system-ui;margin:2em;max-width:70em}img{max-width:100%}pre{background:#f4f4f4;padding:1em}'
+    style += 'div{overflow-x:auto}td{padding:.2em .6em;border-bottom:1px solid #ddd}tr:first-child{font-weight:600}'
     head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(what)}</title><style>{style}</style>'
     path.write_text(head + '\n'.join(parts) + '\n')

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from autonomy_nodes.evaluation.measures.quiet import silenced
+
 NAME = 'pypatchworkpp'
 
 
@@ -30,14 +32,16 @@ class Patchwork:
         """Return (N,) whether each point of (N, 3), in base_link, is ground, and the CPU time that it took [s]."""
         settings = self._library.Parameters()
         settings.sensor_height = float(sensor_m[2])
-        peer = self._library.patchworkpp(settings)
+        with silenced():
+            peer = self._library.patchworkpp(settings)
         rows = (xyz - sensor_m).astype(np.float32)
         if intensity.any():  # without any it cannot tell reflections
             rows = np.column_stack([rows, intensity.astype(np.float32)])
-        start = time.process_time()
-        peer.estimateGround(rows)
-        found = np.asarray(peer.getGroundIndices())
-        spent_s = time.process_time() - start
+        with silenced():
+            start = time.process_time()
+            peer.estimateGround(rows)
+            found = np.asarray(peer.getGroundIndices())
+            spent_s = time.process_time() - start
         ground = np.zeros(len(xyz), bool)
         ground[found.astype(int)] = True
         return ground, spent_s

@@ -12,6 +12,7 @@ from autonomy_nodes.common.geometry import inverse, moved
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.evaluation.measures.paths import Way
+from autonomy_nodes.evaluation.measures.quiet import silenced
 from autonomy_nodes.evaluation.measures.task import timed
 from autonomy_nodes.localization.localizer import LocalizationConfig, Localizer
 from autonomy_nodes.messages.formats.frames import BASE, Frame
@@ -79,11 +80,13 @@ def kiss(sweeps: Iterable[Sweep]) -> tuple[Way, list[float]]:
     config.mapping.voxel_size, config.registration.max_num_threads = KISS_VOXEL_M, 1
     config.data.min_range, config.data.max_range = KISS_RANGE_M
     config.data.deskew = False
-    odometry = import_module('kiss_icp.kiss_icp').KissICP(config)
+    with silenced():
+        odometry = import_module('kiss_icp.kiss_icp').KissICP(config)
     stamps, poses, cpu_s = [], [], []
     for sweep in sweeps:
         xyz = sweep.cloud.xyz.astype(np.float64)
-        cpu_s.append(timed(partial(odometry.register_frame, xyz, np.zeros(0)))[1])
+        with silenced():
+            cpu_s.append(timed(partial(odometry.register_frame, xyz, np.zeros(0)))[1])
         stamps.append(sweep.cloud.stamp_ns)
         poses.append(sweep.base_from_lidar @ odometry.last_pose @ inverse(sweep.base_from_lidar))
     return Way(tuple(stamps), np.array(poses)), cpu_s

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -23,14 +22,15 @@ class Task:
     """What to measure, on what, how.
 
     data: a folder laid out as docs/evaluation.md tells. out: for the raw answers. peers: run those that are installed
-    beside ours. limit: frames (or scenes) at most, 0 for all. jobs: processes; they change no byte of the answers.
-    options: of one kind of measure alone, such as inject='2,0.1'.
+    beside ours. limit: frames (or scenes) at most, 0 for all. only: names of those that are wanted, all where empty.
+    jobs: processes; they change no byte of the answers. options: of one kind of measure alone, such as inject='2,0.1'.
     """
 
     data: Path
     out: Path
     peers: bool = False
     limit: int = 0
+    only: tuple[str, ...] = ()
     jobs: int = 1
     seed: int = 0
     model: str = 'none'
@@ -53,7 +53,9 @@ class Result:
 
     figures: {'f1': 0.97, 'peer.pypatchworkpp.f1': 0.966, 'range_0_20.f1': ..., 'n_frames': 9, 'cpu_s': ...}: flat;
     slices are the parts before the last dot. frames: for the page with the worst ones, told apart by `worst_by`, of
-    which `low_is_bad` says which end is the bad one. refused: {frame: why it could not be read}.
+    which `low_is_bad` says which end is the bad one. refused: {frame: why it could not be read}. items: what was
+    measured, by the names that `Task.only` takes. answers: {part: its hash} where a file of raw answers holds those of
+    several items, as `evidence.short` gives it.
     """
 
     figures: Figures = field(default_factory=dict)
@@ -62,6 +64,8 @@ class Result:
     low_is_bad: bool = True
     refused: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    items: list[str] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
 
     def worst(self, count: int) -> Sequence[Scored]:
         """Return the worst frames, the worst first."""
@@ -78,7 +82,10 @@ def over(
     An item that raises DataError is noted in `result.refused` and left out. Raises DataError where none is left.
     `work` must be a function of a module, and must not remember anything from item to item.
     """
-    chosen = list(islice(items, task.limit or None))
+    wanted = [item for item in items if not task.only or item[0] in task.only]
+    if missing := sorted({*task.only} - {name for name, _ in wanted}):
+        raise DataError(f'{task.data}: has no {", ".join(missing)}')
+    chosen = wanted[: task.limit or None]
     found: list[tuple[str, Value]] = []
     if task.jobs > 1:
         with ProcessPoolExecutor(task.jobs, mp_context=get_context('spawn')) as pool:
@@ -94,6 +101,7 @@ def over(
         reasons = '; '.join(f'{name}: {why}' for name, why in result.refused.items())
         raise DataError(f'{task.data}: nothing could be measured{": " + reasons if reasons else ""}')
     result.figures['n_refused'] = len(result.refused)
+    result.items = [name for name, _ in found]
     return found
 
 
