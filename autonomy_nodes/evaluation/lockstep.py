@@ -1,7 +1,7 @@
 """Replay in lockstep: messages pass through the stages one at a time, without rclpy and without a clock.
 
 Nothing waits and nothing is lost, so the same recording gives the same output, byte for byte. Time is that of
-the events: timers fire between them, in order.
+the events: timers fire between them, in order. Several processes may share the stages (evaluation/relay.py).
 """
 
 import heapq
@@ -38,49 +38,102 @@ class Sink(Protocol):
         """Take how a step went, with its duration."""
 
 
+class Effects:
+    """Hears what every call of a stage does, in order: enough to do the same without the stage. This one forgets it."""
+
+    def called(self, stage: str, number: int) -> None:
+        """A stage is called; what follows, up to the next call, it does. number: of its ways in, from 0."""
+
+    def sent(self, topic: Topic, data: bytes) -> None:
+        """It gave a message."""
+
+    def armed(self, number: int, due_ns: int) -> None:
+        """It set one of its timers, by the number of its way in."""
+
+    def told(self, status: Status) -> None:
+        """It told how a step went."""
+
+
+class Absent(Protocol):
+    """Stands in a lockstep for a stage that runs in another process, and does what that does there."""
+
+    name: str
+
+    def attend(self, player: 'Lockstep') -> None:
+        """Take its place in `player`."""
+
+    def start(self) -> None:
+        """Do what the stage did when it was activated."""
+
+
+class Alarm(Protocol):
+    """What goes off at `due_ns`."""
+
+    due_ns: int
+
+    def fire(self) -> None:
+        """Go off."""
+
+
 class Timer:
     """Fires each `period_ns` of the lockstep's time, or once; `rest` sets it back."""
 
     def __init__(self, owner: 'Seat', period_ns: int, call: Callable[[], None], once: bool = False) -> None:
         self.owner, self.player, self.period_ns, self.call, self.once = owner, owner.player, period_ns, call, once
-        self.due_ns = -1
+        self.due_ns, self.number = -1, owner.way_in('timer', '')
 
     def rest(self) -> None:
         """Fire a period from now, and not before."""
-        self.due_ns = self.player.now_ns + self.period_ns
-        self.player.arm(self)
+        self._arm(self.player.now_ns + self.period_ns)
 
     def fire(self) -> None:
         """Call, and wait for the next period; of a stage that is silenced nothing is called any more."""
         if self.owner.silent:
             return
+        self.player.effects.called(self.owner.stage_name, self.number)
         if self.once:
             self.due_ns = -1
         else:
-            self.due_ns += self.period_ns
-            self.player.arm(self)
+            self._arm(self.due_ns + self.period_ns)
         self.call()
+
+    def _arm(self, due_ns: int) -> None:
+        self.due_ns = due_ns
+        self.player.arm(self)
+        self.player.effects.armed(self.number, due_ns)
 
 
 class Lockstep:
-    """Plays events through `stages`, with the configuration of each by its name."""
+    """Plays events through `stages`, with the configuration of each by its name; `effects` hears what they do."""
 
-    def __init__(self, stages: Sequence[Stage], configs: Mapping[str, Any], sink: Sink) -> None:
-        self.sink, self.now_ns, self.finished = sink, 0, False
+    def __init__(
+        self,
+        stages: Sequence[Stage | Absent],
+        configs: Mapping[str, Any],
+        sink: Sink,
+        effects: Effects | None = None,
+    ) -> None:
+        self.sink, self.effects, self.now_ns, self.finished = sink, effects or Effects(), 0, False
         self.takes: dict[tuple[str, str], list[Callable[[bytes], None]]] = defaultdict(list)
         self._queue: deque[tuple[str, bytes]] = deque()
-        self._timers: list[tuple[int, int, Timer]] = []
+        self._timers: list[tuple[int, int, Alarm]] = []
         self._armed = 0
-        self.stages = stages
-        self.seats = {stage.name: Seat(self, stage.name) for stage in stages}
+        self.stages = [stage for stage in stages if isinstance(stage, Stage)]
+        self.seats = {stage.name: Seat(self, stage.name) for stage in self.stages}
+        self._starts: list[Callable[[], None]] = []
         for stage in stages:
-            stage.build(self.seats[stage.name], configs[stage.name])
+            if isinstance(stage, Stage):
+                stage.build(self.seats[stage.name], configs[stage.name])
+                self._starts.append(self.seats[stage.name].start)
+            else:
+                stage.attend(self)
+                self._starts.append(stage.start)
 
     def start(self, now_ns: int) -> None:
         """Activate all stages at this moment."""
         self.now_ns = now_ns
-        for seat in self.seats.values():
-            seat.start()
+        for start in self._starts:
+            start()
         self._drain()
 
     def play(self, events: Iterable[Event]) -> None:
@@ -107,7 +160,7 @@ class Lockstep:
         for stage in self.stages:
             stage.free()
 
-    def arm(self, timer: Timer) -> None:
+    def arm(self, timer: Alarm) -> None:
         """Enter a timer's next moment; of two at one moment the one entered first fires first."""
         self._armed += 1
         heapq.heappush(self._timers, (timer.due_ns, self._armed, timer))
@@ -115,7 +168,13 @@ class Lockstep:
     def send(self, topic: Topic, data: bytes) -> None:
         """Queue what a stage gives: it comes after all that is already there."""
         self.sink.message(topic, self.now_ns, data)
+        self.effects.sent(topic, data)
         self._queue.append((topic.name, data))
+
+    def told(self, status: Status) -> None:
+        """Note how a step went."""
+        self.sink.status(status)
+        self.effects.told(status)
 
     def _drain(self) -> None:
         while self._queue:
@@ -145,18 +204,23 @@ class Seat(Inputs):
 
     def __init__(self, player: Lockstep, name: str) -> None:
         self.player = player
+        self.ways_in: list[tuple[str, str]] = []  # (role, topic), ('timer', '') or ('start', ''), as they were made
         self.switches: dict[str, Callable[[bool], tuple[bool, str]]] = {}
         self.silent = False  # as if its process had ended
         self._starts: list[Callable[[], None]] = []
-        self._alarm = Timer(self, 0, self.settle, once=True)
         super().__init__(name)
+        self._start = self.way_in('start', '')
+        self._alarm = Timer(self, 0, self.settle, once=True)
+        self._pulse = Timer(self, round(HEARTBEAT_S * SECOND_NS), lambda: self.beat(self.player.now_ns))
 
     def listen(self, role: str, topic: Topic, take: Callable[[bytes], None]) -> None:
         """See `Inputs`."""
+        number = self.way_in(role, topic.name)
 
         def heard(data: bytes) -> None:
             if self.silent:
                 return
+            self.player.effects.called(self.stage_name, number)
             try:
                 take(data)
             except DataError as error:
@@ -209,11 +273,17 @@ class Seat(Inputs):
 
     def told(self, status: Status) -> None:
         """Keep the duration out of the message: it differs from run to run."""
-        self.player.sink.status(status)
+        self.player.told(status)
         super().told(replace(status, duration_ms=None))
+
+    def way_in(self, kind: str, topic: str) -> int:
+        """Return the number of a new way in."""
+        self.ways_in.append((kind, topic))
+        return len(self.ways_in) - 1
 
     def start(self) -> None:
         """Activate the stage."""
-        Timer(self, round(HEARTBEAT_S * SECOND_NS), lambda: self.beat(self.player.now_ns)).rest()
+        self.player.effects.called(self.stage_name, self._start)
+        self._pulse.rest()
         for start in self._starts:
             start()

@@ -1,19 +1,23 @@
 """A recording through the stack in lockstep: same stages, same settings, same wiring as on the vehicle."""
 
 import queue
+import socket
 import sys
-import threading
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.lockstep import Event, Lockstep, Sink
+from autonomy_nodes.evaluation.lockstep import Effects, Event, Lockstep, Sink
+from autonomy_nodes.evaluation.relay import Downstream, StandIn, Upstream, ahead, divided
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Recording
@@ -23,16 +27,15 @@ from autonomy_nodes.messages.topics import Topic
 from autonomy_nodes.nodes.memory import keep_memory
 from autonomy_nodes.nodes.processes import TABLE, make, vehicle_of, wanted
 
-Item = TypeVar('Item')
 FOREIGN = ('vehicle', 'people')  # who gives what is played; all else the stack gives anew
 HEAVY_EVERY = 10
 MAIN = 'top'  # the LiDAR that sets the pace where a recording has several
-RAW = {topics.LIDAR_RAW.type, topics.IMAGE_RAW.type, topics.IMAGE_COMPRESSED.type}
 SHOWN = (topics.TF_STATIC, topics.STEERING, topics.ARTICULATION, topics.TRUTH_LABELS)  # by reports
 PASSED_ON = {topic.name for topic in SHOWN}
 DIGEST = 'outputs.sha256'  # of every message, kept or not
+SPAWNING = get_context('spawn')  # a fork would copy the locks of threads
 SWITCH_S = 0.0005  # after which a thread gives way: with Python's 5 ms the stages wait for the writer
-AHEAD = 64  # messages read ahead, or waiting to be written
+WAITING = 64  # messages that wait to be written
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,19 @@ class Setup:
 def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | None = None) -> Path:
     """Play a bag; leave outputs.mcap, its digest, log.jsonl, timing.jsonl and run.json under `out` and return it.
 
-    The same bag and settings give the same bytes of outputs.mcap and log.jsonl, whatever `jobs`: with two or more,
-    reading and writing have threads of their own. Raises DataError where the bag holds nothing that the stack reads.
+    The same bag and settings give the same bytes of outputs.mcap and log.jsonl, whatever `jobs`: that many processes
+    share the stages, and reading and writing have threads of their own. Raises DataError where the bag holds nothing
+    that the stack reads.
     """
     recording = Recording(bag, remap)
-    played = [name for name in recording.types if (topic := topics.find(name)) and topic.given_by in FOREIGN]
-    if not played:
+    if not _played(recording):
         raise DataError(f'{bag}: holds no topic that the stack reads; it has {", ".join(sorted(recording.types))}')
     setup = replace(setup, more={**sensors_of(bag, remap), 'safety.engaged_at_start': True, **setup.more})
     start_s = time.perf_counter()
-    with OutputSink(out, jobs) as sink:
-        player = lockstep(setup, sink)
-        events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in recording.messages(topics=played))
-        frames = _play(player, ahead(events) if jobs > 1 else events)
+    *earlier, last = divided(setup.nodes(), jobs)
+    with OutputSink(out, jobs) as sink, before(earlier, bag, setup, remap) as upstream:
+        player = lockstep(setup, sink, last, upstream)
+        frames = _play(player, upstream.events() if upstream else events_of(bag, remap, jobs))
     body = vehicle_of('planning', setup.files, setup.more)
     write_run(
         out,
@@ -84,12 +87,95 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
     return out
 
 
-def lockstep(setup: Setup, sink: Sink) -> Lockstep:
-    """Return a lockstep of the nodes and settings of `setup`."""
+def lockstep(
+    setup: Setup,
+    sink: Sink,
+    share: Sequence[str] = (),
+    upstream: Upstream | None = None,
+    effects: Effects | None = None,
+) -> Lockstep:
+    """Return a lockstep of the nodes and settings of `setup`.
+
+    share: the nodes that run in this process, by default all. upstream: tells what the nodes before them did.
+    """
     keep_memory()
-    stages = [make(name) for name in setup.nodes()]
-    configs = check_settings(setup.files, {stage.name: stage.config_type for stage in stages}, TABLE, setup.more)
-    return Lockstep(stages, configs, sink)
+    stages = {name: make(name) for name in setup.nodes() if name in (share or setup.nodes())}
+    types = {name: stage.config_type for name, stage in stages.items()}
+    configs = check_settings(setup.files, types, TABLE, setup.more)
+    if upstream is None:
+        return Lockstep([*stages.values()], configs, sink, effects)
+    known = [name for name in setup.nodes() if name in stages or name in upstream.ways]
+    return Lockstep(
+        [stages[name] if name in stages else StandIn(name, upstream) for name in known], configs, sink, effects
+    )
+
+
+@contextmanager
+def before(shares: Sequence[Sequence[str]], bag: Path, setup: Setup, remap: Remap | None) -> Iterator[Upstream | None]:
+    """Run shares of the stages in processes of their own, in line; yield what tells of them, None without any."""
+    started, line = [], None
+    for share in shares:
+        out, following = socket.socketpair()
+        started.append(SPAWNING.Process(target=_run_share, args=(bag, setup, remap, share, line, out), daemon=True))
+        started[-1].start()
+        for done in (line, out):
+            if done is not None:
+                done.close()
+        line = following
+    try:
+        yield None if line is None else Upstream(line)
+    finally:
+        if line is not None:
+            line.shutdown(socket.SHUT_RDWR)  # ends whoever still sends
+            line.close()
+        for process in started:
+            process.join()
+
+
+def _run_share(
+    bag: Path,
+    setup: Setup,
+    remap: Remap | None,
+    share: Sequence[str],
+    line: socket.socket | None,
+    out: socket.socket,
+) -> None:
+    """Run some of the stages; tell the next process what they do, or why they cannot."""
+    sys.setswitchinterval(SWITCH_S)
+    downstream = Downstream(out)
+    try:
+        try:
+            upstream = None if line is None else Upstream(line)
+            player = lockstep(setup, Nowhere(), share, upstream, downstream)
+            downstream.introduce(player, upstream)
+            _play(player, downstream.passing(upstream.events() if upstream else events_of(bag, remap, jobs=2)))
+            downstream.flush()
+        except OSError:
+            raise
+        except Exception as error:
+            if not isinstance(error, ValueError):  # settings and data that say what is wrong
+                traceback.print_exc()
+            downstream.failed(error)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the next one has ended, and has told why
+
+
+def events_of(bag: Path, remap: Remap | None, jobs: int) -> Iterator[Event]:
+    """Yield what the stack reads of a recording, in order; with two jobs or more read ahead by a thread."""
+    recording = Recording(bag, remap)
+    messages = recording.messages(topics=_played(recording))
+    events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in messages)
+    return ahead(events) if jobs > 1 else events
+
+
+class Nowhere:
+    """A sink for a process whose outputs another one keeps."""
+
+    def message(self, topic: Topic, now_ns: int, data: bytes) -> None:
+        """See `Sink`."""
+
+    def status(self, status: Status) -> None:
+        """See `Sink`."""
 
 
 class OutputSink:
@@ -106,13 +192,13 @@ class OutputSink:
 
     def message(self, topic: Topic, now_ns: int, data: bytes) -> None:
         """See `Sink`. Raw sweeps and pictures, which only a simulator gives, are not kept."""
-        if topic.given_by == 'vehicle' and topic.type in RAW:
+        if topic.raw:
             return
         if self._writer is None:
             self._keeper.take(topic, now_ns, data)
             return
         self._written.put(self._writer.submit(self._keeper.take, topic, now_ns, data))
-        while self._written.qsize() > AHEAD:
+        while self._written.qsize() > WAITING:
             self._written.get().result()  # raises what the writer raised
 
     def status(self, status: Status) -> None:
@@ -132,25 +218,6 @@ class OutputSink:
         self._log.close()
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the same items, read ahead by a thread."""
-    passed: queue.Queue[tuple[str, Any]] = queue.Queue(AHEAD)
-
-    def read() -> None:
-        try:
-            for item in items:
-                passed.put(('item', item))
-            passed.put(('end', None))
-        except Exception as error:  # handed to the reader, where it belongs
-            passed.put(('error', error))
-
-    threading.Thread(target=read, daemon=True).start()
-    while (kind_value := passed.get())[0] != 'end':
-        if kind_value[0] == 'error':
-            raise kind_value[1]
-        yield kind_value[1]
-
-
 def _play(player: Lockstep, events: Iterable[Event]) -> int:
     """Play all events, and half a second more, in which what waits settles; return how many main sweeps there were."""
     frames, started = 0, False
@@ -163,11 +230,15 @@ def _play(player: Lockstep, events: Iterable[Event]) -> int:
             if topic is not None and topic.name in PASSED_ON:
                 player.sink.message(topic, event.stamp_ns, event.data)
             player.play([event])
-            frames += topic is not None and topic.type == topics.LIDAR_RAW.type and topic.given_by == 'vehicle'
+            frames += topic is not None and topic.raw and topic.type == topics.LIDAR_RAW.type
         player.run_to(player.now_ns + 500_000_000)
     finally:
         player.close()
     return frames
+
+
+def _played(recording: Recording) -> list[str]:
+    return [name for name in recording.types if (topic := topics.find(name)) and topic.given_by in FOREIGN]
 
 
 def _own(name: str) -> str:

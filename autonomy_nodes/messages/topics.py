@@ -28,6 +28,16 @@ class Topic:
     since: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()  # columns of a table: name:type as in numpy
 
+    @property
+    def raw(self) -> bool:
+        """Whether it is a sweep or a picture as a sensor gives it: too heavy to be kept or told twice."""
+        return self.given_by == 'vehicle' and self.type in RAW_TYPES
+
+    @property
+    def readers(self) -> set[str]:
+        """All nodes that read it."""
+        return {*self.triggers, *self.joined, *self.prev, *self.each, *self.since}
+
     def named(self, name: str) -> 'Topic':
         """Return the topic of one sensor."""
         return replace(self, name=self.name.format(name=name))
@@ -290,6 +300,7 @@ TRUTH_EGO = Topic(
 CLOCK = Topic('/clock', 'rosgraph_msgs/msg/Clock', '', 'stream', 50.0, 'sim', 'time of the simulation or of a replay')
 
 TABLE = tuple(topic for topic in list(globals().values()) if isinstance(topic, Topic))
+RAW_TYPES = {LIDAR_RAW.type, IMAGE_RAW.type, IMAGE_COMPRESSED.type}
 
 
 def find(name: str) -> Topic | None:
