@@ -28,6 +28,7 @@ _OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing off the road counts les
 
 _HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
 _NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
+_PART_M, _CAR_LENGTH_M, _CAR_HEIGHT_M = 0.8, 5.6, 2.3  # what is so long, and no longer and taller, may be seen of a car
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,11 @@ def _apart(clusters: Objects) -> Objects:
     """Return the objects without what by its size is no road user and surely stands, of which the terrain tells.
 
     Plants, poles and bits of walls are most of what stands around a road; as soon as one moves it is an object again.
+    What may be a part of a car stays: of one that stands behind another, no more than a part is seen.
     """
     unknown = clusters.class_probabilities[:, Label.UNKNOWN] > _NO_ROAD_USER
+    longest = clusters.dimensions_m[:, :2].max(axis=1, initial=0.0)
+    unknown &= ~((longest > _PART_M) & (longest < _CAR_LENGTH_M) & (clusters.dimensions_m[:, 2] < _CAR_HEIGHT_M))
     told = np.isfinite(clusters.velocities_mps).all(axis=1)  # only of what stands where something stood before
     spread = np.sqrt(clusters.velocity_covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
     ground = unknown & told & (spread < _SURELY_STANDING_MPS)

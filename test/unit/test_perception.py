@@ -7,6 +7,7 @@ import pytest
 from perception_scenes import SENSOR_M, STEP_NS, Box, ego, scan
 
 from autonomy_nodes.common.grid import PRIOR_LAYERS, Grid
+from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.common.vehicle import Mount, Vehicle
 from autonomy_nodes.messages import topics
@@ -64,15 +65,25 @@ def test_what_stands_is_known_to_stand_after_a_second_while_what_drives_is_not()
 
 
 def test_what_is_no_road_user_is_left_to_the_terrain_once_it_stands_and_is_an_object_again_when_it_moves():
-    perceiver, block = Perceiver(PerceptionConfig()), Box(12.0, 4.0, length=1.0, width=1.0, high=0.6)
+    perceiver, block = Perceiver(PerceptionConfig()), Box(12.0, 4.0, length=0.5, width=0.5, high=0.6)
     car, counts, last = Box(14.0, -5.0, heading=0.9), [], 15
     for step in range(last):
         found = perceived((block, car), perceiver, step)
         counts.append((len(found.objects), len(found.clusters)))
     assert counts[0] == (2, 2) and counts[-1] == (1, 2)  # the channel itself goes on telling it
-    assert found.terrain.at('traversability', np.array([[11.6, 4.0]]))[0] <= 0.0
+    assert found.terrain.at('traversability', np.array([[11.8, 4.0]]))[0] <= 0.0
     moved = perceived((replace(block, x=9.5), car), perceiver, last)
     assert len(moved.objects) == 2
+
+
+def test_a_car_of_which_another_leaves_but_a_part_to_be_seen_stays_an_object_though_it_stands():
+    perceiver, van = Perceiver(PerceptionConfig()), Box(14.0, 0.0, length=5.0, width=2.0, high=2.2)
+    for step in range(15):
+        found = perceived((van, Box(32.0, 3.0, high=0.9)), perceiver, step)
+    behind = found.objects.positions_m[:, 0] > 20.0
+    assert behind.sum() == 1
+    assert found.objects.labels[behind][0] == Label.UNKNOWN
+    assert (found.objects.velocities_mps[behind] == 0.0).all()
 
 
 def test_off_the_road_a_small_thing_counts_a_little_less_and_a_car_as_much():
