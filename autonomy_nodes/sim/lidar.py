@@ -76,6 +76,18 @@ def beams_of(settings: LidarSettings) -> Beams:
     return Beams(directions.astype(np.float32), rings, columns, columns / settings.columns)
 
 
+@dataclass(frozen=True, eq=False)
+class Met:
+    """What the points of a sweep lie on, in their order: the truth that labels are made of.
+
+    semantics: (N,) `Semantic`. materials: (N,) `Material`. bodies: (N,) number of the mover, raycast.NOBODY for none.
+    """
+
+    semantics: np.ndarray
+    materials: np.ndarray
+    bodies: np.ndarray
+
+
 def sweep(
     stamp_ns: int,
     frame: str,
@@ -84,8 +96,11 @@ def sweep(
     aims: np.ndarray,
     settings: LidarSettings,
     seed: tuple[int, ...],
-) -> PointCloud:
-    """Return the points that a sweep would report, in the sensor's frame. aims: (N, 3) the rays in map, as cast."""
+) -> tuple[PointCloud, Met]:
+    """Return the points that a sweep would report, in the sensor's frame, and what they lie on.
+
+    aims: (N, 3) the rays in map, as cast.
+    """
     rng = np.random.default_rng(seed)
     count = len(hits.ranges_m)
     noise = rng.standard_normal(count, np.float32)
@@ -103,4 +118,6 @@ def sweep(
     if settings.rolling:
         offset = np.round(beams.phases[kept] * 1e9 / settings.rate_hz).astype(np.int64)
     xyz = beams.directions[kept] * ranges[kept, None]
-    return PointCloud(stamp_ns, frame, xyz.astype(np.float32), intensity.astype(np.float32), beams.rings[kept], offset)
+    met = Met(hits.semantics[kept], hits.materials[kept], hits.bodies[kept])
+    intensity = intensity.astype(np.float32)
+    return PointCloud(stamp_ns, frame, xyz.astype(np.float32), intensity, beams.rings[kept], offset), met

@@ -44,6 +44,10 @@ class Lidar:
 
     def sweep(self, moments: Sequence[Moment]) -> PointCloud:
         """Return the sweep over these moments, or of the last one where all points are taken at once."""
+        return self.labelled(moments)[0]
+
+    def labelled(self, moments: Sequence[Moment]) -> tuple[PointCloud, lidar.Met]:
+        """Return the same, and what its points lie on."""
         self._count += 1
         rolling = self._settings.rolling and len(moments) > 1
         first, middle = (moments[0], moments[len(moments) // 2]) if rolling else (moments[-1], moments[-1])

@@ -20,7 +20,7 @@ from autonomy_nodes.sim.camera import CameraSettings, View
 from autonomy_nodes.sim.dynamics import Dynamics, DynamicsSettings
 from autonomy_nodes.sim.inertial import Gnss, GnssSettings, Inertial, InertialSettings, Wheels, WheelSettings
 from autonomy_nodes.sim.judge import Judge, Verdict, rectangle
-from autonomy_nodes.sim.lidar import LidarSettings
+from autonomy_nodes.sim.lidar import LidarSettings, Met
 from autonomy_nodes.sim.raycast import Rays
 from autonomy_nodes.sim.rig import Camera, Lidar, Moment
 from autonomy_nodes.sim.rightofway import Seen
@@ -65,7 +65,7 @@ class SimulationSettings:
 class Reading:
     """What the sensors tell at the end of one step; empty or None where nothing is due.
 
-    clouds, views: by name of the sensor. truth, ego: in map.
+    clouds, views, met: by name of the sensor; met: what the points of the cloud lie on. truth, ego: in map.
     """
 
     stamp_ns: int
@@ -76,6 +76,7 @@ class Reading:
     gnss: Pose | None
     truth: Objects | None
     ego: EgoState | None
+    met: dict[str, Met] = field(default_factory=dict)
 
 
 class Simulation:
@@ -162,9 +163,9 @@ class Simulation:
         if self._due(settings.gnss.rate_hz):
             gnss = self._gnss.sample(now, self.time_s, self.motion)
         sweep, shot = period(settings.lidar.rate_hz), period(settings.camera.rate_hz)
-        clouds, views = {}, {}
+        swept, views = {}, {}
         if self._due(settings.lidar.rate_hz):
-            clouds = {name: lidar.sweep(self._moments[-sweep - 1 :]) for name, lidar in self._lidars.items()}
+            swept = {name: lidar.labelled(self._moments[-sweep - 1 :]) for name, lidar in self._lidars.items()}
         if self._steps % shot == 0:
             views = {
                 name: camera.shoot(self._moments[-1], self.world.weather) for name, camera in self._cameras.items()
@@ -172,13 +173,14 @@ class Simulation:
         told = self._due(settings.truth_rate_hz)
         return Reading(
             now,
-            clouds,
+            {name: cloud for name, (cloud, _) in swept.items()},
             views,
             imu,
             self._wheels.sample(now, self.motion) if self._due(settings.wheels.rate_hz) else None,
             gnss,
             truth_of(now, self.traffic, self._cast) if told else None,
             self.motion.ego(now) if told else None,
+            {name: met for name, (_, met) in swept.items()},
         )
 
     def _period(self, rate_hz: float) -> int:
