@@ -8,10 +8,17 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import moved
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.rasters import Raster, argoverse_raster, gndnet_raster, has_gndnet_raster
+from autonomy_nodes.evaluation.measures.rasters import (
+    Raster,
+    argoverse_raster,
+    gndnet_raster,
+    has_gndnet_raster,
+    simulated_raster,
+)
 from autonomy_nodes.messages.formats.catalogue import drives
 from autonomy_nodes.messages.formats.frames import BASE, Frame
 from autonomy_nodes.messages.formats.semantickitti import LEARN, RAW
+from autonomy_nodes.messages.formats.simulated import SEQUENCES
 
 GROUND_IDS = {RAW: (40, 44, 48, 49, 60, 72), LEARN: (9, 10, 11, 12, 17)}  # road to other ground, marking, terrain
 IGNORED_IDS = {RAW: (0, 1), LEARN: (0,)}
@@ -79,7 +86,11 @@ class Source:
         beside = self.folder / f'{self.frame.name}.npz'
         if has_gndnet_raster(beside):
             return gndnet_raster(beside)
-        if self.frame.placed is None or self.frame.labels is not None:
+        if self.frame.placed is None:
+            return None
+        if self.folder.parent.name == SEQUENCES:
+            return simulated_raster(self.folder, self.frame.map_from(BASE))
+        if self.frame.labels is not None:
             return None
         return argoverse_raster(self.folder, self.frame.map_from(BASE))
 
@@ -109,8 +120,9 @@ def sources(folder: Path, raster: bool = False) -> list[tuple[str, tuple[str, So
 def _all(folder: Path) -> Iterator[tuple[str, Source]]:
     found = drives(folder)
     for drive in found:
-        below = folder / drive.name
+        places = (folder / drive.name, folder / SEQUENCES / drive.name)
+        place = next((place for place in places if place.is_dir()), folder)
         for frame in drive:
             if 'top' in frame.clouds:
                 name = f'{drive.name}_{frame.name}' if len(found) > 1 else frame.name
-                yield name, Source(frame, below if below.is_dir() else folder)
+                yield name, Source(frame, place)

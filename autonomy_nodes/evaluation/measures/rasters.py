@@ -14,9 +14,12 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.formats.files import read_json, read_npz
+from autonomy_nodes.messages.formats.simulated import GROUND, read_ground
 
 GNDNET, GNDNET_CORNER_M, GNDNET_CELL_M = 'ground_z_xy', -50.0, 1.0
-ARGOVERSE_CELL_M = 0.4  # in which heights on its raster are compared
+COMPARED_CELL_M = 0.4  # in which heights on finer rasters are compared
+
+Heights = Callable[[np.ndarray], np.ndarray]  # (N,) heights at (N, 2) places
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +77,36 @@ def argoverse_raster(log: Path, city_from_base: np.ndarray) -> Raster | None:
         shift, scale = np.array(similarity['t'], float).reshape(2), float(similarity['s'])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f'{how}: is no similarity with R, t, s ({error}); fetch it again') from error
-    base_from_city = inverse(city_from_base)
 
     def at(xy: np.ndarray) -> np.ndarray:
-        found = np.zeros(len(xy))  # the raster knows city x y: where base_link is tilted, the place shifts a little
-        for _ in range(3):
-            city = np.column_stack([xy, found]) @ city_from_base[:3, :3].T + city_from_base[:3, 3]
-            u, v = (scale * (city[:, :2] @ turn.T + shift)).T
-            city[:, 2] = _looked_up(heights, np.floor(np.column_stack([v, u])).astype(int))
-            height = city @ base_from_city[2, :3] + base_from_city[2, 3]
-            found = np.nan_to_num(height)
-        return np.where(np.isfinite(city[:, 2]), height, np.nan)
+        u, v = (scale * (xy @ turn.T + shift)).T
+        return _looked_up(heights, np.floor(np.column_stack([v, u])).astype(int))
 
-    return Raster(at, ARGOVERSE_CELL_M, -40.0)
+    return Raster(in_base(at, city_from_base), COMPARED_CELL_M, -40.0)
+
+
+def simulated_raster(sequence: Path, map_from_base: np.ndarray) -> Raster | None:
+    """Return the true ground of a simulated drive about the vehicle, None where that is not told."""
+    path = sequence / GROUND
+    if not path.is_file():
+        return None
+    return Raster(in_base(read_ground(path).height, map_from_base), COMPARED_CELL_M, -40.0)
+
+
+def in_base(height: Heights, map_from_base: np.ndarray) -> Heights:
+    """Return what gives heights in base_link of what gives (N,) heights in map at (N, 2) places there."""
+    base_from_map = inverse(map_from_base)
+
+    def at(xy: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(xy))  # map knows its own x y: where base_link is tilted, the place shifts a little
+        for _ in range(3):
+            there = np.column_stack([xy, found]) @ map_from_base[:3, :3].T + map_from_base[:3, 3]
+            there[:, 2] = height(there[:, :2])
+            local = there @ base_from_map[2, :3] + base_from_map[2, 3]
+            found = np.nan_to_num(local)
+        return np.where(np.isfinite(there[:, 2]), local, np.nan)
+
+    return at
 
 
 def _argoverse_files(log: Path) -> tuple[Path, Path] | None:

@@ -38,6 +38,7 @@ FORMATS = {
         Format('waymo-kitti', 'waymo_kitti', "MMDetection3D's export: velodyne/, image_0..4/, calib/, label_all/"),
         Format('rellis3d', 'rellis', 'sequences with os1_cloud_node_kitti_bin/, pylon_camera_node/'),
         Format('orfd', 'orfd', 'image_data/, lidar_data/, dense_depth/, calib/; or flat'),
+        Format('simulated', 'simulated', 'autonomy data holdout: manifest.json, sequences/NN/ with frames.json'),
         Format('semantickitti', 'semantickitti', 'sequences/NN/ with velodyne/, labels/, poses.txt; or flat .npz'),
         Format('kitti', 'kitti', 'raw drives, tracking, odometry, object: velodyne/, image_02/, label_02/, calib'),
         Format('packets', 'packets', 'recordings of raw packets: PandarScan (Pandar64), VelodyneScan (VLP-16)'),

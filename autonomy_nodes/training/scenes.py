@@ -1,0 +1,152 @@
+"""Drives in worlds of a seed, with all that is true of them: who is where, what every point lies on.
+
+All points of a sweep are taken at its stamp, as in data sets whose motion was taken out: points, labels, boxes and pose
+are of one moment.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from autonomy_nodes.common.geometry import inverse
+from autonomy_nodes.common.kinematics import tracking_curvature
+from autonomy_nodes.common.objects import Label, Objects
+from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.types import SECOND_NS, Command
+from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.nodes.launcher import vehicle_file
+from autonomy_nodes.nodes.processes import vehicle_of
+from autonomy_nodes.sim.lidar import LidarSettings, Met
+from autonomy_nodes.sim.scenes import FAMILIES, made
+from autonomy_nodes.sim.simulation import Simulation, SimulationSettings
+from autonomy_nodes.sim.traffic import Path, Traffic
+from autonomy_nodes.sim.world import World
+
+RIGS = {  # name: vehicle, beams, columns of the LiDAR
+    'car_64': ('car', '64', 1800),
+    'truck_32': ('truck', '32', 1800),
+    'offroad_32': ('offroad', '32', 1800),
+    'car_16': ('car', '16', 1800),
+    'offroad_64': ('offroad', '64', 1024),
+}
+LIDAR = 'top'
+FIRST_SEED = 1_000_000  # worlds from here on are held out: nothing is trained or tuned on them
+SPEED_MPS, HASTE_MPS2 = 9.0, 1.5
+FREE_M, LANE_HALF_M, HEADWAY_S = 9.0, 1.8, 1.8
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One drive to be recorded: a world by family and seed, a rig, how many sweeps."""
+
+    name: str
+    family: str
+    world_seed: int
+    rig: str
+    sweeps: int
+
+    def vehicle(self) -> Vehicle:
+        """Return the vehicle, of which the trailer stays at home: labels know no trailer of ours."""
+        vehicle = vehicle_of('sim', [vehicle_file(RIGS[self.rig][0])])
+        return replace(vehicle, trailer=replace(vehicle.trailer, present=False))
+
+    def settings(self) -> SimulationSettings:
+        """Return what is on board."""
+        _, beams, columns = RIGS[self.rig]
+        lidar = LidarSettings(beams=beams, columns=columns, rolling=False)
+        return SimulationSettings(
+            lidars=(LIDAR,), cameras=(), imu_mount='', lidar=lidar, start_standing=False, duration_s=600.0
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """One sweep and its truth. objects: everybody, in map. map_from_base: (4, 4)."""
+
+    cloud: PointCloud
+    met: Met
+    objects: Objects
+    map_from_base: np.ndarray
+
+
+def scenes_of(seed: int, count: int, sweeps: int) -> list[Scene]:
+    """Return the scenes of a seed: families in turn, with each of them the rigs in turn. More of them change none."""
+    families, rigs = list(FAMILIES), list(RIGS)
+    scenes = []
+    for number in range(count):
+        drawn = int(np.random.default_rng([seed, number]).integers(1 << 31))
+        family = families[number % len(families)]
+        rig = rigs[(number + number // len(families)) % len(rigs)]
+        scenes.append(Scene(f'{number:02d}', family, FIRST_SEED + drawn, rig, sweeps))
+    return scenes
+
+
+def world_of(scene: Scene) -> World:
+    """Return the world of a scene; the drive begins at a drawn place of its route where nobody stands."""
+    world = made(scene.family, scene.world_seed)
+    others = np.array([(stand.x_m, stand.y_m) for stand in Traffic(world).stands.values()]).reshape(-1, 2)
+    route = Path(world.route)
+    places = np.random.default_rng([scene.world_seed, 40]).uniform(0.0, 0.7 * route.length_m, 50)
+    for s in [*places.tolist(), 0.0]:
+        x, y, heading = route.at(s)
+        if not len(others) or np.hypot(*(others - (x, y)).T).min() > FREE_M:
+            break
+    return replace(world, task=replace(world.task, start=(x, y, heading), start_speed_mps=5.0))
+
+
+def driven(scene: Scene, world: World) -> Iterator[Moment]:
+    """Drive along the route as traffic allows, a sweep after the other; ends early at the goal or where it fails."""
+    vehicle = scene.vehicle()
+    simulation = Simulation(world, vehicle, scene.settings())
+    route, step_ns, count = Path(world.route), SECOND_NS // 50, 0
+    while simulation.running and count < scene.sweeps:
+        simulation.command = _command(simulation, route)
+        for reading in simulation.advance(simulation.now_ns + step_ns):
+            if LIDAR in reading.clouds and reading.truth is not None:
+                pose = simulation.motion.map_from_base.copy()
+                yield Moment(reading.clouds[LIDAR], reading.met[LIDAR], reading.truth, pose)
+                count += 1
+
+
+def _command(simulation: Simulation, route: Path) -> Command:
+    """Return wheels that lead along the route, and a speed that leaves room to whoever is on it."""
+    motion, limits, wheelbase_m = simulation.motion, simulation.vehicle.limits, simulation.vehicle.wheelbase_m
+    away = np.hypot(*(route.points - motion.xy_m).T)
+    nearest = int(np.argmin(away))
+    step_m = route.length_m / max(len(route.points) - 1, 1)
+    x, y, heading = route.at(nearest * step_m)
+    left = np.array([-math.sin(heading), math.cos(heading)])
+    error = math.remainder(motion.heading_rad - heading, 2.0 * math.pi)
+    ahead = route.at((nearest + 3) * step_m)[2]
+    bend = math.remainder(ahead - heading, 2.0 * math.pi) / (3.0 * step_m)
+    length_m = max(0.8 * motion.speed_mps, 2.5)
+    curvature = float(tracking_curvature(bend, float((motion.xy_m - (x, y)) @ left), error, length_m))
+    wheel = math.atan(wheelbase_m * curvature)
+    room_m = _room_m(simulation, route.points[nearest : nearest + 45])
+    bent = float(route.bend_speeds[nearest : nearest + 15].min())
+    speed = min(SPEED_MPS, limits.speed_mps, bent, max(room_m - 3.0, 0.0) / HEADWAY_S)
+    wanted = 1.5 * (speed - motion.speed_mps)
+    wanted = float(np.clip(wanted, -limits.hardest_braking_mps2, HASTE_MPS2))
+    most = limits.wheel_angle_rad
+    return Command(simulation.now_ns, speed, wanted, min(max(wheel, -most), most))
+
+
+def _room_m(simulation: Simulation, ahead: np.ndarray) -> float:
+    """Return how far ahead of the bumper the first one stands on the route; 45 m where nobody does."""
+    room = 45.0
+    for actor in simulation.world.actors:
+        if simulation.traffic.present(actor.id) and len(ahead):
+            seen = simulation.traffic.seen(actor)
+            off = np.hypot(ahead[:, 0] - seen.x_m, ahead[:, 1] - seen.y_m)
+            place = int(np.argmin(off))
+            if off[place] < LANE_HALF_M + seen.width_m / 2.0:
+                room = min(room, place - simulation.vehicle.front_m - seen.length_m / 2.0)
+    return room
+
+
+def near(objects: Objects, map_from_base: np.ndarray, reach_m: float) -> np.ndarray:
+    """Return (N,) which objects of the map are within reach of base_link, and are told a class."""
+    local = objects.positions_m @ inverse(map_from_base)[:3, :3].T + inverse(map_from_base)[:3, 3]
+    return (np.hypot(local[:, 0], local[:, 1]) < reach_m) & (objects.labels != Label.UNKNOWN)
