@@ -41,8 +41,10 @@ def write_holdout(
         written.append(drive)
         tell(f'{place} of {count}: {scene.family}, {scene.rig}, {drive["sweeps"]} sweeps, {drive["way_m"]:.0f} m')
     files = sorted(path for path in (folder / SEQUENCES).rglob('*') if path.is_file())
+    command = f'autonomy data holdout --seed {seed} --scenes {count} --sweeps {sweeps} DIR'
     manifest = {
-        'layout': LAYOUT, 'seed': seed, 'commit': commit, 'versions': _versions(), 'scenes': written,
+        'command': command, 'layout': LAYOUT, 'seed': seed, 'commit': commit, 'versions': _versions(),
+        'scenes': written,
         'files': {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     }  # fmt: skip
     _write_json(folder / MANIFEST, manifest)

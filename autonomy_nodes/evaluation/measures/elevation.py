@@ -86,15 +86,21 @@ def measured(item: tuple[str, Source], out: Path, peers: bool) -> Mapping[str, F
 
 
 def mapped(sweep: Sweep) -> tuple[Grid, float]:
+    """Return the terrain with a height in every cell, see `perceived`, and its CPU time [s]."""
+    terrain, spent_s = perceived(sweep)
+    return _whole(terrain), spent_s
+
+
+def perceived(sweep: Sweep) -> tuple[Grid, float]:
     """Return the terrain that perception makes of this sweep alone, in base_link, and its CPU time [s]."""
     perceiver, spent = None, []
     cloud = PointCloud(0, 'base_link', sweep.xyz, np.zeros(len(sweep.xyz), np.float32))
     for _ in range(ROUNDS):  # the first one is compiled
         perceiver = Perceiver(PerceptionConfig())
         seen = replace(perceiver.segment(cloud, sweep.sensor_m), sensor_m=sweep.sensor_m)
-        perceived, spent_s = timed(partial(perceiver.perceive, seen, _standing()))
+        found, spent_s = timed(partial(perceiver.perceive, seen, _standing()))
         spent.append(spent_s)
-    return _whole(perceived.terrain), min(spent)
+    return found.terrain, min(spent)
 
 
 def _whole(terrain: Grid) -> Grid:

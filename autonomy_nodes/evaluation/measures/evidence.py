@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.evaluation.measures.task import Result, Task
+from autonomy_nodes.messages.formats.files import read_json
+from autonomy_nodes.messages.formats.simulated import MANIFEST, fits
 
 PAGE, RESULT, TIMING = 'page.html', 'result.json', 'timing.'
 DATA_VARIABLE, THREADS_VARIABLE = 'AUTONOMY_DATA', 'OMP_NUM_THREADS'
@@ -97,7 +99,8 @@ def evidence(task: Task, words: Sequence[str], said: Sequence[Path]) -> dict[str
     """Return the command, and hashes of the data folder and of the raw answers, under flat names."""
     data = list(files(task.data))
     root = task.data.parent if task.data.is_file() else task.data
-    return {
+    made = {'data_made_by': read_json(task.data / MANIFEST)['command']} if fits(task.data) else {}
+    return made | {
         'command': command(words), 'data_sha256': combined(data, root), 'n_data_files': len(data),
         'answers_sha256': combined(said, task.out), 'n_answer_files': len(said),
     }  # fmt: skip

@@ -16,6 +16,7 @@ def silenced() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.stdout.flush()
         ctypes.CDLL(None).fflush(None)  # what C still holds back would else be printed later
         os.dup2(kept, 1)
         os.close(kept)

@@ -72,7 +72,10 @@ def drives(folder: Path) -> list[Drive]:
 
 def _frames(place: Path) -> list[Frame]:
     rows, rig = read_json(place / FRAMES), read_json(place / RIG)
-    sweeps, labels = numbered(place / 'velodyne', '.bin'), numbered(place / 'labels', '.label')
+    sweeps, labels = (
+        numbered(place / name, ending) if (place / name).is_dir() else {}
+        for name, ending in (('velodyne', '.bin'), ('labels', '.label'))
+    )
     base_from_lidar = checked(place / RIG, lambda: np.array(rig['base_from_lidar'], float).reshape(4, 4))
     frames = []
     for number, row in enumerate(rows):

@@ -1,0 +1,138 @@
+"""What docs/results holds is true of the code as it is: a seeded few of the items of each file, measured anew."""
+
+import argparse
+import ctypes
+import json
+import os
+import shlex
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autonomy_nodes.commands import evaluate
+from autonomy_nodes.commands.main import main
+from autonomy_nodes.evaluation.measures.evidence import answers, combined, content, files, of_each
+from autonomy_nodes.evaluation.measures.page import slices
+from autonomy_nodes.evaluation.measures.quiet import silenced
+from autonomy_nodes.evaluation.measures.task import Result, Task
+from autonomy_nodes.training.holdout import write_holdout
+
+ROOT = Path(__file__).parents[2]
+RESULTS = sorted((ROOT / 'docs/results').glob('*.json'))
+DRAWN = {'detection': 3}  # items; else 1
+SCENES, SWEEPS = 2, 2  # of simulated folders
+FIRST_SWEEPS = 5  # of an odometry: the answers tell its first rows apart
+TOO_LONG = {'calibration_kitti_traffic78': 'takes half a minute an item; calibration_nuscenes_mini is the same code'}
+
+
+@pytest.fixture(scope='module')
+def beginning(tmp_path_factory):
+    """Makes the beginning of a simulated folder: its first scenes and sweeps are the same however many there are."""
+    made = {}
+
+    def make(command):
+        if command not in made:
+            made[command] = tmp_path_factory.mktemp('holdout') / 'data'
+            seed = int(command.split('--seed ')[1].split()[0])
+            write_holdout(made[command], seed, SCENES, SWEEPS, 1, lambda line: None)
+        return made[command]
+
+    return make
+
+
+def task_of(told, out, beginning):
+    """The task that a command of docs/results tells, the module that does it, and the items that may be drawn."""
+    words = shlex.split(told['command'])
+    parser = argparse.ArgumentParser()
+    evaluate.arguments(parser)
+    options = parser.parse_args(words[words.index('evaluate') + 1 :])
+    data, items = Path(os.path.expandvars(str(options.data))), told['items']
+    if 'data_made_by' in told:
+        data = beginning(told['data_made_by'])
+        items = [name for name in items if int(name[:2]) < SCENES and int(name[-6:]) < SWEEPS]
+    elif not data.exists():
+        pytest.skip(f'{data} is missing; set AUTONOMY_DATA')
+    more = dict(word.partition('=')[::2] for word in options.set)
+    module = import_module(f'{evaluate.HERE}.{evaluate.MEASURES[options.what][0]}')
+    return options.what, module, Task(data, out, seed=options.seed, options=more), items
+
+
+@pytest.mark.parametrize('path', RESULTS, ids=lambda path: path.stem)
+def test_a_drawn_part_of_what_was_reported_comes_out_again(path, tmp_path, beginning):
+    told = json.loads(path.read_text())
+    if path.stem in TOO_LONG:
+        pytest.skip(TOO_LONG[path.stem])
+    what, module, task, items = task_of(told, tmp_path, beginning)
+    seed = int.from_bytes(path.stem.encode()[-4:], 'little')
+    count = min(DRAWN.get(what, 1), len(items))
+    drawn = np.random.default_rng(seed).choice(items, count, replace=False).tolist()
+    result = module.evaluate(replace(task, only=tuple(drawn), limit=FIRST_SWEEPS if what == 'odometry' else 0))
+    assert sorted(result.items) == sorted(drawn) and not result.refused
+    again = of_each(result, answers(tmp_path, {}), tmp_path)
+    common = set(again) & set(told['answers'])
+    assert len(common) >= count
+    off = sorted(name for name in common if again[name] != told['answers'][name])
+    assert not off, f'{off} differ from {path.name}, made on {told["cpu"]}; its command makes it anew'
+
+
+@pytest.mark.parametrize('path', RESULTS, ids=lambda path: path.stem)
+def test_a_file_of_results_tells_how_it_was_made(path):
+    told = json.loads(path.read_text())
+    assert f'--results docs/results/{path.name}' in told['command'] and '/work' not in told['command']
+    for name in ('data_sha256', 'answers_sha256'):
+        assert len(told[name]) == 64 and int(told[name], 16)
+    assert told['n_data_files'] > 0 and told['n_answer_files'] > 0 and told['answers'] and told['items']
+    assert told['commit'] and told['seed'] == 0 and told['n_refused'] == 0
+
+
+def test_the_evidence_of_a_run_can_be_had_from_a_shell_and_tells_stale_files_apart(tmp_path, monkeypatch):
+    """`sha256sum` of both answers, and then of its lines, gives the combined hash."""
+    data, out = tmp_path / 'data', tmp_path / 'out'
+    data.mkdir()
+    out.mkdir()
+    for number in range(2):
+        xyz = np.full((4, 3), 0.1 * number, np.float32)
+        np.savez(data / f'01_{number:06d}.npz', xyz=xyz, learn=np.array([9, 9, 9, 13], np.uint8))
+    (out / 'stale.npy').write_bytes(b'of another run')
+    monkeypatch.setenv('AUTONOMY_DATA', str(tmp_path))
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    words = ['evaluate', 'ground', '--data', str(data), '--out', str(out), '--results', str(out / 'kept.json')]
+    monkeypatch.setattr('sys.argv', ['autonomy', *words])
+    assert main(words) == 0
+    told = json.loads((out / 'result.json').read_text())
+    assert told == json.loads((out / 'kept.json').read_text())
+    assert told['command'].startswith('OMP_NUM_THREADS=1 autonomy evaluate ground --data $AUTONOMY_DATA/data --out ')
+    assert told['items'] == ['000000', '000001'] and sorted(told['answers']) == ['000000.npy', '000001.npy']
+    assert told['n_data_files'] == 2 and told['n_answer_files'] == 2
+    assert told['answers_sha256'] == combined([out / '000000.npy', out / '000001.npy'], out)
+    assert told['data_sha256'] == combined(list(files(data)), data) and 'ground.f1' in told
+
+
+def test_an_item_that_is_not_there_is_refused(tmp_path):
+    np.savez(tmp_path / '01_000000.npz', xyz=np.zeros((3, 3), np.float32), learn=np.full(3, 9, np.uint8))
+    arguments = ['--data', str(tmp_path), '--out', str(tmp_path / 'out'), '--only']
+    assert main(['evaluate', 'ground', *arguments, '000000']) == 0
+    assert main(['evaluate', 'ground', *arguments, '000007']) == 2
+
+
+def test_arrays_count_and_not_how_they_are_packed(tmp_path):
+    np.savez(tmp_path / 'plain.npz', a=np.arange(100), b=np.zeros(3))
+    np.savez_compressed(tmp_path / 'packed.npz', b=np.zeros(3), a=np.arange(100))
+    np.savez(tmp_path / 'other.npz', a=np.arange(100), b=np.array([0.0, 0.0, 1e-9]))
+    assert content(tmp_path / 'plain.npz') == content(tmp_path / 'packed.npz') != content(tmp_path / 'other.npz')
+
+
+def test_what_compiled_code_prints_is_silenced_and_what_comes_after_is_not(capfd):
+    with silenced():
+        os.write(1, b'from below\n')
+        ctypes.CDLL(None).puts(b'from C, held back in its buffer')
+    print('afterwards', flush=True)
+    assert capfd.readouterr().out == 'afterwards\n'
+
+
+def test_the_page_tells_ranges_and_classes_as_a_table():
+    told = slices(Result({'f1': 0.9, 'range_0_20.f1': 0.95, 'range_0_20.recall': 0.8, 'recall': 0.7, 'odd': 1.0}))
+    assert told == [['part', 'f1', 'recall'], ['all', '0.9', '0.7'], ['range_0_20', '0.95', '0.8']]
