@@ -14,6 +14,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures import detection, elevation, ground, odometry
 from autonomy_nodes.evaluation.measures.task import Task
 from autonomy_nodes.messages.formats.catalogue import detected, drives
+from autonomy_nodes.messages.formats.files import read_poses
 from autonomy_nodes.messages.formats.simulated import GROUND, read_ground
 from autonomy_nodes.messages.formats.simulated import drives as simulated_drives
 from autonomy_nodes.sim.lidar import Met
@@ -97,6 +98,8 @@ def test_tools_that_know_semantickitti_alone_read_the_same(folder):
             np.testing.assert_array_equal(a.labels().ids, b.labels().ids)
         ways = [inverse(d.frames[0].map_from('lidar_top')) @ d.frames[1].map_from('lidar_top') for d in (mine, other)]
         np.testing.assert_allclose(ways[0], ways[1], atol=1e-7)
+        first = read_poses(folder / 'sequences' / mine.name / 'poses.txt')[0]
+        np.testing.assert_allclose(first, np.eye(4), atol=1e-9)  # of camera 0, in its own first place
 
 
 def test_a_folder_of_another_layout_or_with_a_sweep_missing_is_refused_by_name(folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import hashlib
 import json
 import os
 import shlex
@@ -14,7 +15,7 @@ import pytest
 
 from autonomy_nodes.commands import evaluate
 from autonomy_nodes.commands.main import main
-from autonomy_nodes.evaluation.measures.evidence import answers, combined, content, files, of_each
+from autonomy_nodes.evaluation.measures.evidence import answers, content, of_each
 from autonomy_nodes.evaluation.measures.page import slices
 from autonomy_nodes.evaluation.measures.quiet import silenced
 from autonomy_nodes.evaluation.measures.task import Result, Task
@@ -23,7 +24,7 @@ from autonomy_nodes.training.holdout import write_holdout
 ROOT = Path(__file__).parents[2]
 RESULTS = sorted((ROOT / 'docs/results').glob('*.json'))
 DRAWN = {'detection': 3}  # items; else 1
-SCENES, SWEEPS = 2, 2  # of simulated folders
+SCENES, SWEEPS = 2, 5  # of simulated folders
 FIRST_SWEEPS = 5  # of an odometry: the answers tell its first rows apart
 TOO_LONG = {'calibration_kitti_traffic78': 'takes half a minute an item; calibration_nuscenes_mini is the same code'}
 
@@ -107,14 +108,18 @@ def test_the_evidence_of_a_run_can_be_had_from_a_shell_and_tells_stale_files_apa
     assert told['command'].startswith('OMP_NUM_THREADS=1 autonomy evaluate ground --data $AUTONOMY_DATA/data --out ')
     assert told['items'] == ['000000', '000001'] and sorted(told['answers']) == ['000000.npy', '000001.npy']
     assert told['n_data_files'] == 2 and told['n_answer_files'] == 2
-    assert told['answers_sha256'] == combined([out / '000000.npy', out / '000001.npy'], out)
-    assert told['data_sha256'] == combined(list(files(data)), data) and 'ground.f1' in told
+    for key, folder, names in (('answers', out, told['answers']), ('data', data, ('01_000000.npz', '01_000001.npz'))):
+        lines = [f'{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n' for name in sorted(names)]
+        assert told[f'{key}_sha256'] == hashlib.sha256(''.join(lines).encode()).hexdigest()
+    assert 'ground.f1' in told
 
 
-def test_an_item_that_is_not_there_is_refused(tmp_path):
-    np.savez(tmp_path / '01_000000.npz', xyz=np.zeros((3, 3), np.float32), learn=np.full(3, 9, np.uint8))
+def test_one_item_can_be_measured_alone_and_one_that_is_not_there_is_refused(tmp_path):
+    for number in range(2):
+        np.savez(tmp_path / f'01_{number:06d}.npz', xyz=np.zeros((3, 3), np.float32), learn=np.full(3, 9, np.uint8))
     arguments = ['--data', str(tmp_path), '--out', str(tmp_path / 'out'), '--only']
-    assert main(['evaluate', 'ground', *arguments, '000000']) == 0
+    assert main(['evaluate', 'ground', *arguments, '000001']) == 0
+    assert json.loads((tmp_path / 'out/result.json').read_text())['items'] == ['000001']
     assert main(['evaluate', 'ground', *arguments, '000007']) == 2
 
 
