@@ -1,4 +1,4 @@
-"""`autonomy data holdout`: drives of the simulator as a folder, with all that is true of them."""
+"""`autonomy data`: drives of the simulator as a folder, with all that is true of them, to measure and to train on."""
 
 import argparse
 from pathlib import Path
@@ -11,14 +11,13 @@ from autonomy_nodes.training.holdout import write_holdout
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    kinds = parser.add_subparsers(dest='kind', metavar='KIND', required=True)
-    about = 'scenes of worlds that nothing is trained or tuned on: points, labels, boxes, true ground, poses'
-    holdout = kinds.add_parser('holdout', help=about, description=about[0].upper() + about[1:] + '.')
-    holdout.add_argument('folder', type=Path, metavar='DIR', help='a new folder')
-    holdout.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
-    holdout.add_argument('--scenes', type=int, default=9, metavar='N')
-    holdout.add_argument('--sweeps', type=int, default=20, metavar='N', help='of each scene, ten a second')
-    holdout.add_argument('--jobs', type=int, default=1, help='processes; they change no byte')
+    about = 'holdout: worlds on which nothing is trained or tuned; points, labels, boxes, poses, the true ground'
+    parser.add_argument('what', choices=('holdout',), help=about)
+    parser.add_argument('folder', type=Path, metavar='DIR', help='a new folder; docs/evaluation.md tells its layout')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
+    parser.add_argument('--scenes', type=int, default=9, metavar='N')
+    parser.add_argument('--sweeps', type=int, default=20, metavar='N', help='of each scene, ten a second')
+    parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte')
 
 
 def run(options: argparse.Namespace) -> None:
