@@ -12,6 +12,7 @@ from autonomy_nodes.evaluation.measures.task import Result, Task
 
 WORST = 8
 PEER = 'peer.'
+LIMITS = ('low95', 'high95', 'low', 'high', 'max')  # of a figure, not figures of a part
 
 
 def cpu_model() -> str:
@@ -58,7 +59,7 @@ def slices(result: Result) -> list[list[str]]:
     parts: dict[str, dict[str, float]] = {}
     for name, value in result.figures.items():
         part, _, leaf = name.rpartition('.')
-        if not name.startswith('n_') and 'frame.' not in part:
+        if not name.startswith('n_') and 'frame.' not in part and leaf not in LIMITS:
             parts.setdefault(part, {})[leaf] = value
     shared = {leaf for leaf in {leaf for told in parts.values() for leaf in told}
               if sum(leaf in told for told in parts.values()) > 1}  # fmt: skip
