@@ -139,5 +139,6 @@ def test_what_compiled_code_prints_is_silenced_and_what_comes_after_is_not(capfd
 
 
 def test_the_page_tells_ranges_and_classes_as_a_table():
-    told = slices(Result({'f1': 0.9, 'f1.low95': 0.8, 'recall.low95': 0.8, 'range_0_20.f1': 0.95, 'range_0_20.recall': 0.8, 'recall': 0.7, 'odd': 1.0}))
+    figures = {'f1': 0.9, 'f1.low95': 0.8, 'range_0_20.f1': 0.95, 'range_0_20.recall': 0.8, 'recall': 0.7, 'odd': 1.0}
+    told = slices(Result(figures))
     assert told == [['part', 'f1', 'recall'], ['all', '0.9', '0.7'], ['range_0_20', '0.95', '0.8']]
