@@ -24,7 +24,7 @@ from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
 
 _PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
-_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing off the road counts less: mostly plants
+_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing of no known class counts less off the road: mostly plants
 
 _HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
 _NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
@@ -175,4 +175,5 @@ def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:
     turn, shift = ego.odom_from_base[:2, :3], ego.position_m[:2]
     off_road = prior.at('drivable', objects.positions_m @ turn.T + shift) < 0.5  # false where the map knows nothing
     small = objects.dimensions_m[:, :2].max(axis=1) < _SMALL_M
-    return replace(objects, existence=np.where(off_road & small, _OFF_ROAD, 1.0) * objects.existence)
+    less = (1.0 - _OFF_ROAD) * objects.class_probabilities[:, Label.UNKNOWN]  # people may well walk there
+    return replace(objects, existence=np.where(off_road & small, 1.0 - less, 1.0) * objects.existence)

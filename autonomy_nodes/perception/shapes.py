@@ -15,10 +15,11 @@ _WINDOWS = {
     Label.CAR: ((1.3, 5.6), (0.0, 2.4), (1.0, 2.3), (0.35, 0.68), 8.0),
     Label.TRUCK: ((5.0, 18.0), (0.0, 3.2), (2.2, 4.5), (0.3, 0.75), 4.0),
     Label.BICYCLE: ((1.2, 2.0), (0.4, 0.9), (1.4, 1.95), (0.5, 0.7), 3.0),
-    Label.PEDESTRIAN: ((0.35, 1.1), (0.25, 0.9), (1.3, 2.1), (0.4, 0.7), 2.0),
+    Label.PEDESTRIAN: ((0.35, 1.1), (0.25, 0.9), (1.3, 2.0), (0.4, 0.7), 2.0),
 }
 _SOFT_M, _SOFT_SHARE = 0.25, 0.08  # by which a window is blurred
-_LEAST_PROFILE = 0.3  # what is left of a class where the heights of the points do not fit it
+_THICK, _EXACT_M = (Label.BICYCLE, Label.PEDESTRIAN), 0.1  # no plates, as far as returns lie close enough to tell
+_LEAST_PROFILE = 0.3  # what is left of a class where heights of points or thickness do not fit it
 _WHOLE_LENGTH_M, _WHOLE_WIDTH_M = 2.4, 1.2  # of which a car shows that much it is seen as one
 _END_M = 1.4  # the least that an end of a car shows across the line of sight
 _ONE_SIDE, _PART = 0.35, 0.15  # of its weight, where but a side of a vehicle or less is seen
@@ -36,7 +37,8 @@ def completed(
     middle = (low + high) / 2.0
     across = abs(middle[:, 1]) > abs(middle[:, 0])  # the longer side stands across the line of sight
     narrow = (counts > 60) & ~(across & (width < 0.35))
-    probabilities = _classes(length, width, tops, means, across, narrow)
+    apart = np.sqrt(length * tops / counts)
+    probabilities = _classes(length, width, tops, means, across, narrow, apart)
     vehicle = probabilities[:, Label.CAR] > 0.4
     end_view = vehicle & (length < 2.4) & across  # the length is hidden behind it
     headings, low, high = _turned(headings, low, high, end_view)
@@ -84,12 +86,13 @@ def _turned(
 
 
 def _classes(
-    length: np.ndarray, width: np.ndarray, height: np.ndarray, means: np.ndarray, across: np.ndarray, narrow: np.ndarray
-) -> np.ndarray:
+    length: np.ndarray, width: np.ndarray, height: np.ndarray, means: np.ndarray, across: np.ndarray,
+    narrow: np.ndarray, apart: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """Return (K, 12) probabilities by size and by how high the points lie.
 
     across: (K,) the longer side stands across the line of sight. narrow: (K,) seen so well that a car would show its
-    width, or an end of it as flat as a plate.
+    width, or an end of it as flat as a plate. apart: (K,) [m] how far from one another its points lie.
     """
     scores = np.zeros((len(length), len(Label)))
     scores[:, Label.UNKNOWN] = 1.0
@@ -97,6 +100,9 @@ def _classes(
         scores[:, label] = weight
         for size, window in zip((length, width, height), windows):
             scores[:, label] *= _within(size, window, _SOFT_M)
+        if label in _THICK:
+            thick = _within(width, (windows[1][0], np.inf), np.clip(apart, _EXACT_M, _SOFT_M))
+            scores[:, label] *= np.maximum(thick, _LEAST_PROFILE)
         scores[:, label] *= np.maximum(_within(means, profile, _SOFT_SHARE), _LEAST_PROFILE)
     long = length > _WHOLE_LENGTH_M
     side = long | (across & (length > _END_M))
@@ -106,7 +112,7 @@ def _classes(
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def _within(values: np.ndarray, window: tuple[float, float], soft: float) -> np.ndarray:
+def _within(values: np.ndarray, window: tuple[float, float], soft: float | np.ndarray) -> np.ndarray:
     """Return 1 inside a window, less the further outside."""
     outside = np.maximum(np.maximum(window[0] - values, values - window[1]), 0.0)
     return np.exp(-((outside / soft) ** 2))

@@ -86,11 +86,15 @@ def test_a_car_of_which_another_leaves_but_a_part_to_be_seen_stays_an_object_tho
     assert (found.objects.velocities_mps[behind] == 0.0).all()
 
 
-def test_off_the_road_a_small_thing_counts_a_little_less_and_a_car_as_much():
-    plain, off = perceived().objects, perceived(prior=drivable(0.0)).objects
+def test_off_the_road_a_small_thing_counts_a_little_less_the_less_it_looks_like_a_person_and_a_car_as_much():
+    post, person = Box(9.0, 4.0, length=0.2, width=0.2, high=0.7), Box(9.0, -4.0, length=0.5, width=0.5, high=1.7)
+    scene = (*SCENE, post, person)
+    plain, off = perceived(scene).objects, perceived(scene, prior=drivable(0.0)).objects
     small = plain.dimensions_m[:, 0] < 1.0
-    np.testing.assert_allclose(off.existence, np.where(small, 0.8, 1.0) * plain.existence)
-    assert small.sum() == 1
+    shares = off.existence / plain.existence
+    np.testing.assert_array_equal(shares[~small], 1.0)
+    low = plain.dimensions_m[:, 2] < 1.0
+    assert shares[small & low].max() < 0.81 and shares[small & ~low].max() > 0.9
 
 
 @pytest.mark.parametrize('prior', [drivable(1.0), drivable(np.nan), drivable(0.0, age_s=0.5)])

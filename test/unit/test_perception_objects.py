@@ -59,6 +59,13 @@ def test_people_bicycles_and_trucks_are_told_by_size():
     np.testing.assert_allclose(objects.class_probabilities.sum(axis=1), 1.0)
 
 
+def test_a_plate_of_a_persons_size_is_less_of_a_person_but_never_ruled_out():
+    boxes = [Box(8.0, y, length=deep, width=0.6, high=1.75) for y, deep in ((-3.0, 0.04), (3.0, 0.5))]
+    objects = found(boxes, azimuths=1800).objects
+    plate, person = (objects.class_probabilities[nearest(objects, 8.0, y), Label.PEDESTRIAN] for y in (-3.0, 3.0))
+    assert 0.15 < plate < 0.5 < person
+
+
 def test_a_car_is_believed_more_than_a_bush_of_its_length():
     boxes = [Box(12.0, 6.0, length=4.3, width=1.8, high=1.5), Box(12.0, -6.0, length=4.3, width=0.3, high=1.5)]
     objects = found(boxes).objects
