@@ -38,8 +38,8 @@ test: lint pytest  ## check style and types, run all tests
 pytest: WITH := sim import test
 pytest: setup  ## run the tests only; TESTS=test/node narrows them
 	@failed=0; export $(LOOPBACK) $(AS_DISTRO); \
-	$(PYTEST) -n 2 -m 'not live' --junitxml=$(VENV)/tests.xml $(TESTS) || failed=1; \
 	$(PYTEST) -m live --junitxml=$(VENV)/tests-live.xml $(TESTS) || [ $$? -eq 5 ] || failed=1; \
+	$(PYTEST) -n 2 -m 'not live' --junitxml=$(VENV)/tests.xml $(TESTS) || failed=1; \
 	exit $$failed
 
 lint: WITH := sim test

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autonomy_nodes.commands.options import add_setup, command_line, commit, finished, launch_arguments, overriding
+from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveRun, run_live
 from autonomy_nodes.evaluation.replay import Setup, replay, sensors_of
@@ -20,13 +21,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--ros', action='store_true', help='live: all processes, over the middleware, with /clock')
     parser.add_argument('--rate', type=float, default=1.0, help='with --ros: recorded seconds a second')
     parser.add_argument('--remap', type=Path, help='a yaml of names, where its topics have others; see docs/remap.yaml')
-    parser.add_argument('--jobs', type=int, default=1, help='2 gives reading and writing threads of their own')
+    about = 'processes that share the nodes; the outputs are the same. 1: all in one, without threads'
+    parser.add_argument('--jobs', type=int, default=2, help=about)
     add_setup(parser, out='out/replay')
 
 
 def run(options: argparse.Namespace) -> int:
     """Replay, then make the report."""
     given, more = launch_arguments(options), overriding(options)
+    if options.jobs < 1:
+        raise SettingsError(f'--jobs {options.jobs} must be at least 1')
     if not options.bag.exists():
         raise DataError(f'{options.bag}: no such bag; `autonomy import` makes one from a data set')
     remap = read_remap(options.remap) if options.remap else None

@@ -8,6 +8,7 @@ import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, Protocol
 
 from autonomy_nodes.common.status import Status
@@ -114,26 +115,25 @@ class Lockstep:
         effects: Effects | None = None,
     ) -> None:
         self.sink, self.effects, self.now_ns, self.finished = sink, effects or Effects(), 0, False
-        self.takes: dict[tuple[str, str], list[Callable[[bytes], None]]] = defaultdict(list)
+        self._takes: dict[tuple[str, str], list[tuple[int, Callable[[bytes], None]]]] = defaultdict(list)
+        self._places = {stage.name: place for place, stage in enumerate(stages)}
         self._queue: deque[tuple[str, bytes]] = deque()
         self._timers: list[tuple[int, int, Alarm]] = []
         self._armed = 0
         self.stages = [stage for stage in stages if isinstance(stage, Stage)]
         self.seats = {stage.name: Seat(self, stage.name) for stage in self.stages}
-        self._starts: list[Callable[[], None]] = []
-        for stage in stages:
-            if isinstance(stage, Stage):
-                stage.build(self.seats[stage.name], configs[stage.name])
-                self._starts.append(self.seats[stage.name].start)
-            else:
-                stage.attend(self)
-                self._starts.append(stage.start)
+        absent = {stage.name: stage for stage in stages if not isinstance(stage, Stage)}
+        for stage in self.stages:
+            stage.build(self.seats[stage.name], configs[stage.name])
+        for stand_in in absent.values():  # last: they wait for another process to have built what they stand for
+            stand_in.attend(self)
+        self._guests = [self.seats.get(stage.name) or absent[stage.name] for stage in stages]
 
     def start(self, now_ns: int) -> None:
         """Activate all stages at this moment."""
         self.now_ns = now_ns
-        for start in self._starts:
-            start()
+        for guest in self._guests:
+            guest.start()
         self._drain()
 
     def play(self, events: Iterable[Event]) -> None:
@@ -160,6 +160,12 @@ class Lockstep:
         for stage in self.stages:
             stage.free()
 
+    def hear(self, stage: str, role: str, topic: str, take: Callable[[bytes], None]) -> None:
+        """Have `take` called with each message; of one role the stages hear it in their own order."""
+        takes = self._takes[role, topic]
+        takes.append((self._places[stage], take))
+        takes.sort(key=itemgetter(0))
+
     def arm(self, timer: Alarm) -> None:
         """Enter a timer's next moment; of two at one moment the one entered first fires first."""
         self._armed += 1
@@ -182,7 +188,7 @@ class Lockstep:
 
     def _deliver(self, name: str, data: bytes) -> None:
         for role in ORDER:
-            for take in self.takes[role, name]:
+            for _, take in self._takes[role, name]:
                 take(data)
 
 
@@ -227,7 +233,7 @@ class Seat(Inputs):
                 self.drop(topic, str(error))
 
         self.dropped[topic.name] += 0
-        self.player.takes[role, topic.name].append(heard)
+        self.player.hear(self.stage_name, role, topic.name, heard)
 
     def publisher(self, topic: Topic) -> Publisher:
         """See `Port`."""

@@ -12,7 +12,10 @@ import socket
 import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
+
+import numpy as np
 
 from autonomy_nodes.common.status import Status
 from autonomy_nodes.evaluation.lockstep import Effects, Event, Lockstep
@@ -20,8 +23,9 @@ from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.topics import Topic
 
 Item = TypeVar('Item')
-LENGTH = struct.Struct('<Q')
+LENGTHS = struct.Struct('<QQ')
 BATCH = 1 << 18  # bytes that are gathered before they are sent
+LARGE = 1 << 14  # bytes from which a message is not copied together with others
 AHEAD = 64  # messages read ahead
 BATCHES = 8  # received ahead: each holds a sweep with its rasters at most
 # CPU ms a sweep of 122 000 points, for a fair division
@@ -100,7 +104,7 @@ class Downstream(Effects):
     def sent(self, topic: Topic, data: bytes) -> None:
         """See `Effects`."""
         self._size += len(data)
-        self._put('sent', topic, data)
+        self._put('sent', topic, pickle.PickleBuffer(data) if len(data) > LARGE else data)
 
     def armed(self, number: int, due_ns: int) -> None:
         """See `Effects`."""
@@ -121,9 +125,12 @@ class Downstream(Effects):
 
     def flush(self) -> None:
         """Send what was gathered."""
-        told = pickle.dumps(self._batch, pickle.HIGHEST_PROTOCOL)
-        self._line.sendall(LENGTH.pack(len(told)))
-        self._line.sendall(told)
+        messages: list[pickle.PickleBuffer] = []
+        told = pickle.dumps(self._batch, pickle.HIGHEST_PROTOCOL, buffer_callback=messages.append)
+        sizes = [message.raw().nbytes for message in messages]
+        self._line.sendall(LENGTHS.pack(len(told), len(sizes)) + struct.pack(f'<{len(sizes)}Q', *sizes) + told)
+        for message in messages:
+            self._line.sendall(message)
         self._batch, self._size = [], 0
 
     def _next(self) -> None:
@@ -136,13 +143,21 @@ class Downstream(Effects):
 
 
 class Upstream:
-    """Hears what the processes before did, a batch at a time; a call with all that it did is in one batch."""
+    """Hears what `nodes` did, which run in the processes before: a batch at a time, in which each call is whole."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, nodes: Sequence[str]) -> None:
+        self.nodes = nodes
         self._batches = ahead(_received(line), BATCHES)
         self._batch: list[tuple[Any, ...]] = []
         self._at = 0
-        self.ways: Mapping[str, Sequence[tuple[str, str]]] = self.take('ways')[0]
+        self._ways: Mapping[str, Sequence[tuple[str, str]]] = {}
+
+    @property
+    def ways(self) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """Return {stage: its ways in} of all stages before; waits until they are built."""
+        if not self._ways:
+            self._ways = self.take('ways')[0]
+        return self._ways
 
     def events(self) -> Iterator[Event]:
         """Yield the events, in the course of which the stages were called."""
@@ -183,11 +198,14 @@ class StandIn:
             elif kind == 'start':
                 self._start = number
             else:
-                player.takes[kind, topic].append(lambda data, number=number: self.call(number))  # type: ignore[misc]
+                player.hear(self.name, kind, topic, partial(self._heard, number))
 
     def start(self) -> None:
         """See `Absent`."""
         self.call(self._start)
+
+    def _heard(self, number: int, data: bytes) -> None:
+        self.call(number)
 
     def call(self, number: int) -> None:
         """Do what the stage did at this call."""
@@ -241,12 +259,15 @@ def ahead(items: Iterable[Item], count: int = AHEAD) -> Iterator[Item]:
 
 def _received(line: socket.socket) -> Iterator[list[tuple[Any, ...]]]:
     while True:
-        yield pickle.loads(_exactly(line, LENGTH.unpack(_exactly(line, LENGTH.size))[0]))
+        told, count = LENGTHS.unpack(_exactly(line, LENGTHS.size))
+        sizes = struct.unpack(f'<{count}Q', _exactly(line, 8 * count))
+        batch = _exactly(line, told)
+        yield pickle.loads(batch, buffers=[_exactly(line, size) for size in sizes])
 
 
-def _exactly(line: socket.socket, size: int) -> bytearray:
+def _exactly(line: socket.socket, size: int) -> memoryview:
     """Return so many bytes, waited for in the kernel: a thread that wakes for each part waits for Python each time."""
-    data = bytearray(size)
-    if line.recv_into(data, size, socket.MSG_WAITALL) != size:
+    data = np.empty(size, np.uint8).data  # unlike a bytearray not filled first
+    if size and line.recv_into(data, size, socket.MSG_WAITALL) != size:
         raise RuntimeError('a process of this replay has ended; what it printed tells why')
     return data

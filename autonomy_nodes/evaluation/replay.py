@@ -1,15 +1,18 @@
 """A recording through the stack in lockstep: same stages, same settings, same wiring as on the vehicle."""
 
+import os
 import queue
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,6 @@ MAIN = 'top'  # the LiDAR that sets the pace where a recording has several
 SHOWN = (topics.TF_STATIC, topics.STEERING, topics.ARTICULATION, topics.TRUTH_LABELS)  # by reports
 PASSED_ON = {topic.name for topic in SHOWN}
 DIGEST = 'outputs.sha256'  # of every message, kept or not
-SPAWNING = get_context('spawn')  # a fork would copy the locks of threads
 SWITCH_S = 0.0005  # after which a thread gives way: with Python's 5 ms the stages wait for the writer
 WAITING = 64  # messages that wait to be written
 
@@ -73,7 +75,7 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
     setup = replace(setup, more={**sensors_of(bag, remap), 'safety.engaged_at_start': True, **setup.more})
     start_s = time.perf_counter()
     *earlier, last = divided(setup.nodes(), jobs)
-    with OutputSink(out, jobs) as sink, before(earlier, bag, setup, remap) as upstream:
+    with sharing(earlier, bag, setup, remap) as upstream, OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink, last, upstream)
         frames = _play(player, upstream.events() if upstream else events_of(bag, remap, jobs))
     body = vehicle_of('planning', setup.files, setup.more)
@@ -96,34 +98,36 @@ def lockstep(
 ) -> Lockstep:
     """Return a lockstep of the nodes and settings of `setup`.
 
-    share: the nodes that run in this process, by default all. upstream: tells what the nodes before them did.
+    share: the nodes that run in this process, by default all. upstream: tells of those that run in earlier ones.
     """
     keep_memory()
-    stages = {name: make(name) for name in setup.nodes() if name in (share or setup.nodes())}
+    stages: dict[str, Any] = {name: make(name) for name in share or setup.nodes()}
     types = {name: stage.config_type for name, stage in stages.items()}
     configs = check_settings(setup.files, types, TABLE, setup.more)
-    if upstream is None:
-        return Lockstep([*stages.values()], configs, sink, effects)
-    known = [name for name in setup.nodes() if name in stages or name in upstream.ways]
-    return Lockstep(
-        [stages[name] if name in stages else StandIn(name, upstream) for name in known], configs, sink, effects
-    )
+    if upstream is not None:
+        stages |= {name: StandIn(name, upstream) for name in upstream.nodes}
+    return Lockstep([stages[name] for name in setup.nodes() if name in stages], configs, sink, effects)
 
 
 @contextmanager
-def before(shares: Sequence[Sequence[str]], bag: Path, setup: Setup, remap: Remap | None) -> Iterator[Upstream | None]:
+def sharing(shares: Sequence[Sequence[str]], bag: Path, setup: Setup, remap: Remap | None) -> Iterator[Upstream | None]:
     """Run shares of the stages in processes of their own, in line; yield what tells of them, None without any."""
-    started, line = [], None
+    started: list[BaseProcess] = []
+    line, told = None, list[str]()
+    # what is loaded already need not be loaded again; but a fork copies the locks that other threads hold
+    make_process = (get_context('fork') if threading.active_count() == 1 else get_context('spawn')).Process
     for share in shares:
         out, following = socket.socketpair()
-        started.append(SPAWNING.Process(target=_run_share, args=(bag, setup, remap, share, line, out), daemon=True))
+        work = (bag, setup, remap, share, line, tuple(told), out)
+        started.append(make_process(target=_run_share, args=work, daemon=True))
         started[-1].start()
+        told += share
         for done in (line, out):
             if done is not None:
                 done.close()
         line = following
     try:
-        yield None if line is None else Upstream(line)
+        yield None if line is None else Upstream(line, told)
     finally:
         if line is not None:
             line.shutdown(socket.SHUT_RDWR)  # ends whoever still sends
@@ -138,14 +142,16 @@ def _run_share(
     remap: Remap | None,
     share: Sequence[str],
     line: socket.socket | None,
+    told: Sequence[str],
     out: socket.socket,
 ) -> None:
     """Run some of the stages; tell the next process what they do, or why they cannot."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.setswitchinterval(SWITCH_S)
     downstream = Downstream(out)
     try:
         try:
-            upstream = None if line is None else Upstream(line)
+            upstream = None if line is None else Upstream(line, told)
             player = lockstep(setup, Nowhere(), share, upstream, downstream)
             downstream.introduce(player, upstream)
             _play(player, downstream.passing(upstream.events() if upstream else events_of(bag, remap, jobs=2)))
@@ -158,6 +164,13 @@ def _run_share(
             downstream.failed(error)
     except (BrokenPipeError, ConnectionResetError):
         pass  # the next one has ended, and has told why
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # nobody is left who reads
 
 
 def events_of(bag: Path, remap: Remap | None, jobs: int) -> Iterator[Event]:

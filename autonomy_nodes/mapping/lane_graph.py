@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from autonomy_nodes.mapping.model import Lanelet, MapLine, RoadMap
 from autonomy_nodes.mapping.polylines import arc_lengths
@@ -84,6 +83,8 @@ def _successors(lanes: list[Lanelet]) -> dict[int, tuple[int, ...]]:
         return {}
     starts = np.array([np.hstack([lane.left[0], lane.right[0]]) for lane in lanes])
     ends = np.array([np.hstack([lane.left[-1], lane.right[-1]]) for lane in lanes])
+    from scipy.spatial import cKDTree  # a fifth of a second, which drives without a map need not wait
+
     near = cKDTree(starts).query_ball_point(ends, END_GAP_M)
     return {
         lane.id: tuple(lanes[other].id for other in sorted(near[index]) if other != index)
