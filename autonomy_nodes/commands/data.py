@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from autonomy_nodes.commands.options import commit
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.messages.formats.simulated import MANIFEST
 from autonomy_nodes.training.holdout import write_holdout
@@ -30,5 +29,5 @@ def run(options: argparse.Namespace) -> None:
     def tell(line: str) -> None:
         print(line, flush=True)
 
-    told = write_holdout(options.folder, options.seed, options.scenes, options.sweeps, options.jobs, tell, commit())
+    told = write_holdout(options.folder, options.seed, options.scenes, options.sweeps, options.jobs, tell)
     print(f'{len(told["files"])} files, told with their hashes in {options.folder / MANIFEST}')

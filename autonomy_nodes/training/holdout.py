@@ -31,7 +31,7 @@ DEPENDS = ('autonomy_nodes', 'numpy', 'scipy', 'embreex', 'opencv-python-headles
 
 
 def write_holdout(
-    folder: Path, seed: int, count: int, sweeps: int, jobs: int, tell: Callable[[str], None], commit: str = ''
+    folder: Path, seed: int, count: int, sweeps: int, jobs: int, tell: Callable[[str], None]
 ) -> dict[str, Any]:
     """Write `count` scenes into a folder and return its manifest; tell: hears of each scene that is done."""
     scenes = scenes_of(seed, count, sweeps)
@@ -43,7 +43,7 @@ def write_holdout(
     files = sorted(path for path in (folder / SEQUENCES).rglob('*') if path.is_file())
     command = f'autonomy data holdout --seed {seed} --scenes {count} --sweeps {sweeps} DIR'
     manifest = {
-        'command': command, 'layout': LAYOUT, 'seed': seed, 'commit': commit, 'versions': _versions(),
+        'command': command, 'layout': LAYOUT, 'seed': seed, 'versions': _versions(),
         'scenes': written,
         'files': {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     }  # fmt: skip
