@@ -1,0 +1,53 @@
+"""What goes into the network and what comes out: one grid seen from above, the names and shapes of all tensors.
+
+Frame: base_link at the stamp of the sweep. Arrays are (channels, X, Y); cell [i, j] begins at ORIGIN_M + (i, j) * size.
+Camera and map enter at the middle scale, each with a flag whether it is given, so that a vehicle without them runs the
+same network.
+"""
+
+import numpy as np
+
+FINE_M, CELL_M, MIDDLE_M = 0.2, 0.4, 0.8  # cells of the points, of everything that comes out, of camera and map
+ORIGIN_M = np.array([-40.0, -40.0])
+SIZE_M = np.array([96.0, 80.0])
+FINE, CELLS, MIDDLE = ((int(SIZE_M[0] / size), int(SIZE_M[1] / size)) for size in (FINE_M, CELL_M, MIDDLE_M))
+
+LOW_M, HIGH_M = -1.0, 4.0  # heights above the ground within which points are looked at
+SLICES_M = (-1.0, -0.2, 0.15, 0.4, 0.8, 1.2, 1.7, 2.3, 4.0)  # edges of the slices of height above the ground
+POINTS = (
+    'count', 'highest', 'lowest', 'mean', 'intensity',
+    *(f'slice_{number}' for number in range(len(SLICES_M) - 1)),
+    'before',
+)  # fmt: skip
+PRIOR = ('ground', 'known', 'passed')  # of the geometric channel: height [m], whether it is known, whether rays passed
+CAMERA_CHANNELS, MAP_CHANNELS = 16, 7
+
+CLASSES = ('vehicle', 'truck', 'pedestrian', 'two_wheeler', 'animal')  # truck: with buses and trailers
+BOX = ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'vx', 'vy')  # x, y from the cell's middle
+TERRAIN = ('paved', 'loose', 'low_vegetation', 'high_vegetation', 'wet', 'rubble', 'obstacle')
+
+# name: channels, cells
+INPUTS = {
+    'points': (len(POINTS), FINE),
+    'prior': (len(PRIOR), CELLS),
+    'camera': (CAMERA_CHANNELS, MIDDLE),
+    'map': (MAP_CHANNELS, MIDDLE),
+    'given': (2, (1, 1)),  # camera, map: 0 or 1
+}
+OUTPUTS = {
+    'heat': (len(CLASSES), CELLS),  # logit of an object's middle in the cell
+    'box': (len(BOX), CELLS),
+    'box_spread': (3, CELLS),  # log variance of x, y, heading
+    'overlap': (1, CELLS),  # logit of how well the box will fit
+    'ground': (2, CELLS),  # height [m] to be added to the prior, log variance
+    'terrain': (len(TERRAIN), CELLS),  # logits
+    'top': (1, CELLS),  # height [m] of the highest obstacle below HIGH_M above the ground
+    'blocked': (1, CELLS),  # logit that a vehicle must not enter the cell: obstacle, water, hole
+    'occupied': (len(SLICES_M) - 1, CELLS),  # logits of the slices of height
+}
+
+
+def middles(size_m: float = CELL_M) -> np.ndarray:
+    """Return (X, Y, 2) x y of the middles of all cells of a size [m]."""
+    x, y = (ORIGIN_M[axis] + size_m * (np.arange(round(SIZE_M[axis] / size_m)) + 0.5) for axis in (0, 1))
+    return np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1)
