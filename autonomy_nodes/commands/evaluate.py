@@ -18,6 +18,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'calibration': ('calibration', 'whether a wrong mount of the LiDAR is found and mended'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
     'detection': ('detection', 'vehicles and people found by the geometric channel: average precision'),
+    'localization': ('localization', 'pose in odom and map on simulated drives, and whether it knows how exact it is'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'tracking': ('tracking', 'cars followed, of detections that are given: sAMOTA, MOTA, switches'),

@@ -16,10 +16,12 @@ class AlignmentConfig:
 
     drift_share: of the way driven since, by which a pair has become less sure: odometry drifts. spacing_m, spacing_s:
     pairs nearer than both to the last one are left out. max_sigma_*: beyond these the pose in map is not known.
+    wander_s: how long the errors of satellites last, but for a share that is `white`. Where of the last `judged`
+    sightings less than the share `doubtful` is believed, the place in map is fitted anew.
     """
 
     pairs: int = 200
-    drift_share: float = 0.01
+    drift_share: float = 0.003
     drift_rad_per_m: float = 0.0002
     spacing_m: float = 0.5
     spacing_s: float = 1.0
@@ -28,6 +30,10 @@ class AlignmentConfig:
     max_sigma_m: float = 5.0
     max_sigma_rad: float = 0.07
     outlier_sigmas: float = 2.5
+    wander_s: float = 60.0
+    white: float = 0.3
+    judged: int = 50
+    doubtful: float = 0.4
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

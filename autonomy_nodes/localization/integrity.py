@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autonomy_nodes.common.status import Level, Words
-from autonomy_nodes.localization.alignment import Alignment
 from autonomy_nodes.localization.odometry import Registration
+from autonomy_nodes.localization.places import InMap
 
 
 class State(Enum):
@@ -59,22 +59,26 @@ class Blindness:
 
 
 def words(
-    stamp_ns: int, blindness: Blindness, found: Registration | None, alignment: Alignment | None,
-    sigma_m: float, complaint: str,
+    stamp_ns: int, blindness: Blindness, found: Registration | None, in_map: InMap | None,
+    sigma_m: float, driven_m: float, complaint: str,
 ) -> Words:  # fmt: skip
-    """Return the integrity of one step; `sigma_m` is of the place in odom."""
+    """Return the integrity of one step; `sigma_m` is of the place in odom, after `driven_m`."""
     values: Mapping[str, str] = {
         'state': blindness.state.value,
-        'map': 'known' if alignment else 'not known',
+        'map': 'known' if in_map else 'not known',
         'sigma_odom_m': f'{sigma_m:.3f}',
-        'sigma_map_m': f'{alignment.sigma_m:.3f}' if alignment else 'inf',
-        'sigma_heading_deg': f'{math.degrees(alignment.sigma_rad):.3f}' if alignment else 'inf',
-        'places_agreeing': f'{alignment.agreeing:.3f}' if alignment else '0.000',
+        'sigma_map_m': f'{in_map.sigma_m:.3f}' if in_map else 'inf',
+        'sigma_heading_deg': f'{math.degrees(in_map.sigma_rad):.3f}' if in_map else 'inf',
+        'places_agreeing': f'{in_map.agreeing:.3f}' if in_map else '0.000',
         'inliers': f'{found.fitting:.3f}' if found else '0.000',
         'weakest_sigma_m': f'{min(found.sigmas_m[-1], 999.0):.3f}' if found else '999.000',
         'degenerate_directions': str(found.degenerate) if found else '3',
+        'driven_m': f'{driven_m:.1f}',
+        'drift': f'{sigma_m / max(driven_m, 1.0):.5f}',
         'blind_s': f'{blindness.seconds:.2f}',
         'blind_m': f'{blindness.metres:.2f}',
     }
+    if found and found.degenerate and not complaint:
+        complaint = f'degenerate: {found.degenerate} directions not told by the LiDAR'
     text = blindness.state.value + (f': {complaint}' if complaint else '')
     return Words(stamp_ns, 'localization', LEVELS[blindness.state], text, values)

@@ -1,4 +1,4 @@
-"""How the vehicle moves: wheels, gyro and LiDAR blended into one twist, and the way that they tell between sweeps."""
+"""How the vehicle moves: what wheels and IMU say between two sweeps, in short steps, and the way of a twist."""
 
 import math
 from collections.abc import Sequence
@@ -14,17 +14,21 @@ from autonomy_nodes.common.types import SECOND_NS
 KEPT = 512  # samples; more than a second of a 400 Hz unit
 UNKNOWN = np.array([30.0, 3.0, 3.0, 1.0, 1.0, 2.0])  # sigma of a twist of which nothing is known
 GRAVITY = 9.81
-BIAS_SHARE = 0.05  # of the gyro's bias, learnt from each sweep at rest
 STANDING_SIGMA = 1e-3  # of the twist while the wheels stand, m/s and rad/s
-TRUSTED_SIGMAS = 4.0  # wheels that differ more from a good LiDAR measurement slip, or are broken
+STEP_S = 0.025  # samples within are averaged
+MOST_STEPS = 100
+SILENT_S = 0.25
 
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """Settings of the blend, all sigmas.
+    """Settings of the filter's motion, all sigmas.
 
-    acceleration_*: how fast the twist may change unseen. wheel_scale: share by which wheels may be wrong. standing_*:
-    slower than that the wheels say rest.
+    *acceleration_*: how fast the twist may change unseen, in 0.1 s. wheel_scale: share by which wheels may be wrong,
+    and by which that changes in a minute.
+    standing_*: slower than that the wheels say rest. gyro_bias_rps, force_bias_mps2: of the IMU when it is new.
+    force_mps2: of the accelerometer on a vehicle that shakes. levelled_mps2: of gravity's direction where an IMU at
+    rest told it, not_levelled_mps2: where not.
     """
 
     acceleration_mps2: float = 3.0
@@ -33,144 +37,111 @@ class MotionConfig:
     yaw_acceleration_rps2: float = 1.0
     wheel_speed_mps: float = 0.05
     wheel_scale: float = 0.01
+    wheel_scale_wander: float = 0.002
     wheel_side_mps: float = 0.1
     wheel_heading_rate_rps: float = 0.01
     gyro_rps: float = 0.005
+    gyro_bias_rps: float = 0.01
+    force_mps2: float = 0.3
+    force_bias_mps2: float = 0.1
+    levelled_mps2: float = 0.1
+    not_levelled_mps2: float = 1.0
     standing_mps: float = 0.02
     standing_rps: float = 0.01
-    gap_s: float = 0.5
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0.0 < value < math.inf:
                 raise ValueError(f'{name}={value} must be above 0')
 
+    @property
+    def changes(self) -> np.ndarray:
+        """(6,) how fast each number of the twist may change unseen."""
+        turning = (self.roll_acceleration_rps2, self.roll_acceleration_rps2, self.yaw_acceleration_rps2)
+        return np.array([self.acceleration_mps2, self.side_acceleration_mps2, self.side_acceleration_mps2, *turning])
+
 
 @dataclass(frozen=True, eq=False)
-class Hint:
-    """What the way between two sweeps should be, before the LiDAR is asked.
+class Step:
+    """A short time, and the means of what was said in it: rates and force (3,) in base_link, None where nothing."""
 
-    twist, sigmas: (6,) mean twist and how sure it is. measured: wheels tell of it. standing: wheels say that it is 0.
+    seconds: float
+    rates_rps: np.ndarray | None
+    force_mps2: np.ndarray | None
+    wheels: WheelSpeed | None
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What was said between two sweeps.
+
+    measured: wheels tell of it. standing: wheels say rest all the time. silent: for a while nobody said anything, who
+    did so before: messages were lost, or the clock jumped.
     """
 
-    twist: np.ndarray
-    sigmas: np.ndarray
+    steps: Sequence[Step]
     measured: bool
     standing: bool
-
-    def covariance(self, seconds: float) -> np.ndarray:
-        """Return the (6, 6) covariance of the step that it predicts."""
-        return np.diag((self.sigmas * seconds) ** 2)
+    silent: bool
 
 
-class Motion:
-    """The twist of base_link with its variances, one axis each: a scalar Kalman filter an axis."""
+class Senses:
+    """Keeps what wheels and IMU (turned to base_link) say."""
 
     def __init__(self, config: MotionConfig) -> None:
         self.config = config
-        turning = (config.roll_acceleration_rps2, config.roll_acceleration_rps2, config.yaw_acceleration_rps2)
-        side = config.side_acceleration_mps2
-        self._change = np.array([config.acceleration_mps2, side, side, *turning])
         self._wheels: StampBuffer[WheelSpeed] = StampBuffer(KEPT)
         self._imu: StampBuffer[Imu] = StampBuffer(KEPT)
-        self.restart()
 
     def restart(self) -> None:
-        """Forget all but the gyro's bias."""
-        self.twist, self.variance = np.zeros(6), UNKNOWN**2
-        self.gyro_bias_rps = getattr(self, 'gyro_bias_rps', np.zeros(3))
+        """Forget all samples."""
         self._wheels.flush()
         self._imu.flush()
 
-    @property
-    def known(self) -> bool:
-        """Whether the forward speed was measured at all."""
-        return bool(self.variance[0] < 4.0)
-
     def hear(self, wheels: Sequence[WheelSpeed], imu: Sequence[Imu]) -> None:
-        """Keep samples; those of the IMU turned to base_link."""
+        """Keep samples."""
         for speed in wheels:
             self._wheels.add(speed.stamp_ns, speed)
         for sample in imu:
             self._imu.add(sample.stamp_ns, sample)
 
-    def hint(self, after_ns: int, until_ns: int) -> Hint:
-        """Return what is known of the motion between two stamps."""
-        twist, seconds = self.twist.copy(), seconds_between(after_ns, until_ns)
-        sigmas = np.sqrt(np.minimum(self.variance + (self._change * seconds) ** 2, UNKNOWN**2))
-        wheels = self._wheels.between(after_ns, until_ns)
-        gyro = self._imu.between(after_ns, until_ns)
-        config, standing = self.config, False
-        if wheels:
-            each = np.array([[w.longitudinal_mps, w.lateral_mps, w.heading_rate_rps] for w in wheels])
-            twist[[0, 1, 5]] = each.mean(axis=0)
-            ahead_mps = math.hypot(config.wheel_speed_mps, config.wheel_scale * twist[0])
-            sigmas[[0, 1, 5]] = ahead_mps, config.wheel_side_mps, config.wheel_heading_rate_rps
-            limits = [config.standing_mps, config.standing_mps, config.standing_rps]
-            standing = bool((np.abs(each) < limits).all())
-        if gyro:
-            rates = np.mean([sample.angular_rps for sample in gyro], axis=0)
-            if standing:
-                self.gyro_bias_rps = self.gyro_bias_rps + BIAS_SHARE * (rates - self.gyro_bias_rps)
-            twist[3:], sigmas[3:] = rates - self.gyro_bias_rps, config.gyro_rps
-        if standing:
-            twist[:], sigmas[:] = 0.0, STANDING_SIGMA
-        return Hint(twist, sigmas, measured=bool(wheels), standing=standing)
+    def between(self, after_ns: int, until_ns: int, longest_s: float) -> Said:
+        """Return what was said between two stamps; where nobody said anything, one step of `longest_s` at most."""
+        seconds, config = seconds_between(after_ns, until_ns), self.config
+        wheels, imu = self._wheels.between(after_ns, until_ns), self._imu.between(after_ns, until_ns)
+        if not wheels and not imu:
+            silent = seconds > SILENT_S and bool(len(self._wheels) or len(self._imu))
+            return Said([Step(min(seconds, longest_s), None, None, None)], False, False, silent)
+        count = min(max(math.ceil(seconds / STEP_S - 1e-6), 1), MOST_STEPS)
+        edges = [after_ns + (until_ns - after_ns) * k // count for k in range(count + 1)]
+        steps = []
+        for start, end in zip(edges, edges[1:]):
+            some = self._imu.between(start, end)
+            rates = np.mean([each.angular_rps for each in some], axis=0) if some else None
+            force = np.mean([each.acceleration_mps2 for each in some], axis=0) if some else None
+            steps.append(Step(seconds_between(start, end), rates, force, _mean(self._wheels.between(start, end))))
+        still = (config.standing_mps, config.standing_mps, config.standing_rps)
+        each = np.array([(w.longitudinal_mps, w.lateral_mps, w.heading_rate_rps) for w in wheels]).reshape(-1, 3)
+        stamps = sorted({after_ns, until_ns, *(w.stamp_ns for w in wheels), *(sample.stamp_ns for sample in imu)})
+        silent = max(b - a for a, b in zip(stamps, stamps[1:])) > SILENT_S * SECOND_NS
+        return Said(steps, bool(wheels), bool(wheels) and bool((np.abs(each) < still).all()), silent)
 
-    def pass_time(self, seconds: float) -> None:
-        """Let the variances grow."""
-        self.variance = np.minimum(self.variance + (self._change * seconds) ** 2, UNKNOWN**2)
-
-    def measure(self, values: np.ndarray, sigmas: np.ndarray) -> None:
-        """Blend (6,) values with their sigmas in; NaN is no measurement."""
-        there = np.isfinite(values)
-        gain = self.variance[there] / (self.variance[there] + sigmas[there] ** 2)
-        self.twist[there] += gain * (values[there] - self.twist[there])
-        self.variance[there] *= 1.0 - gain
-
-    def doubt(self) -> None:
-        """Know nothing of the motion any more."""
-        self.variance = UNKNOWN**2
-
-    def measure_sensors(self, stamp_ns: int, checked: bool, wheels: bool = True) -> str:
-        """Blend in what wheels and gyro say at this stamp; return what is wrong with them, or nothing.
-
-        checked: the LiDAR has measured this sweep, so that wheels which contradict it are left out.
-        wheels: listen to them at all.
-        """
-        config, values, sigmas, complaint = self.config, np.full(6, np.nan), np.ones(6), ''
-        said = self._wheels.interpolated(stamp_ns, _between_wheels, config.gap_s)
-        said = said or self._wheels.nearest(stamp_ns, within_s=0.1)
-        if said is not None and wheels:
-            far = abs(said.longitudinal_mps - self.twist[0])
-            if checked and far > TRUSTED_SIGMAS * math.hypot(math.sqrt(self.variance[0]), config.wheel_speed_mps):
-                complaint = f'wheels say {said.longitudinal_mps:.2f} m/s, LiDAR {self.twist[0]:.2f} m/s'
-            else:
-                values[[0, 1, 5]] = said.longitudinal_mps, said.lateral_mps, said.heading_rate_rps
-                sigmas[[0, 1, 5]] = config.wheel_speed_mps, config.wheel_side_mps, config.wheel_heading_rate_rps
-        gyro = self._imu.nearest(stamp_ns, within_s=0.05)
-        if gyro is not None:
-            values[3:], sigmas[3:] = gyro.angular_rps - self.gyro_bias_rps, config.gyro_rps
-        self.measure(values, sigmas)
-        return complaint
-
-    def level(self, stamp_ns: int) -> np.ndarray:
-        """Return the (3, 3) rotation from base_link to a frame whose z points up, from an IMU at rest, else no turn."""
+    def level(self, stamp_ns: int) -> np.ndarray | None:
+        """Return the (3, 3) rotation from base_link to a frame whose z points up, by an IMU at rest; else None."""
         sample = self._imu.nearest(stamp_ns, within_s=0.2)
         if sample is None or abs(np.linalg.norm(sample.acceleration_mps2) - GRAVITY) > 0.05 * GRAVITY:
-            return np.eye(3)
+            return None
         up = sample.acceleration_mps2 / np.linalg.norm(sample.acceleration_mps2)
         axis = np.array([up[1], -up[0], 0.0])  # up x z: the turn that takes `up` to z and has no yaw
         sine = float(np.linalg.norm(axis))
         return rotation_exp(axis / sine * math.atan2(sine, up[2])) if sine > 1e-9 else np.eye(3)
 
 
-def _between_wheels(before: WheelSpeed, after: WheelSpeed, share: float) -> WheelSpeed:
-    def mixed(name: str) -> float:
-        return getattr(before, name) + share * (getattr(after, name) - getattr(before, name))
-
-    stamp_ns = before.stamp_ns + round(share * (after.stamp_ns - before.stamp_ns))
-    return WheelSpeed(stamp_ns, mixed('longitudinal_mps'), mixed('lateral_mps'), mixed('heading_rate_rps'))
+def _mean(wheels: Sequence[WheelSpeed]) -> WheelSpeed | None:
+    if not wheels:
+        return None
+    each = np.mean([(w.longitudinal_mps, w.lateral_mps, w.heading_rate_rps) for w in wheels], axis=0)
+    return WheelSpeed(wheels[-1].stamp_ns, *each.tolist())
 
 
 def displacement(twist: np.ndarray, seconds: float) -> np.ndarray:

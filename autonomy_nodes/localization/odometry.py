@@ -26,6 +26,7 @@ BETTER = 1.3  # times the points on walls and poles of another pose
 FADING = 0.9  # of what is expected, with each sweep that does not fit; new surroundings are believed at last
 LEARNT = 0.3  # of what is expected, from each sweep that fits and has less of them
 NOWHERE = np.eye(4)
+WOBBLE = 2.0  # times what wobbling normals seem to tell: so much is not trusted
 COARSE = 3.0  # times the tolerance, of the first rounds
 COARSE_ROUNDS = 3
 ROUGH = np.diag([100.0] * 3 + [10_000.0] * 3)  # information of a wide search alone: 0.1 m, 0.01 rad
@@ -66,7 +67,7 @@ class OdometryConfig:
     min_upright: float = 0.35
     max_jump_m: float = 3.0
     max_turn_rad: float = 0.2
-    weak_sigma_m: float = 0.3
+    weak_sigma_m: float = 0.12
     insert_m: float = 0.3
     insert_rad: float = 0.02
     thin_map: float = 0.2
@@ -135,14 +136,16 @@ class LidarOdometry:
         self._expected = 0.0
         self._add(points, pose)
 
-    def joined(self, points: np.ndarray, pose: np.ndarray, found: Registration) -> None:
-        """Add a sweep to the map, if the vehicle has moved since the last one or the map is thin here."""
+    def joined(self, points: np.ndarray, pose: np.ndarray, found: Registration) -> bool:
+        """Add a sweep to the map, if the vehicle has moved since the last one or the map is thin here; say if so."""
         self._expected = max(found.upright, self._expected + LEARNT * (found.upright - self._expected))
         moved = inverse(self._last_pose) @ pose
         far = np.linalg.norm(moved[:3, 3]) > self.config.insert_m
         turned = np.linalg.norm(rotation_log(moved[:3, :3])) > self.config.insert_rad
-        if far or turned or found.met < self.config.thin_map:
-            self._add(points, pose)
+        if not (far or turned or found.met < self.config.thin_map):
+            return False
+        self._add(points, pose)
+        return True
 
     @property
     def voxels(self) -> int:
@@ -158,6 +161,10 @@ class LidarOdometry:
         if found.complaint:
             self._expected *= FADING
         return found
+
+    def at(self, points: np.ndarray, guess: np.ndarray, prior: np.ndarray) -> Registration:
+        """Return where a sweep lies near one of several guesses, none of which is trusted: no other search is made."""
+        return self._solved(points, guess, prior)
 
     def _near(self, points: np.ndarray, guess: np.ndarray, prior: np.ndarray) -> Registration:
         """Lay a sweep at the guess; where that does not fit as it did before, ask the surroundings alone."""
@@ -200,6 +207,7 @@ class LidarOdometry:
         for number in range(config.rounds):
             tolerance = config.tolerance_m * (COARSE if number < COARSE_ROUNDS else 1.0)
             counts = summed(self._cells, some, pose, config.voxel_m, config.noise_m, tolerance, information, pull)
+            sigmas_m = self._cleared(information, pull, counts[4])
             normal = config.worth * information + certain
             step = np.linalg.solve(normal, config.worth * pull - certain @ away(guess, pose))
             if number == 0:  # how far the surroundings pull from the guess, in squared sigmas of both
@@ -209,15 +217,28 @@ class LidarOdometry:
                 break
         offset = away(guess, pose)
         back = np.linalg.lstsq(config.worth * information, certain @ offset, rcond=1e-9)[0]
-        found, alone = self._judged(offset, config.worth * information, *counts), shifted(guess, offset + back)
+        found = self._judged(offset, config.worth * information, sigmas_m, *counts[:4])
+        alone = shifted(guess, offset + back)
         return replace(found, pose=pose, alone=alone, tension=tension, met=counts[0] / len(some))
 
-    def _judged(
-        self, offset: np.ndarray, information: np.ndarray, met: int, fitting: int, _: int, upright: int
-    ) -> Registration:
+    def _cleared(self, information: np.ndarray, pull: np.ndarray, seeming: float) -> np.ndarray:
+        """Take out, in place, the directions that are not known; return (3,) sigmas of the place, the best first."""
         config = self.config
-        strengths = np.maximum(np.linalg.eigvalsh(information[:3, :3])[::-1], 1e-9)
-        sigmas_m, share = 1.0 / np.sqrt(strengths), fitting / max(met, 1)
+        strengths, directions = np.linalg.eigh(information[:3, :3])
+        told = np.maximum(strengths - WOBBLE * seeming, 0.0)  # what wobbling normals tell is not so
+        sigmas_m = 1.0 / np.sqrt(np.maximum(config.worth * told, 1e-9))
+        weak = sigmas_m > config.weak_sigma_m
+        if weak.any():
+            kept = np.eye(6)
+            kept[:3, :3] -= directions[:, weak] @ directions[:, weak].T
+            information[:], pull[:] = kept @ information @ kept, kept @ pull
+        return sigmas_m[::-1]
+
+    def _judged(
+        self, offset: np.ndarray, information: np.ndarray, sigmas_m: np.ndarray,
+        met: int, fitting: int, _: int, upright: int,
+    ) -> Registration:  # fmt: skip
+        config, share = self.config, fitting / max(met, 1)
         jump_m, turn_rad = np.linalg.norm(offset[:3]), np.linalg.norm(offset[3:])
         complaint = ''
         if met < config.min_met:

@@ -14,7 +14,8 @@ EMPTY = -1
 PLANE, LINE = 1, 2
 UPRIGHT = 0.85  # of the direction of a line; rings of the LiDAR on the ground are lines too, and lie flat
 LEVEL = 0.7  # of the normal of a plane, from which it is ground or roof
-ROUND = 9.0  # variance of the second direction against the first, below which there is no plane
+ROUND = 9.0  # variance of the second direction against the first: above it may be a plane, below a line, no strip
+TINY = 1e-150  # its square is still more than 0
 JACOBI_SWEEPS = 10  # four or five are enough
 BITS = 21  # of a cell's number along one axis
 
@@ -24,8 +25,8 @@ class Cells(NamedTuple):
 
     keys: (S,) of the cell, EMPTY where free. counts: (S,) points; no more than the map remembers. means: (S, 3).
     scatters: (S, 6) sums of squares about the mean, xx xy xz yy yz zz. kinds: (S,) 0, PLANE or LINE. directions: (S, 3)
-    normal of the plane, or along the line. variances: (S,) of the points off the surface. touched: (S,) number of the
-    insertion that came last.
+    normal of the plane, or along the line. variances: (S,) of the points off the surface. wobbles: (S,) of
+    the normal, of noise on few points. touched: (S,) number of the insertion that came last.
     """
 
     keys: np.ndarray
@@ -35,6 +36,7 @@ class Cells(NamedTuple):
     kinds: np.ndarray
     directions: np.ndarray
     variances: np.ndarray
+    wobbles: np.ndarray
     touched: np.ndarray
 
 
@@ -42,7 +44,8 @@ def no_cells(slots: int) -> Cells:
     """Return an empty table; `slots` is a power of two."""
     return Cells(
         np.full(slots, EMPTY, np.int64), np.zeros(slots), np.zeros((slots, 3)), np.zeros((slots, 6)),
-        np.zeros(slots, np.int8), np.zeros((slots, 3)), np.zeros(slots), np.zeros(slots, np.int64),
+        np.zeros(slots, np.int8), np.zeros((slots, 3)), np.zeros(slots), np.zeros(slots),
+        np.zeros(slots, np.int64),
     )  # fmt: skip
 
 
@@ -146,9 +149,11 @@ def shaped(cells, slots, few, flat, wide):
         first, second, third = matrix[least, least], matrix[middle, middle], matrix[most, most]
         if first < flat**2 and second > wide**2 and second > ROUND * first:
             cells.kinds[slot], cells.variances[slot] = PLANE, max(first, 0.0)
+            cells.wobbles[slot] = max(first, 0.0) / (cells.counts[slot] * second)
             chosen = least
-        elif second < 2.0 * flat**2 and third > wide**2 and abs(axes[2, most]) > UPRIGHT:
+        elif second < min(2.0 * flat**2, ROUND * first) and third > wide**2 and abs(axes[2, most]) > UPRIGHT:
             cells.kinds[slot], cells.variances[slot] = LINE, max(second, 0.0)
+            cells.wobbles[slot] = max(second, 0.0) / (cells.counts[slot] * third)
             chosen = most
         else:
             continue
@@ -183,7 +188,7 @@ def spread_along(matrix, axes):
 def _rotate(matrix, axes, p, q):
     """Rotate a symmetric matrix so that its element (p, q) is 0, and the axes with it."""
     off = matrix[p, q]
-    if off == 0.0:
+    if abs(off) < TINY:
         return
     half = 0.5 * (matrix[q, q] - matrix[p, p])
     tangent = off / (abs(half) + math.sqrt(half * half + off * off)) * (1.0 if half >= 0.0 else -1.0)
@@ -217,6 +222,7 @@ def summed(cells, points, pose, size, noise, tolerance, information, pull):
     """Sum the normal equations of points (N, 3) at a (4, 4) pose.
 
     Return how many met a surface, how many fit it, and the same of those on upright surfaces: the ground fits anywhere.
+    And how much they seem to tell of each direction that they tell nothing of, since normals wobble.
 
     information: (6, 6) and pull: (6,) are written, for a small motion x y z roll pitch yaw along the axes of base_link.
     noise: sigma of a point. tolerance: distance at which a point has lost three quarters of its weight (Geman and
@@ -224,6 +230,7 @@ def summed(cells, points, pose, size, noise, tolerance, information, pull):
     """
     information[:, :], pull[:] = 0.0, 0.0
     met = fitting = upright = upright_fitting = 0
+    seeming = 0.0
     slope = np.empty(6)
     for index in range(len(points)):
         px, py, pz = points[index, 0], points[index, 1], points[index, 2]
@@ -240,6 +247,7 @@ def summed(cells, points, pose, size, noise, tolerance, information, pull):
             loss = 1.0 + (off / tolerance) ** 2
             weight = 1.0 / (loss * loss * (cells.variances[slot] + noise * noise))
             fits &= abs(off) < tolerance
+            seeming += weight * cells.wobbles[slot]
             for axis in range(3):
                 slope[axis] = pose[0, axis] * nx + pose[1, axis] * ny + pose[2, axis] * nz
             slope[3] = py * slope[2] - pz * slope[1]
@@ -256,7 +264,7 @@ def summed(cells, points, pose, size, noise, tolerance, information, pull):
     for row in range(6):
         for column in range(row):
             information[row, column] = information[column, row]
-    return met, fitting, upright, upright_fitting
+    return met, fitting, upright, upright_fitting, seeming
 
 
 @njit(cache=True)
@@ -272,6 +280,6 @@ def kept(old, new, centre, reach, since):
         new.keys[place], new.counts[place], new.means[place] = old.keys[slot], old.counts[slot], old.means[slot]
         new.scatters[place], new.kinds[place] = old.scatters[slot], old.kinds[slot]
         new.directions[place], new.variances[place] = old.directions[slot], old.variances[slot]
-        new.touched[place] = old.touched[slot]
+        new.wobbles[place], new.touched[place] = old.wobbles[slot], old.touched[slot]
         count += 1
     return count

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from autonomy_nodes.common.sensing import Imu, WheelSpeed
 from autonomy_nodes.common.types import SECOND_NS
-from autonomy_nodes.localization.motion import Motion, MotionConfig, displacement, twist_of
+from autonomy_nodes.localization.motion import MotionConfig, Senses, displacement, twist_of
 from autonomy_nodes.localization.uncertainty import grown
 
 START = 1_000 * SECOND_NS
@@ -34,72 +34,42 @@ def test_a_displacement_gives_back_its_twist(twist, seconds):
     assert twist_of(displacement(np.array(twist), seconds), seconds) == pytest.approx(np.array(twist), abs=1e-6)
 
 
-def test_wheels_tell_the_mean_motion_since_the_last_sweep():
-    motion = Motion(MotionConfig())
-    motion.hear(wheels(1.0, 2.0, 3.0, 4.0, 5.0, 99.0, rate=0.2), [])  # the sixth is later than the sweep
-    hint = motion.hint(START, START + TENTH)
-    assert (hint.measured, hint.standing) == (True, False)
-    assert hint.twist[[0, 5]] == pytest.approx([3.0, 0.2])
+def test_what_is_said_is_averaged_in_short_steps():
+    senses = Senses(MotionConfig())
+    senses.hear(wheels(1.0, 2.0, 3.0, 4.0, 5.0, 99.0, rate=0.2), [])  # the sixth is later than the sweep
+    said = senses.between(START, START + TENTH, 0.5)
+    assert [step.seconds for step in said.steps] == [0.025] * 4
+    assert [step.wheels.longitudinal_mps for step in said.steps] == [1.0, 2.0, 3.0, 4.5]
+    assert (said.measured, said.standing, said.silent) == (True, False, False)
+    assert said.steps[0].rates_rps is None
 
 
 def test_wheels_at_rest_are_standing_and_one_that_turns_is_not():
     for speed, standing in ((0.01, True), (0.03, False)):
-        motion = Motion(MotionConfig())
-        motion.hear(wheels(0.0, speed, 0.0, -0.01), [])
-        assert motion.hint(START, START + TENTH).standing is standing
+        senses = Senses(MotionConfig())
+        senses.hear(wheels(0.0, speed, 0.0, -0.01), [])
+        assert senses.between(START, START + TENTH, 0.5).standing is standing
 
 
-def test_without_sensors_the_motion_goes_on_as_it_was():
-    motion = Motion(MotionConfig())
-    motion.measure(np.array([7.0, 0, 0, 0, 0, 0.1]), np.full(6, 0.01))
-    hint = motion.hint(START, START + TENTH)
-    assert (hint.measured, hint.twist[0]) == (False, pytest.approx(7.0, abs=1e-3))
-
-
-def test_the_blend_weighs_by_variance():
-    """Speed 4 with sigma 1, then 7 with sigma 2: (4 * 4 + 7 * 1) / 5 = 4.6, variance 4 / 5."""
-    motion = Motion(MotionConfig())
-    nothing = np.full(5, np.nan)
-    motion.variance[0] = 1e8
-    motion.measure(np.array([4.0, *nothing]), np.ones(6))
-    motion.measure(np.array([7.0, *nothing]), np.full(6, 2.0))
-    assert (motion.twist[0], motion.variance[0]) == (pytest.approx(4.6, abs=1e-5), pytest.approx(0.8))
-    assert motion.variance[5] == 4.0  # not measured
-
-
-def test_wheels_that_contradict_a_lidar_measurement_are_left_out_aloud():
-    motion = Motion(MotionConfig())
-    motion.measure(np.array([8.0, 0, 0, 0, 0, 0]), np.full(6, 0.1))
-    motion.hear(wheels(*[0.0] * 5), [])
-    assert 'wheels say 0.00 m/s, LiDAR 8.00 m/s' in motion.measure_sensors(START + TENTH, checked=True)
-    assert motion.twist[0] == pytest.approx(8.0, abs=0.01)
-    assert motion.measure_sensors(START + TENTH, checked=False) == ''
-    assert motion.twist[0] < 4.0
-
-
-def test_the_bias_of_a_gyro_is_learnt_at_rest():
-    motion = Motion(MotionConfig())
-    for second in range(200):
-        start_ns = START + second * TENTH
-        motion.hear(wheels(0.0, first_ns=start_ns + TENTH), [imu(start_ns + TENTH, (0.0, 0.0, 0.02))])
-        motion.hint(start_ns, start_ns + TENTH)
-    assert motion.gyro_bias_rps[2] == pytest.approx(0.02, abs=1e-5)
-    start_ns = START + 300 * TENTH
-    motion.hear(wheels(5.0, first_ns=start_ns + TENTH), [imu(start_ns + TENTH, (0.0, 0.0, 0.12))])
-    assert motion.hint(start_ns, start_ns + TENTH).twist[5] == pytest.approx(0.10, abs=1e-5)
+def test_a_hole_in_what_was_said_is_noticed_and_one_sweep_without_sensors_is_none():
+    senses = Senses(MotionConfig())
+    assert not senses.between(START, START + SECOND_NS, 0.5).silent  # nobody ever said anything
+    senses.hear(wheels(1.0), [imu(START + 4 * TENTH)])
+    assert senses.between(START, START + 5 * TENTH, 0.5).silent
+    assert not senses.between(START + 3 * TENTH, START + 5 * TENTH, 0.5).silent
 
 
 def test_an_imu_at_rest_levels_the_start_and_a_shaken_one_does_not():
     """Nose up by 0.1 rad: what holds the vehicle up pushes along its x axis by sin 0.1."""
-    motion = Motion(MotionConfig())
-    motion.hear([], [imu(START, acceleration=9.81 * np.array([math.sin(0.1), 0.0, math.cos(0.1)]))])
-    turn = motion.level(START)
+    senses = Senses(MotionConfig())
+    senses.hear([], [imu(START, acceleration=9.81 * np.array([math.sin(0.1), 0.0, math.cos(0.1)]))])
+    turn = senses.level(START)
     assert turn @ [math.sin(0.1), 0.0, math.cos(0.1)] == pytest.approx([0.0, 0.0, 1.0])
     assert turn @ [1.0, 0.0, 0.0] == pytest.approx([math.cos(0.1), 0.0, math.sin(0.1)])  # x points uphill
-    motion.restart()
-    motion.hear([], [imu(START, acceleration=(3.0, 0.0, 12.0))])
-    assert np.array_equal(motion.level(START), np.eye(3))
-    assert np.array_equal(motion.level(START + SECOND_NS), np.eye(3))
+    senses.restart()
+    senses.hear([], [imu(START, acceleration=(3.0, 0.0, 12.0))])
+    assert senses.level(START) is None
+    assert senses.level(START + SECOND_NS) is None
 
 
 def test_an_error_of_heading_grows_into_an_error_of_place():
