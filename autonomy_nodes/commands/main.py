@@ -24,6 +24,7 @@ VERBS = {  # verb: (module, what it does)
     'compare': ('compare', 'hold two runs over the same recording against each other'),
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),
     'data': ('data', 'write simulated drives with their truth, to measure and to train on'),
+    'train': ('train', 'train a network, from examples that are made on the spot'),
     'report': ('report', 'make report.html and report.json of a run'),
     'topics': ('topics', 'print the table of topics'),
     'parameters': ('parameters', 'print the settings of every node'),

@@ -1,0 +1,146 @@
+"""The network that finds objects and tells what the ground is, seen from above: three scales down, and up again.
+
+Points come in cells of 0.2 m and are folded into 0.4 m; the trunk works at 0.4, 0.8 and 1.6 m; all that comes out lies
+at 0.4 m. Camera and map join in the middle scale, times their flags: what is not given adds nothing. Only convolutions,
+ReLU, nearest resizing and concatenation, so that every engine runs it. Heads after CenterPoint (Yin et al. 2021), heads
+of heights after FlashOcc (Yu et al. 2023).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from autonomy_nodes.perception.bev import (
+    CAMERA_CHANNELS,
+    CLASSES,
+    INPUTS,
+    MAP_CHANNELS,
+    OUTPUTS,
+    POINTS,
+    PRIOR,
+    middles,
+)
+
+OBJECT_HEADS = ('heat', 'box', 'box_spread', 'overlap')
+GROUND_HEADS = ('ground', 'terrain', 'top', 'blocked', 'occupied')
+_RARE = -4.6  # logit of 1 %: what an untrained network says of an object in a cell (Lin et al. 2017)
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Size of a network: channels and pairs of convolutions at 0.4, 0.8 and 1.6 m; neck: channels within a head."""
+
+    widths: tuple[int, int, int] = (20, 48, 96)
+    depths: tuple[int, int, int] = (0, 1, 1)
+    neck: int = 24
+
+    def __post_init__(self) -> None:
+        if min(*self.widths, self.neck) < 1 or min(self.depths) < 0:
+            raise ValueError(f'widths={self.widths}, neck={self.neck} must be above 0, depths={self.depths} not below')
+
+
+PRESETS = {
+    'ci': NetworkSettings((8, 12, 16), (0, 0, 1), 8),
+    'small': NetworkSettings(),
+    'orin': NetworkSettings((48, 128, 224), (0, 2, 3), 48),
+}
+
+
+class Network(nn.Module):
+    """Tensors named as bev.INPUTS in, (B, channels, X, Y); a dictionary named as bev.OUTPUTS out."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        fine, middle, coarse = settings.widths
+        self.fold = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *_after(fine))
+        self.near = nn.Sequential(_conv(fine + len(PRIOR) + 1, fine), *_pairs(fine, settings.depths[0]))
+        self.down = _conv(fine, middle, stride=2)
+        self.join = _conv(middle + CAMERA_CHANNELS + MAP_CHANNELS, middle, kernel=1)
+        self.wide = nn.Sequential(*_pairs(middle, settings.depths[1]))
+        self.deep = nn.Sequential(_conv(middle, coarse, stride=2), *_pairs(coarse, settings.depths[2], dilation=2))
+        self.rise = _conv(coarse, middle, kernel=1)
+        self.blend = _conv(2 * middle, middle, kernel=1)
+        self.lift = _conv(middle, fine, kernel=1)
+        self.neck = _conv(2 * fine, fine)
+        self.objects = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(OBJECT_HEADS), 1))
+        self.ground = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(GROUND_HEADS), 1))
+        with torch.no_grad():
+            self.objects[1].bias[: len(CLASSES)] = _RARE  # type: ignore[index]
+        # far away points are few: how far is told, since convolutions do not know where they are
+        reach = torch.linalg.vector_norm(torch.from_numpy(middles()).float(), dim=-1) / 50.0
+        self.reach: Tensor
+        self.register_buffer('reach', reach[None, None], persistent=False)  # (1, 1, X, Y)
+
+    def forward(self, points: Tensor, prior: Tensor, camera: Tensor, map: Tensor, given: Tensor) -> dict[str, Tensor]:
+        """Return all of bev.OUTPUTS as (B, channels, *CELLS)."""
+        reach = self.reach.expand(points.shape[0], -1, -1, -1)
+        near = self.near(torch.cat([self.fold(points), prior, reach], 1))  # (B, fine, 240, 200)
+        more = [camera * given[:, :1], map * given[:, 1:]]
+        wide = self.wide(self.join(torch.cat([self.down(near), *more], 1)))  # (B, middle, 120, 100)
+        deep = self.rise(self.deep(wide))  # (B, middle, 60, 50)
+        wide = self.blend(torch.cat([wide, _larger(deep)], 1))
+        shared = self.neck(torch.cat([near, _larger(self.lift(wide))], 1))
+        objects, ground = self.objects(shared), self.ground(shared)
+        return _parted(objects, OBJECT_HEADS) | _parted(ground, GROUND_HEADS)
+
+
+class _Pair(nn.Module):
+    """Two convolutions beside a shortcut (He et al. 2016); the second may look farther."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width)
+        second = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.second = nn.Sequential(second, nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+def _pairs(width: int, count: int, dilation: int = 1) -> list[nn.Module]:
+    return [_Pair(width, dilation) for _ in range(count)]
+
+
+def _conv(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False), *_after(after))
+
+
+def _after(width: int) -> tuple[nn.Module, nn.Module]:
+    return nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+
+
+def _larger(x: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=2.0, mode='nearest')
+
+
+def _channels(heads: tuple[str, ...]) -> int:
+    return sum(OUTPUTS[name][0] for name in heads)
+
+
+def _parted(x: Tensor, heads: tuple[str, ...]) -> dict[str, Tensor]:
+    parts = torch.split(x, [OUTPUTS[name][0] for name in heads], dim=1)
+    return dict(zip(heads, parts))
+
+
+def flops(network: Network) -> int:
+    """Return the floating point operations of one sweep, a multiplication and an addition being two."""
+    total = 0
+
+    def count(layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal total
+        assert isinstance(layer, nn.Conv2d)
+        total += 2 * layer.weight[0].numel() * out[0].numel()
+
+    hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    with torch.no_grad():
+        network.eval()(**empty(1))
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+def empty(batch: int) -> dict[str, Tensor]:
+    """Return inputs of a world without points, camera and map."""
+    return {name: torch.zeros(batch, channels, *cells) for name, (channels, cells) in INPUTS.items()}

@@ -1,0 +1,144 @@
+"""Turn points into the tensors that the network sees: the very same loops in training and on board.
+
+Heights count from the ground of the geometric channel, so that slopes and pitch look alike to the network.
+'before' counts what the earlier sweep saw standing, since that alone tells of motion. 'passed' grows from 0, no ray
+went on over the cell within HIGH_M of the ground, to 1, one went on right above the ground.
+"""
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.perception.bev import CELL_M, CELLS, FINE, FINE_M, HIGH_M, LOW_M, ORIGIN_M, POINTS, PRIOR, SLICES_M
+from autonomy_nodes.perception.cells import AZIMUTHS, RANGE_STEP_M, RANGES
+from autonomy_nodes.perception.ground import OUTSIDE, Ground
+from autonomy_nodes.perception.polar import turn_of
+
+STANDING_M = 0.15  # points of the earlier sweep lower than this above the ground tell nothing of motion
+_COUNT, _HIGHEST, _LOWEST, _MEAN, _INTENSITY, _SLICES = range(6)
+_BEFORE = POINTS.index('before')
+_EDGES_M = np.array(SLICES_M, np.float32)
+
+
+def rasterised(
+    points: np.ndarray,
+    before: np.ndarray,
+    ground: Ground,
+    rays: np.ndarray | None = None,
+    sensor_m: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the inputs `points` and `prior` of bev.INPUTS, float32.
+
+    points: (N, 4) x y z intensity (0 to 1) in base_link, before: (M, 4) those of the earlier sweep in the same
+    base_link. ground: of `points`. rays: as cells.rays gives them, with sensor_m (3,); without them none passed.
+    """
+    points, before = (np.require(cloud, np.float32, 'C') for cloud in (points, before))
+    prior = np.zeros((len(PRIOR), *CELLS), np.float32)
+    _lay_ground(points, ground.kinds, ground.heights_m, prior)
+    _fill(prior[0], prior[1])
+    if rays is not None and sensor_m is not None:
+        _lay_rays(rays, np.asarray(sensor_m, np.float64), prior)
+    fine = np.zeros((len(POINTS), *FINE), np.float32)
+    _lay_points(points, ground.heights_m, _EDGES_M, fine)
+    _lay_before(before, prior[0], fine[_BEFORE])
+    return {'points': fine, 'prior': prior}
+
+
+@njit(cache=True, nogil=True)
+def _lay_ground(points: np.ndarray, kinds: np.ndarray, heights: np.ndarray, prior: np.ndarray) -> None:
+    """Set the mean height of the ground under the points of each cell, and known to 1 there."""
+    total, known = prior[0], prior[1]
+    for n in range(len(points)):
+        i = int(np.floor((points[n, 0] - ORIGIN_M[0]) / CELL_M))
+        j = int(np.floor((points[n, 1] - ORIGIN_M[1]) / CELL_M))
+        if kinds[n] != OUTSIDE and 0 <= i < total.shape[0] and 0 <= j < total.shape[1]:
+            total[i, j] += points[n, 2] - heights[n]
+            known[i, j] += 1.0
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            if known[i, j] > 0.0:
+                total[i, j] /= known[i, j]
+                known[i, j] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def _fill(height: np.ndarray, known: np.ndarray) -> None:
+    """Carry the height of the nearest known cell into the others: distances swept twice (Borgefors 1986)."""
+    wide, long = height.shape
+    far = np.where(known > 0.0, 0.0, 1e6).astype(np.float32)
+    for turn in range(2):
+        for a in range(wide):
+            i = a if turn == 0 else wide - 1 - a
+            for b in range(long):
+                j = b if turn == 0 else long - 1 - b
+                for di, dj, way in ((-1, 0, 1.0), (0, -1, 1.0), (-1, -1, 1.4142), (-1, 1, 1.4142)):
+                    p, q = (i + di, j + dj) if turn == 0 else (i - di, j - dj)
+                    if 0 <= p < wide and 0 <= q < long and far[p, q] + way < far[i, j]:
+                        far[i, j], height[i, j] = far[p, q] + way, height[p, q]
+
+
+@njit(cache=True, nogil=True)
+def _lay_rays(table: np.ndarray, sensor: np.ndarray, prior: np.ndarray) -> None:
+    height, passed = prior[0], prior[2]
+    for i in range(height.shape[0]):
+        for j in range(height.shape[1]):
+            x = ORIGIN_M[0] + (i + 0.5) * CELL_M - sensor[0]
+            y = ORIGIN_M[1] + (j + 0.5) * CELL_M - sensor[1]
+            reach = np.sqrt(x * x + y * y)
+            step = int((reach + 0.5) / RANGE_STEP_M) + 1
+            if step < RANGES:
+                lowest = sensor[2] + table[int(turn_of(x, y) * AZIMUTHS) % AZIMUTHS, step] * reach - height[i, j]
+                passed[i, j] = min(max(1.0 - lowest / HIGH_M, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
+def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine: np.ndarray) -> None:
+    """Set all channels but 'before'; what lies outside LOW_M to HIGH_M above the ground is not looked at."""
+    slices = len(edges) - 1
+    rows, count = np.zeros(fine.shape[1:], np.int32), 0
+    sums = np.empty((min(len(points), rows.size), _SLICES + slices), np.float32)  # of one cell side by side: no misses
+    for n in range(len(points)):
+        i = int(np.floor((points[n, 0] - ORIGIN_M[0]) / FINE_M))
+        j = int(np.floor((points[n, 1] - ORIGIN_M[1]) / FINE_M))
+        height = heights[n]
+        if i < 0 or j < 0 or i >= fine.shape[1] or j >= fine.shape[2] or not LOW_M <= height < HIGH_M:
+            continue  # NaN heights too
+        row = rows[i, j] - 1
+        if row < 0:
+            row, count = count, count + 1
+            rows[i, j] = count
+            sums[row], sums[row, _HIGHEST], sums[row, _LOWEST] = 0.0, LOW_M, HIGH_M
+        sums[row, _COUNT] += 1.0
+        sums[row, _HIGHEST] = max(sums[row, _HIGHEST], height)
+        sums[row, _LOWEST] = min(sums[row, _LOWEST], height)
+        sums[row, _MEAN] += height
+        sums[row, _INTENSITY] += points[n, 3]
+        level = 0
+        while level < slices - 1 and height >= edges[level + 1]:
+            level += 1
+        sums[row, _SLICES + level] = 1.0
+    for i in range(fine.shape[1]):
+        for j in range(fine.shape[2]):
+            row = rows[i, j] - 1
+            if row >= 0:
+                number = sums[row, _COUNT]
+                sums[row, _MEAN] /= number
+                sums[row, _INTENSITY] /= number
+                sums[row, _COUNT] = np.log1p(number)
+                for channel in range(_SLICES + slices):
+                    fine[channel, i, j] = sums[row, channel]
+
+
+@njit(cache=True, nogil=True)
+def _lay_before(before: np.ndarray, height: np.ndarray, layer: np.ndarray) -> None:
+    """Set the logarithm of how many points of the earlier sweep stood in each cell."""
+    for n in range(len(before)):
+        x, y = before[n, 0] - ORIGIN_M[0], before[n, 1] - ORIGIN_M[1]
+        i, j = int(np.floor(x / FINE_M)), int(np.floor(y / FINE_M))
+        if 0 <= i < layer.shape[0] and 0 <= j < layer.shape[1]:
+            above = before[n, 2] - height[int(x / CELL_M), int(y / CELL_M)]
+            if STANDING_M <= above < HIGH_M:
+                layer[i, j] += 1.0
+    for i in range(layer.shape[0]):
+        for j in range(layer.shape[1]):
+            if layer[i, j] > 0.0:
+                layer[i, j] = np.log1p(layer[i, j])

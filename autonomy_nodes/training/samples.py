@@ -1,0 +1,115 @@
+"""Examples made from seeds on the spot, each shown several times in different guises, as tensors for the network.
+
+A seed makes one place. Places with the seeds from HELD_OUT are never learned from.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count, islice
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from autonomy_nodes.perception.bev import INPUTS, PRIOR
+from autonomy_nodes.perception.cells import rays
+from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
+from autonomy_nodes.perception.raster import rasterised
+from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.targets import targets_of
+
+HELD_OUT = 1_000_000
+VEHICLE_HEIGHT_M = 1.7  # moves no height, and heights alone count here
+_PASSED = PRIOR.index('passed')
+
+Source = Callable[[int], Iterator[Example]]  # a seed's examples
+Guise = Callable[[Example, np.random.Generator], Example]  # an example, changed
+Sample = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """How often an example is shown.
+
+    a_place: examples of a place. pool: examples a process holds, of which it draws; uses: how often each is drawn, on
+    average. without_before, without_rays: share of samples that lack the earlier sweep, or do not know where the LiDAR
+    is.
+    """
+
+    a_place: int = 8
+    pool: int = 128
+    uses: float = 4.0
+    without_before: float = 0.3
+    without_rays: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.a_place < 1 or self.pool < 1 or not self.uses >= 1.0:
+            raise ValueError(f'a_place={self.a_place}, pool={self.pool} and uses={self.uses} must be 1 at least')
+        for name in ('without_before', 'without_rays'):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f'{name}={getattr(self, name)} must lie between 0 and 1')
+
+
+class Samples(IterableDataset):
+    """Endless samples of the seeds from `start`, shared out among processes; `seed` of each tells how far they are."""
+
+    def __init__(
+        self, source: Source, guise: Guise, start: int, settings: SampleSettings, rank: int = 0, ranks: int = 1
+    ) -> None:
+        if not 0 <= start < HELD_OUT:
+            raise ValueError(f'start={start} must lie between 0 and {HELD_OUT}: the seeds above are held out')
+        self.source, self.guise, self.start, self.settings = source, guise, start, settings
+        self.rank, self.ranks = rank, ranks
+
+    def __iter__(self) -> Iterator[Sample]:
+        worker = get_worker_info()
+        mine, all_ = (worker.id, worker.num_workers) if worker else (0, 1)
+        first, step = self.start + self.rank * all_ + mine, self.ranks * all_
+        rng, settings = np.random.default_rng(first), self.settings
+        pool: list[Example] = []
+        debt = 0.0
+        for seed in count(first, step):
+            for example in islice(self.source(seed), settings.a_place):
+                if len(pool) == settings.pool:
+                    pool[rng.integers(len(pool))] = example
+                else:
+                    pool.append(example)
+                debt += settings.uses
+                while debt >= 1.0:
+                    debt -= 1.0
+                    chosen = self.guise(pool[rng.integers(len(pool))], rng)
+                    yield sample_of(chosen, rng, settings) | {'seed': torch.tensor(seed)}
+
+
+def sample_of(
+    example: Example, rng: np.random.Generator | None = None, settings: SampleSettings | None = None
+) -> Sample:
+    """Return inputs and targets of an example; with rng, some of what may be missing on a vehicle is left out."""
+    before, sensor_m = example.before, example.sensor_m
+    xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
+    ground = _SPLITTER.split(xyz)
+    passed: np.ndarray | None = rays(xyz, ground.kinds, np.asarray(sensor_m, np.float64))
+    if rng is not None and settings is not None:
+        if rng.random() < settings.without_before:
+            before = before[:0]
+        if rng.random() < settings.without_rays:
+            passed = None
+    inputs = rasterised(example.points, before, ground, passed, sensor_m)
+    targets = targets_of(example, inputs['prior'])
+    sample = {name: torch.from_numpy(value) for name, value in (inputs | targets).items()}
+    sample['points'] = sample['points'].half()  # half as much to hand from process to process
+    return sample
+
+
+def inputs_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the inputs of a batch of samples; camera and map are not given."""
+    size, where = len(batch['points']), batch['points'].device
+    more = {
+        name: torch.zeros(size, channels, *cells, device=where)
+        for name, (channels, cells) in INPUTS.items()
+        if name not in batch
+    }
+    return {'points': batch['points'].float(), 'prior': batch['prior'], **more}
+
+
+_SPLITTER = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M)

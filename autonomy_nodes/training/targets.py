@@ -1,0 +1,107 @@
+"""What the network should say of an example, cell by cell, and where it is asked at all.
+
+Middles of objects are bells on a map as in CenterPoint (Yin et al. 2021). Of what few points show nobody can tell: a
+box with fewer than LEAST_HITS points or of which less than LEAST_SHARE is to be seen is neither asked for nor wrong.
+"""
+
+import cv2
+import numpy as np
+
+from autonomy_nodes.perception.bev import BOX, CELL_M, CELLS, CLASSES, HIGH_M, ORIGIN_M, SLICES_M, TERRAIN, middles
+from autonomy_nodes.training.examples import Example
+
+LEAST_HITS, LEAST_SHARE = 5, 0.15
+NOT_TOLD = 255  # class of terrain
+NEAR_M = 0.6  # cells whose middles are so near to that of an object give its box
+SPREAD = 0.07  # width of a bell as a share of length plus width [m]
+LEAST_SPREAD_M = 0.27
+MARGIN_M = 0.6  # about what is neither asked for nor wrong
+FARTHEST_RESIDUAL_M = 3.0  # heights of the ground that lie farther from the prior are beyond what can be told
+FILLED_WEIGHT = 0.2  # of heights where no ground was seen
+_MIDDLES = middles()
+
+Targets = dict[str, np.ndarray]
+
+
+def targets_of(example: Example, prior: np.ndarray) -> Targets:
+    """Return the targets of an example, float32 unless told else. prior: as raster.rasterised gives it.
+
+    heat: (5, X, Y) 0 to 1; heat_weight: (1, X, Y) 0 where not asked. box: (10, X, Y), box_weight: (1, X, Y).
+    ground: (1, X, Y) to be added to the prior, ground_weight. terrain: (X, Y) int64, NOT_TOLD where not asked.
+    top, blocked: (1, X, Y). occupied: (8, X, Y). seen: (1, X, Y) 1 where a point lies in the cell or beside it, or a
+    ray passed: there terrain, top, blocked and occupied are asked for.
+    """
+    ground_m = np.where(np.isfinite(example.ground_m), example.ground_m, prior[0])
+    residual = (ground_m - prior[0]).astype(np.float32)
+    told = np.isfinite(example.ground_m) & (np.abs(residual) < FARTHEST_RESIDUAL_M)
+    beside = cv2.dilate(prior[1], np.ones((3, 3), np.uint8)) > 0.0
+    seen = (beside | (prior[2] > 0.7)) & np.isfinite(example.ground_m)
+    terrain = np.where(seen & (example.terrain < len(TERRAIN)), example.terrain, NOT_TOLD)
+    return _objects(example, prior[0]) | {
+        'ground': residual[None],
+        'ground_weight': np.where(told, np.where(beside, 1.0, FILLED_WEIGHT), 0.0).astype(np.float32)[None],
+        'terrain': terrain.astype(np.int64),
+        'top': np.clip(np.nan_to_num(example.top_m), 0.0, HIGH_M).astype(np.float32)[None],
+        'blocked': example.blocked.astype(np.float32)[None],
+        'occupied': _occupied(example, prior[0], residual),
+        'seen': seen.astype(np.float32)[None],
+    }
+
+
+def _objects(example: Example, height: np.ndarray) -> Targets:
+    heat, weight = np.zeros((len(CLASSES), *CELLS), np.float32), np.ones((1, *CELLS), np.float32)
+    box, box_weight = np.zeros((len(BOX), *CELLS), np.float32), np.zeros((1, *CELLS), np.float32)
+    shown = (example.hits >= LEAST_HITS) & (example.shares >= LEAST_SHARE)
+    for row in np.flatnonzero(~shown):
+        weight[0][_inside(example.boxes[row], MARGIN_M)] = 0.0
+    for row in np.flatnonzero(shown):
+        one = example.boxes[row]
+        cell = tuple(np.floor((one[:2] - ORIGIN_M) / CELL_M).astype(int).tolist())
+        if not (0 <= cell[0] < CELLS[0] and 0 <= cell[1] < CELLS[1]):
+            continue
+        away = _MIDDLES - one[:2]
+        squares = (away**2).sum(axis=-1)
+        spread = max(SPREAD * (one[3] + one[4]), LEAST_SPREAD_M)
+        bell = np.exp(-squares / (2.0 * spread**2))
+        bell[bell < 1e-3] = 0.0
+        bell[cell] = 1.0
+        layer = heat[example.kinds[row]]
+        np.maximum(layer, bell, out=layer)
+        weight[0][cell] = 1.0
+        near = np.exp(-squares / (2.0 * NEAR_M**2)) * (squares < NEAR_M**2)
+        near[cell] = 1.0
+        mine = near > box_weight[0]  # a cell between two people belongs to the nearer one
+        box[:, mine] = _row(one, away[mine], height[mine])
+        box_weight[0][mine] = near[mine]
+    return {'heat': heat, 'heat_weight': weight, 'box': box, 'box_weight': box_weight}
+
+
+def _row(one: np.ndarray, away: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Return (len(BOX), K) what K cells should tell of a box; its middle is so high above the prior ground."""
+    same = np.ones(len(away))
+    sizes, heading = np.log(one[3:6]), one[6]
+    rows = [-away[:, 0], -away[:, 1], one[2] - height, *(size * same for size in sizes)]
+    return np.array([*rows, np.sin(heading) * same, np.cos(heading) * same, one[7] * same, one[8] * same])
+
+
+def _inside(one: np.ndarray, margin_m: float) -> np.ndarray:
+    """Return (X, Y) the cells whose middles lie in a box seen from above, or so near to it."""
+    away, (c, s) = _MIDDLES - one[:2], (np.cos(one[6]), np.sin(one[6]))
+    along, across = away @ np.array([c, s]), away @ np.array([-s, c])
+    inside: np.ndarray = (np.abs(along) < one[3] / 2.0 + margin_m) & (np.abs(across) < one[4] / 2.0 + margin_m)
+    return inside
+
+
+def _occupied(example: Example, height: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Return (8, X, Y) which slices above the prior ground hold something: points, the ground, what stands on it."""
+    occupied = np.zeros((len(SLICES_M) - 1, *CELLS), np.float32)
+    top = residual + np.nan_to_num(example.top_m)
+    for level, (low, high) in enumerate(zip(SLICES_M, SLICES_M[1:])):
+        occupied[level] = (residual < high) & (top >= low)
+    cells = np.floor((example.points[:, :2] - ORIGIN_M) / CELL_M).astype(np.int64)
+    cells = np.where(((cells >= 0) & (cells < CELLS)).all(axis=1)[:, None], cells, 0)
+    above = example.points[:, 2] - height[cells[:, 0], cells[:, 1]]
+    level = np.searchsorted(SLICES_M, above, side='right') - 1
+    kept = (cells > 0).all(axis=1) & (level >= 0) & (level < len(occupied))
+    occupied[level[kept], cells[kept, 0], cells[kept, 1]] = 1.0
+    return occupied
