@@ -1,6 +1,13 @@
-"""Which engine runs networks: chosen by name, never silently another."""
+"""Which engine runs networks: chosen by name, never silently another; and what each of them offers."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.inference.manifest import Manifest, Tensor
 
 MODULES = {'onnx': 'onnxruntime', 'openvino': 'openvino', 'torch': 'torch', 'tensorrt': 'tensorrt'}
 AUTO = ('tensorrt', 'onnx', 'openvino', 'torch')  # the first that is installed
@@ -24,3 +31,27 @@ def choose(backend: str, require: str, has_network: bool) -> str:
     if has_network and chosen == NONE:
         raise ValueError(f'backend={backend!r} needs the Python package {MODULES[wanted[0]]}: install it')
     return chosen
+
+
+class Backend(Protocol):
+    """An engine that holds one network. name: as in MODULES. manifest: of the network."""
+
+    name: str
+    manifest: Manifest
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return {output: (1, ...) float32} of {input: (1, ...) float32}; DataError where a shape is not the told."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the engine holds."""
+        ...
+
+
+def refuse_others(inputs: Mapping[str, np.ndarray], told: Mapping[str, Tensor]) -> None:
+    """Raise DataError unless the inputs are those that are told, in name, shape and type."""
+    if set(inputs) != set(told):
+        raise DataError(f'network takes {sorted(told)}, not {sorted(inputs)}')
+    for name, value in inputs.items():
+        if value.shape != told[name].shape or value.dtype != np.float32:
+            raise DataError(f'input {name!r} is {value.dtype} {value.shape}, expected float32 {told[name].shape}')

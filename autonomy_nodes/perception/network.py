@@ -7,6 +7,7 @@ of heights after FlashOcc (Yu et al. 2023).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class Network(nn.Module):
         self.objects = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(OBJECT_HEADS), 1))
         self.ground = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(GROUND_HEADS), 1))
         with torch.no_grad():
-            self.objects[1].bias[: len(CLASSES)] = _RARE  # type: ignore[index]
+            self.objects[1].bias[: len(CLASSES)] = _RARE  # type: ignore[index, operator]
         # far away points are few: how far is told, since convolutions do not know where they are
         reach = torch.linalg.vector_norm(torch.from_numpy(middles()).float(), dim=-1) / 50.0
         self.reach: Tensor
@@ -144,3 +145,10 @@ def flops(network: Network) -> int:
 def empty(batch: int) -> dict[str, Tensor]:
     """Return inputs of a world without points, camera and map."""
     return {name: torch.zeros(batch, channels, *cells) for name, (channels, cells) in INPUTS.items()}
+
+
+def loaded(preset: str, weights: Path) -> Network:
+    """Return the network of a preset with weights of a file."""
+    network = Network(PRESETS[preset])
+    network.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
+    return network.eval()

@@ -1,0 +1,44 @@
+"""Networks on the CPU by ONNX Runtime: one thread unless told otherwise, so that a replay repeats to the digit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.inference.backend import refuse_others
+from autonomy_nodes.inference.manifest import ONNX, Manifest, Tensor
+
+
+class OnnxBackend:
+    """Holds a session of network.onnx in a folder whose manifest was read."""
+
+    name = 'onnx'
+
+    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1) -> None:
+        self.manifest = manifest
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.use_deterministic_compute = True
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # others need the core between sweeps
+        path = str(folder / ONNX)
+        self._session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+        _refuse_others(self._session.get_inputs(), manifest.inputs, path)
+        _refuse_others(self._session.get_outputs(), manifest.outputs, path)
+        self._outputs = list(manifest.outputs)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs of one sweep."""
+        refuse_others(inputs, self.manifest.inputs)
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs))))
+
+    def close(self) -> None:
+        """Give back nothing: the session goes with the object."""
+
+
+def _refuse_others(found: list, told: Mapping[str, Tensor], path: str) -> None:
+    shapes = {one.name: tuple(one.shape) for one in found}
+    wanted = {name: one.shape for name, one in told.items()}
+    if shapes != wanted:
+        raise SettingsError(f'{path}: has tensors {shapes}, its manifest tells {wanted}')

@@ -1,0 +1,110 @@
+"""The learned channel on one page: a sweep and the one before in, objects and cells of the ground out.
+
+It stands beside the geometric channel, whose ground it builds upon, and holds nothing from sweep to sweep.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from autonomy_nodes.common.geometry import moved
+from autonomy_nodes.common.objects import Objects
+from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.inference.backend import Backend, choose
+from autonomy_nodes.inference.manifest import WEIGHTS, read_manifest
+from autonomy_nodes.perception.bev import INPUTS, OUTPUTS
+from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
+from autonomy_nodes.perception.ground import Ground
+from autonomy_nodes.perception.raster import rasterised
+
+GAPS_S = (0.02, 0.35)  # an earlier sweep nearer in time tells of no motion, a farther one of another scene
+
+
+@dataclass(frozen=True)
+class LearnedSettings:
+    """Settings of the learned channel."""
+
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """The sweep before. now_from_then: (4, 4) from base_link then to base_link now. gap_s: how much earlier it was."""
+
+    cloud: PointCloud
+    now_from_then: np.ndarray
+    gap_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What the network tells of a sweep: objects in base_link and cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR."""
+
+    objects: Objects
+    cells: Cells
+    prior: np.ndarray
+
+
+class LearnedChannel:
+    """Runs one network on sweeps."""
+
+    def __init__(self, backend: Backend, settings: LearnedSettings | None = None) -> None:
+        told = ({name: (1, channels, *cells) for name, (channels, cells) in side.items()} for side in (INPUTS, OUTPUTS))
+        manifest = backend.manifest
+        for side, wanted in zip((manifest.inputs, manifest.outputs), told):
+            if (found := {name: tensor.shape for name, tensor in side.items()}) != wanted:
+                raise SettingsError(f'network {manifest.name!r} has tensors {found}, perception needs {wanted}')
+        self._backend, self._settings = backend, settings or LearnedSettings()
+        self._nothing = {
+            name: np.zeros((1, channels, *cells), np.float32)
+            for name, (channels, cells) in INPUTS.items()
+            if name not in ('points', 'prior')
+        }
+
+    def perceive(
+        self,
+        cloud: PointCloud,
+        ground: Ground,
+        rays: np.ndarray | None = None,
+        sensor_m: np.ndarray | None = None,
+        earlier: Earlier | None = None,
+    ) -> Learned:
+        """Return what is told of a sweep in base_link, with the ground of its points and its rays (cells.rays).
+
+        An earlier sweep too near or too far in time is left out; without one no speeds are told.
+        """
+        given = earlier if earlier is not None and GAPS_S[0] <= earlier.gap_s <= GAPS_S[1] else None
+        before = np.zeros((0, 4), np.float32)
+        if given is not None:
+            before = _rows(given.cloud, moved(given.cloud.xyz, given.now_from_then))
+        inputs = rasterised(_rows(cloud, cloud.xyz), before, ground, rays, sensor_m)
+        prior = inputs['prior']
+        batch = {name: value[None] for name, value in inputs.items()} | self._nothing
+        told = checked(self._backend.run(batch))
+        gap_s = given.gap_s if given is not None else 0.0
+        objects = objects_of(told, prior[0], cloud.stamp_ns, gap_s, self._settings.decode)
+        return Learned(objects, cells_of(told, prior[0]), prior)
+
+
+def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:
+    """Return the engine that runs the network of a folder of models/."""
+    manifest = read_manifest(folder)
+    chosen = choose(backend, require, has_network=True)
+    if chosen == 'torch':
+        from autonomy_nodes.inference.torch_backend import TorchBackend
+        from autonomy_nodes.perception.network import loaded
+
+        return TorchBackend(loaded(manifest.network, folder / WEIGHTS), manifest)
+    if chosen != 'onnx':
+        raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx and torch do')
+    from autonomy_nodes.inference.onnx_backend import OnnxBackend
+
+    return OnnxBackend(folder, manifest, threads)
+
+
+def _rows(cloud: PointCloud, xyz: np.ndarray) -> np.ndarray:
+    """Return (N, 4) x y z intensity; drivers give intensity from 0 to 1 or from 0 to 255."""
+    scale = 255.0 if cloud.intensity.max(initial=0.0) > 1.0 else 1.0
+    return np.column_stack([xyz, np.clip(cloud.intensity / scale, 0.0, 1.0)]).astype(np.float32)

@@ -1,0 +1,75 @@
+"""A trained network as a folder of models/: ONNX for every engine, weights for training on, and its card."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
+from autonomy_nodes.perception.bev import HIGH_M, INPUTS, OUTPUTS
+from autonomy_nodes.perception.network import PRESETS, Network, empty
+
+OPSET = 18
+ALLOWED = {'Conv', 'Relu', 'Resize', 'Concat', 'Add', 'Mul', 'Split', 'Slice', 'Constant', 'Expand', 'Identity'}
+# what values make sense; beyond them a number is a mistake
+RANGES = {
+    'points': (-1.0, 12.0), 'prior': (-100.0, 100.0), 'camera': (-100.0, 100.0), 'map': (-1.0, 1.0),
+    'given': (0.0, 1.0), 'ground': (-20.0, 20.0), 'top': (-HIGH_M, 2.0 * HIGH_M),
+}  # fmt: skip
+_ANY = (-1e3, 1e3)
+
+
+def export(checkpoint: Path, folder: Path, name: str, card: Mapping[str, Any]) -> Manifest:
+    """Write network.onnx, weights.pt and manifest.json of a checkpoint's averaged weights; return the manifest.
+
+    card: what is told of the network beside its tensors and files. Raises DataError where the ONNX file holds an
+    operation that not every engine runs.
+    """
+    if not checkpoint.is_file():
+        raise DataError(f'{checkpoint}: no checkpoint')
+    state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    preset = state['settings']['network']
+    network = Network(PRESETS[preset])
+    network.load_state_dict(state['averaged'])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(network.state_dict(), folder / WEIGHTS)
+    write_onnx(network, folder / ONNX)
+    manifest = Manifest(
+        name, preset, _tensors(INPUTS), _tensors(OUTPUTS),
+        {file: digest(folder / file) for file in (ONNX, WEIGHTS)}, card,
+    )  # fmt: skip
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def write_onnx(network: Network, path: Path) -> None:
+    """Write a network as one ONNX file; other operations than those ALLOWED are refused."""
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of torch about itself
+        program = torch.onnx.export(
+            network.eval(), kwargs=empty(1), dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=list(INPUTS), output_names=list(OUTPUTS),
+        )  # fmt: skip
+    assert program is not None
+    program.save(path, external_data=False)
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    if others := sorted({node.op_type for node in model.graph.node} - ALLOWED):
+        raise DataError(f'{path}: holds {", ".join(others)}, which not every engine runs')
+
+
+def _tensors(table: Mapping[str, tuple[int, tuple[int, int]]]) -> dict[str, Tensor]:
+    shapes = {name: (1, channels, *cells) for name, (channels, cells) in table.items()}
+    return {name: Tensor(shape, *RANGES.get(name, _ANY)) for name, shape in shapes.items()}
+
+
+def largest_difference(one: Mapping[str, np.ndarray], two: Mapping[str, np.ndarray]) -> float:
+    """Return how far apart the answers of two engines are."""
+    return max(float(np.abs(one[name] - two[name]).max()) for name in OUTPUTS)
