@@ -77,7 +77,7 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
     *earlier, last = divided(setup.nodes(), jobs)
     with sharing(earlier, bag, setup, remap) as upstream, OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink, last, upstream)
-        frames = _play(player, upstream.events() if upstream else events_of(bag, remap, jobs))
+        frames = play(player, upstream.events() if upstream else events_of(bag, remap, jobs))
     body = vehicle_of('planning', setup.files, setup.more)
     write_run(
         out,
@@ -154,7 +154,7 @@ def _run_share(
             upstream = None if line is None else Upstream(line, told)
             player = lockstep(setup, Nowhere(), share, upstream, downstream)
             downstream.introduce(player, upstream)
-            _play(player, downstream.passing(upstream.events() if upstream else events_of(bag, remap, jobs=2)))
+            play(player, downstream.passing(upstream.events() if upstream else events_of(bag, remap, jobs=2)))
             downstream.flush()
         except OSError:
             raise
@@ -173,7 +173,7 @@ def _end_with_parent() -> None:
     os._exit(1)  # nobody is left who reads
 
 
-def events_of(bag: Path, remap: Remap | None, jobs: int) -> Iterator[Event]:
+def events_of(bag: Path, remap: Remap | None = None, jobs: int = 1) -> Iterator[Event]:
     """Yield what the stack reads of a recording, in order; with two jobs or more read ahead by a thread."""
     recording = Recording(bag, remap)
     messages = recording.messages(topics=_played(recording))
@@ -231,8 +231,11 @@ class OutputSink:
         self._log.close()
 
 
-def _play(player: Lockstep, events: Iterable[Event]) -> int:
-    """Play all events, and half a second more, in which what waits settles; return how many main sweeps there were."""
+def play(player: Lockstep, events: Iterable[Event]) -> int:
+    """Play all events, and half a second more, in which what waits settles, and close the player.
+
+    Return how many main sweeps there were.
+    """
     frames, started = 0, False
     try:
         for event in events:

@@ -11,7 +11,7 @@ Baseline and New Evaluation Metrics, IROS 2020), written anew from its descripti
 - MOTA is that of the best of the 40 thresholds, sAMOTA the mean of sMOTA over the 40 recalls, 0 where not reached.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -20,9 +20,10 @@ from scipy.optimize import linear_sum_assignment
 from autonomy_nodes.evaluation.measures.overlaps import box_iou, covered
 
 POINTS = 40
-LEAST_IOU = 0.5
+LEAST_CLOSENESS = 0.5  # the 3D IoU that AB3DMOT asks for
 LEAST_HEIGHT_PX, MOST_OCCLUDED, MOST_TRUNCATED, MOST_COVERED = 25.0, 2, 0, 0.5
 _FAR = 1e9
+Closeness = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +38,16 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """What a tracker told in one frame: ids (T,), boxes (T, 7), boxes_px (T, 4), scores (T,)."""
+    """What a tracker told in one frame: ids (T,), boxes (T, 7), boxes_px (T, 4), scores (T,).
+
+    quiet: (T,) which rows do not count where they find nothing, besides those that are low or lie where nobody looked.
+    """
 
     ids: np.ndarray
     boxes: np.ndarray
     boxes_px: np.ndarray
     scores: np.ndarray
+    quiet: np.ndarray | None = None
 
 
 @dataclass
@@ -74,11 +79,16 @@ class Counts:
 
 
 class Sequence3D:
-    """One sequence: what can be worked out before any track is left out."""
+    """One sequence: what can be worked out before any track is left out.
 
-    def __init__(self, labelled: Sequence[Labelled], followed: Sequence[Followed]) -> None:
+    closeness: of boxes (N, 7) and (M, 7), (N, M) from 0 to 1; LEAST_CLOSENESS is enough to be paired.
+    """
+
+    def __init__(
+        self, labelled: Sequence[Labelled], followed: Sequence[Followed], closeness: Closeness = box_iou
+    ) -> None:
         self.labelled, self.followed = labelled, followed
-        self._costs = [1.0 - box_iou(label.boxes, row.boxes) for label, row in zip(labelled, followed)]
+        self._costs = [1.0 - closeness(label.boxes, row.boxes) for label, row in zip(labelled, followed)]
         self._quiet = [_quiet(label, row) for label, row in zip(labelled, followed)]
         self._paired = [np.zeros(len(row.ids), bool) for row in followed]
         total: dict[int, list[float]] = {}
@@ -95,7 +105,7 @@ class Sequence3D:
         skipped: dict[int, list[bool]] = {}
         for k, (label, row) in enumerate(zip(self.labelled, self.followed)):
             shown = np.flatnonzero(self._scores[k] >= least)
-            costs = np.where(self._costs[k][:, shown] <= 1.0 - LEAST_IOU, self._costs[k][:, shown], _FAR)
+            costs = np.where(self._costs[k][:, shown] <= 1.0 - LEAST_CLOSENESS, self._costs[k][:, shown], _FAR)
             lines, columns = linear_sum_assignment(costs)
             good = costs[lines, columns] < _FAR
             lines, columns = lines[good], columns[good]
@@ -119,6 +129,7 @@ class Sequence3D:
 def _quiet(label: Labelled, row: Followed) -> np.ndarray:
     """Return (T,) which rows do not count where they find nothing."""
     low = abs(row.boxes_px[:, 3] - row.boxes_px[:, 1]) <= LEAST_HEIGHT_PX
+    low |= False if row.quiet is None else row.quiet
     return low | (covered(row.boxes_px, label.ignored_px) > MOST_COVERED).any(axis=1)
 
 

@@ -1,11 +1,11 @@
-"""One frame of a folder: what people labelled, what the geometric channel finds there, and both in words of the field.
+"""One frame of a folder: what people labelled, what a channel finds there, and both in words of the field.
 
 KITTI's labels are of what the front camera saw: what lies outside its picture, or by half in a region that nobody
 labelled, does not count as wrong. Other layouts label all around.
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,10 @@ from autonomy_nodes.messages.formats.catalogue import detected
 from autonomy_nodes.messages.formats.frames import Drive, Frame, Truth
 from autonomy_nodes.messages.formats.kitti import BASE_FROM_VELO
 from autonomy_nodes.messages.formats.kitti_files import KittiFolder
+from autonomy_nodes.perception.cells import rays
+from autonomy_nodes.perception.decode import DecodeSettings
+from autonomy_nodes.perception.ground import GroundSplitter
+from autonomy_nodes.perception.learned import LearnedChannel, LearnedSettings, opened
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 from autonomy_nodes.perception.warmup import warm
 
@@ -57,6 +61,14 @@ class Camera:
         ahead = np.column_stack([np.cos(flat[:, 4]), np.sin(flat[:, 4]), np.zeros(len(flat))]) @ turn[:3, :3].T
         return np.column_stack([centres, sizes, np.arctan2(ahead[:, 1], ahead[:, 0])])
 
+    def outside(self, level: np.ndarray) -> np.ndarray:
+        """Return (N,) which boxes (N, 7) in `level` have their middle outside the picture."""
+        x, y, z = level[:, :3].T
+        pixels = np.column_stack([-y, -z, x, np.ones(len(level))]) @ self.projection.T
+        depth = np.maximum(pixels[:, 2], 0.1)
+        u, v = pixels[:, 0] / depth, pixels[:, 1] / depth
+        return np.asarray((x < 0.1) | (u < 0.0) | (v < 0.0) | (u >= self.size_px[0]) | (v >= self.size_px[1]))
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -84,6 +96,17 @@ def drives_of(folder: Path) -> tuple[str, list[Drive]]:
     return layout.name, layout.drives(folder)
 
 
+@dataclass(frozen=True)
+class Channel:
+    """Who looks. model: a folder with a network, None for the geometric channel. backend: the engine that runs it."""
+
+    model: Path | None = None
+    backend: str = 'auto'
+
+
+GEOMETRIC = Channel()
+
+
 @lru_cache(maxsize=1)
 def _perceiver() -> Perceiver:
     config = PerceptionConfig()
@@ -91,33 +114,50 @@ def _perceiver() -> Perceiver:
     return Perceiver(config)
 
 
-def found_in(frame: Frame) -> tuple[Objects, float, np.ndarray, int]:
+@lru_cache(maxsize=1)
+def _learned(channel: Channel) -> LearnedChannel:
+    assert channel.model is not None
+    return LearnedChannel(opened(channel.model, channel.backend), LearnedSettings(DecodeSettings(least=LEAST_SCORE)))
+
+
+def found_in(frame: Frame, channel: Channel = GEOMETRIC) -> tuple[Objects, float, np.ndarray, int]:
     """Return what is found in the sweep of a frame, the CPU time [s], where the LiDAR is (2,), how many points."""
     if not frame.clouds:
         raise DataError(f'frame {frame.name}: has no sweep')
     cloud = next(iter(frame.clouds.values()))()
     base_from_lidar = frame.base_from(cloud.frame)
     there = replace(cloud, frame='base_link', xyz=moved(cloud.xyz, base_from_lidar).astype(np.float32))
-    return *_segmented(there), base_from_lidar[:2, 3], len(there.xyz)
+    find = _segmented if channel.model is None else partial(_told, _learned(channel))
+    objects, seconds = timed(lambda: find(there, base_from_lidar[:3, 3]))
+    return objects, seconds, base_from_lidar[:2, 3], len(there.xyz)
 
 
-def _segmented(cloud: PointCloud) -> tuple[Objects, float]:
-    perceiver = _perceiver()
-    seen, seconds = timed(lambda: perceiver.segment(cloud))
-    return seen.clusters.objects, seconds
+def _segmented(cloud: PointCloud, _: np.ndarray) -> Objects:
+    return _perceiver().segment(cloud).clusters.objects
 
 
-def measured(item: tuple[Path, int, int]) -> Seen:
-    """Find objects in one frame: folder, drive, place in it."""
-    folder, which, place = item
+def _told(learned: LearnedChannel, cloud: PointCloud, sensor_m: np.ndarray) -> Objects:
+    ground = _splitter().split(cloud.xyz)
+    return learned.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m).objects
+
+
+@lru_cache(maxsize=1)
+def _splitter() -> GroundSplitter:
+    config = PerceptionConfig()
+    return GroundSplitter(config.ground, config.vehicle.height_m)
+
+
+def measured(item: tuple[Path, int, int, Channel]) -> Seen:
+    """Find objects in one frame: folder, drive, place in it, who looks."""
+    folder, which, place, channel = item
     layout, drives = drives_of(folder)
     drive = drives[which]
     frame = drive.frames[place]
     if frame.truth is None:
         raise DataError(f'frame {frame.name}: nobody labelled it')
     truth = frame.truth()
-    objects, seconds, lidar_xy, points = found_in(frame)
-    camera = _camera(folder, drive, frame) if layout == 'kitti' else None
+    objects, seconds, lidar_xy, points = found_in(frame, channel)
+    camera = front_camera(folder, drive, frame) if layout == 'kitti' else None
     flat = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
     scenes, strict, answers = {}, {}, []
     for group, labels in GROUPS.items():
@@ -152,7 +192,7 @@ def _labels(truth: Truth, group: str, kitti: bool) -> tuple[np.ndarray, np.ndarr
     return flat, out | ~np.isin(kinds[mine], KITTI_KINDS[group]) if kitti else out
 
 
-def _camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
+def front_camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
     """Return the front camera; None where nobody says how it sees."""
     inner = folder / 'velodyne' / drive.name
     calibration = KittiFolder(inner if inner.is_dir() else folder).calibration(int(frame.name))
@@ -167,14 +207,9 @@ def _camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
 
 def _unseen(level: np.ndarray, pictures: np.ndarray, truth: Truth, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """Return (N,) which boxes have their middle outside the picture, and (N,) which lie where nobody looked."""
-    x, y, z = level[:, :3].T
-    pixels = np.column_stack([-y, -z, x, np.ones(len(level))]) @ camera.projection.T
-    depth = np.maximum(pixels[:, 2], 0.1)
-    u, v = pixels[:, 0] / depth, pixels[:, 1] / depth
-    outside: np.ndarray = (x < 0.1) | (u < 0.0) | (v < 0.0) | (u >= camera.size_px[0]) | (v >= camera.size_px[1])
     ignored = truth.ignored_px.get('front', np.zeros((0, 4)))
     hidden = np.asarray((covered(np.nan_to_num(pictures), ignored) > MOST_COVERED).any(axis=1))
-    return outside, hidden
+    return camera.outside(level), hidden
 
 
 def _boxes(token: str, objects: Objects, rows: np.ndarray, labels: tuple[Label, ...], scores: np.ndarray) -> list:

@@ -1,9 +1,10 @@
-"""How well vehicles and people are found in single sweeps by the channel that needs no training.
+"""How well vehicles and people are found in single sweeps: by the channel that needs no training, or by a network.
 
 Labels within 45 m of the LiDAR count (KITTI: Car and Van, Pedestrian and Cyclist; in the front camera's picture); what
 is found further away or outside the picture does not count as wrong. `--set tuned=0-61` gives the figures of frames
 numbered so, on which settings were tuned, and those of the others apart. `strict`: what lies in a region that KITTI's
-people did not label counts as wrong. Metric: `precision`.
+people did not label counts as wrong. With `--model` the figures are those of the network, and `geometric.` those of
+the other channel on the same frames. Metric: `precision`.
 """
 
 import json
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.detected import GROUPS, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.detected import GEOMETRIC, GROUPS, Channel, Seen, drives_of, measured
 from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.overlaps import corners
 from autonomy_nodes.evaluation.measures.precision import (
@@ -29,6 +30,7 @@ from autonomy_nodes.evaluation.measures.precision import (
     within,
 )
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
+from autonomy_nodes.inference.manifest import folder_of
 
 FARTHEST_M = 45.0
 PIXELS, SHOWN_SCORE = 700, 0.3
@@ -43,34 +45,45 @@ WITH_INTERVAL = ('ap_1m', 'ap_2m', 'ap_iou0.5')
 def evaluate(task: Task) -> Result:
     """Find objects in every labelled frame, write what was found, and score it."""
     _, drives = drives_of(task.data)
-    items = [
+    named = [
         (f'{drive.name}/{frame.name}', (task.data, which, place))
         for which, drive in enumerate(drives)
         for place, frame in enumerate(drive.frames)
         if frame.truth is not None
     ]
-    if not items:
+    if not named:
         raise DataError(f'{task.data}: no frame has labels; detection cannot be scored')
     result = Result(worst_by='vehicle.recall_2m')
-    found = over(task, items, measured, result)
+
+    def seen_by(channel: Channel) -> list[tuple[str, Seen]]:
+        return over(task, [(name, (*item, channel)) for name, item in named], measured, result)
+
+    if task.model != 'none':
+        beside = _everything([seen for _, seen in seen_by(GEOMETRIC)], task)
+        result.figures |= {_slice('geometric', key): value for key, value in beside.items()}
+    found = seen_by(GEOMETRIC if task.model == 'none' else Channel(folder_of(task.model), task.backend))
     _write(task, found)
     result.answers = {name: short(json.dumps(seen.answers, sort_keys=True)) for name, seen in found}
-    frames = [seen for _, seen in found]
-    result.figures |= _figures(frames, task.seed)
+    result.figures |= _everything([seen for _, seen in found], task)
+    for name, seen in found:
+        recall = most_recall([judged(_limited(seen, 'vehicle', 0.0, FARTHEST_M), RULES['ap_2m'])])
+        if np.isfinite(recall):
+            result.frames.append(Scored(name, {'vehicle.recall_2m': recall}, partial(drawn, seen)))
+    result.figures['n_frames'] = len(found)
+    return result
+
+
+def _everything(frames: Sequence[Seen], task: Task) -> Figures:
+    """Return all figures of one channel."""
+    figures = _figures(frames, task.seed)
     if 'tuned' in task.options:
         first, last = (int(word) for word in task.options['tuned'].split('-'))
         told = [first <= int(seen.token) <= last for seen in frames]
         for name, wanted in (('tuned', True), ('others', False)):
             some = [seen for seen, mine in zip(frames, told) if mine is wanted]
-            result.figures |= {_slice(name, key): value for key, value in _figures(some, task.seed).items()}
-    for name, seen in found:
-        recall = most_recall([judged(_limited(seen, 'vehicle', 0.0, FARTHEST_M), RULES['ap_2m'])])
-        if np.isfinite(recall):
-            result.frames.append(Scored(name, {'vehicle.recall_2m': recall}, partial(drawn, seen)))
+            figures |= {_slice(name, key): value for key, value in _figures(some, task.seed).items()}
     spent = np.array([seen.seconds for seen in frames]) * 1e3
-    result.figures |= {'cpu_ms.mean': float(spent.mean()), 'cpu_ms.p95': float(np.percentile(spent, 95))}
-    result.figures['n_frames'] = len(frames)
-    return result
+    return figures | {'cpu_ms.mean': float(spent.mean()), 'cpu_ms.p95': float(np.percentile(spent, 95))}
 
 
 def _slice(name: str, key: str) -> str:
