@@ -12,6 +12,7 @@ from typing import Any
 
 from autonomy_nodes.common.settings import SettingsError
 
+MODELS = Path(__file__).parents[2] / 'models'
 MANIFEST, ONNX, WEIGHTS = 'manifest.json', 'network.onnx', 'weights.pt'
 
 
@@ -76,6 +77,16 @@ def read_manifest(folder: Path) -> Manifest:
         if (found := digest(folder / name)) != wanted:
             raise SettingsError(f'{folder / name}: is not the file of its manifest: SHA-256 {found}, told {wanted}')
     return manifest
+
+
+def folder_of(model: str) -> Path:
+    """Return the folder of a model: a name in models/, a folder, or a file in one; raises SettingsError."""
+    for folder in (Path(model), MODELS / model):
+        if (folder / MANIFEST).is_file():
+            return folder
+    if (Path(model).parent / MANIFEST).is_file() and Path(model).is_file():
+        return Path(model).parent
+    raise SettingsError(f'model {model!r} is neither a name in {MODELS} nor a folder with {MANIFEST}')
 
 
 def digest(path: Path) -> str:
