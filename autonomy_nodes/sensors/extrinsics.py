@@ -21,7 +21,8 @@ MOST_TRIES, DRAWN, SMALLEST = 12, 8, 0.2
 PULL_M, PULL_RAD = 0.5, 2.0  # of the mount that is told, on the score: a metre, a radian squared
 BORDER_PX, NEAREST_M = 2, 1.0
 FEW_EDGES = 300
-CELL_M, REACHES_M = 0.25, (2.0, 1.0, 0.5)
+CELL_M, REACHES_M = 0.25, (2.0, 1.0, 0.5, 0.2)
+NEIGHBOURS = 40  # by which a surface is known: of fewer, all of one ring, the ground tells no height
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ def laid_on(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float]:
     for points in (first, second):
         cloud = small_gicp.voxelgrid_sampling(points.astype(np.float64), CELL_M, 1)
         tree = small_gicp.KdTree(cloud, 1)
-        small_gicp.estimate_covariances(cloud, tree, 15, 1)
+        small_gicp.estimate_covariances(cloud, tree, NEIGHBOURS, 1)
         clouds.append((cloud, tree))
     (target, tree), (source, _) = clouds
     pose, share = np.eye(4), 0.0

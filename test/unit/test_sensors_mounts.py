@@ -1,4 +1,6 @@
 import math
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -134,3 +136,17 @@ def test_a_second_lidar_is_laid_on_the_first():
     left = correction @ wrong
     assert math.degrees(np.linalg.norm(rotation_log(left[:3, :3]))) < 0.1
     assert np.linalg.norm(left[:3, 3]) < 0.02 and share > 0.8
+
+
+def test_two_units_of_a_recorded_car_are_laid_on_each_other():
+    """Argoverse 2: beams 0-31 are the upper unit's, the others the lower one's; by the ground they fit."""
+    folder = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'sensors/argoverse2_7fab2350'
+    if not folder.is_dir():
+        pytest.skip(f'no recording: {folder} is missing; set AUTONOMY_DATA')
+    with np.load(sorted(folder.glob('lidar_*.npz'))[0]) as stored:
+        xyz, upper = stored['xyz'].astype(float), stored['laser'] < 32
+    wrong = stepped(np.eye(4), np.array([0.06, -0.05, 0.06, *np.radians([1.0, -1.0, 1.4])]))
+    correction, share = laid_on(xyz[upper], moved(xyz[~upper], wrong))
+    left = correction @ wrong
+    assert math.degrees(np.linalg.norm(rotation_log(left[:3, :3]))) < 0.2
+    assert np.linalg.norm(left[:3, 3]) < 0.03 and share > 0.5

@@ -9,16 +9,17 @@ the vehicle stands on this road (`told`) is no error of the method.
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from autonomy_nodes.common.geometry import inverse, rotation_log
+from autonomy_nodes.common.geometry import inverse, moved, rotation_log
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
 from autonomy_nodes.evaluation.rig import Moment, ground, of_frame, sight, spread
 from autonomy_nodes.messages.formats.catalogue import drives
-from autonomy_nodes.sensors.extrinsics import Found, found, stepped
+from autonomy_nodes.sensors.extrinsics import Found, found, laid_on, stepped
 
 TRIALS = 5
 WITHIN_DEG, WITHIN_M = 0.5, 0.05
@@ -35,18 +36,19 @@ class Trial:
     turn_rad: float
     shift_m: float
     limit: int
+    split: int = 0
 
 
 def evaluate(task: Task) -> Result:
     """Measure `trials` (5) wrong mounts of each drive; `task.limit`: moments of each."""
     try:
         deg, shift_m = (float(word) for word in task.options.get('inject', '2,0.1').split(','))
-        count = int(task.options.get('trials', TRIALS))
+        count, split = int(task.options.get('trials', TRIALS)), int(task.options.get('split', 0))
     except ValueError as error:
-        raise DataError(f'--set inject=DEG,M and trials=N: {error}') from error
+        raise DataError(f'--set inject=DEG,M, trials=N and split=BEAM: {error}') from error
     names = [drive.name for drive in drives(task.data) if any(frame.clouds for frame in drive)]
     trials = [
-        (f'{name}_{number}', Trial(task.data, name, number, task.seed, math.radians(deg), shift_m, task.limit))
+        (f'{name}_{number}', Trial(task.data, name, number, task.seed, math.radians(deg), shift_m, task.limit, split))
         for name in names for number in range(count)
     ]  # fmt: skip
     result = Result(worst_by='camera.left_deg', low_is_bad=False)
@@ -84,6 +86,8 @@ def answered(trial: Trial) -> tuple[Figures, dict[str, object]]:
         left = wrong @ guess.true_from_told
         figures |= left_of('camera', left) | {'camera.cpu_s': cpu_s} | _told(guess)
         answer['camera'] = guess.true_from_told.tolist()
+    if trial.split:
+        figures |= _by_lidar(moments, lidar, trial, wrong, answer)
     if not figures:
         raise DataError(f'{trial.drive}: neither the place of the LiDAR nor pictures are told')
     return figures, answer
@@ -111,6 +115,25 @@ def _by_ground(
         'ground.left_deg': tilt_deg, 'ground.left_m': abs(height_m), 'ground.cpu_s': cpu_s / len(moments),
         'ground.told_deg': math.degrees(own.tilt_rad), 'ground.told_m': own.height_m,
     }  # fmt: skip
+
+
+def _by_lidar(
+    moments: list[Moment], lidar: str, trial: Trial, wrong: np.ndarray, answer: dict[str, object]
+) -> Figures:
+    """Lay the beams from number `split` on, which are another unit's, on the others; both are told in one frame."""
+    told: list[Figures] = []
+    for moment in moments:
+        cloud = moment.clouds[lidar]
+        if cloud.ring is None:
+            raise DataError(f'{trial.drive}: beams have no numbers to split them by')
+        first, second = cloud.xyz[cloud.ring < trial.split], cloud.xyz[cloud.ring >= trial.split]
+        (pose, _), cpu_s = timed(partial(laid_on, first, moved(second, wrong)))
+        own, _ = laid_on(first, second)
+        back = left_of('lidar', inverse(own) @ pose @ wrong)
+        left = left_of('lidar', pose @ wrong) | {key.replace('left', 'back'): value for key, value in back.items()}
+        told.append(left | {'lidar.cpu_s': cpu_s})
+        answer['lidar'] = pose.tolist()
+    return {key: float(np.mean([each[key] for each in told])) for key in told[0]}
 
 
 def left_of(name: str, left: np.ndarray) -> Figures:
