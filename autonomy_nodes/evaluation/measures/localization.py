@@ -18,6 +18,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse, matrix_of
 from autonomy_nodes.common.sensing import Imu, WheelSpeed
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.paths import Way, write_tum
 from autonomy_nodes.evaluation.measures.proving_ground import CAR, SCENARIOS, Heard, heard
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over, timed
@@ -28,6 +29,7 @@ from autonomy_nodes.sensors.lidar import LidarConfig, Merger, twist_at
 SIMULATED = 'simulated'
 DRIVES = 3
 MOTION_AGE_S = 0.5
+FIRST = 20  # sweeps of which the answers tell a hash of their own
 HEAD = 'stamp_ns,state,along_m,across_m,sigma_along_m,sigma_across_m,odom_along_m,odom_across_m,odom_sigma_along_m,'
 HEAD += 'odom_sigma_across_m,degenerate_told,degenerate_true,text'
 
@@ -72,6 +74,8 @@ def evaluate(task: Task) -> Result:
     told = over(replace(task, limit=0), drives, driven, result)
     for name, ran in told:
         write(task.out, name, ran)
+        rows = lines_of(ran)
+        result.answers |= {f'{name}.csv_{count}': short('\n'.join(rows[:count])) for count in (FIRST, len(rows))}
         off_m = float(np.nanmax(np.hypot(*np.array([row.map for row in ran.rows]).T[:2]), initial=0.0))
         result.frames.append(Scored(name, {'off_m': off_m}))
     for scenario in names:
@@ -195,9 +199,14 @@ def write(folder: Path, name: str, ran: Ran) -> None:
         if way:
             stamps, poses = zip(*way)
             write_tum(folder / f'{name}.{whose}.tum', Way(stamps, np.array(poses)))
-    lines = [HEAD]
+    (folder / f'{name}.csv').write_text('\n'.join([HEAD, *lines_of(ran)]) + '\n')
+
+
+def lines_of(ran: Ran) -> list[str]:
+    """Return one line a sweep."""
+    lines = []
     for row in ran.rows:
         numbers = ','.join(f'{value:.4f}' for value in (*row.map, *row.odom))
         true = '' if row.true is None else int(row.true)
         lines.append(f'{row.stamp_ns},{row.state},{numbers},{row.told},{true},"{row.text}"')
-    (folder / f'{name}.csv').write_text('\n'.join(lines) + '\n')
+    return lines
