@@ -1,0 +1,23 @@
+"""Plots by name: each recipe makes one of a seed."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from autonomy_nodes.sim.plots.plot import Plot
+from autonomy_nodes.sim.plots.rural import track, wild
+from autonomy_nodes.sim.plots.street import arterial, crossroads, street, suburb
+from autonomy_nodes.sim.plots.yards import car_park, works
+
+RECIPES: dict[str, tuple[Callable[[np.random.Generator], Plot], float]] = {  # and how often each is drawn
+    'street': (street, 0.30), 'suburb': (suburb, 0.15), 'arterial': (arterial, 0.12), 'crossroads': (crossroads, 0.12),
+    'car_park': (car_park, 0.08), 'works': (works, 0.06), 'track': (track, 0.09), 'wild': (wild, 0.08),
+}  # fmt: skip
+
+
+def plot(seed: int, name: str = '') -> Plot:
+    """Return the plot of a seed; of a name of RECIPES, or of one that the seed draws."""
+    rng = np.random.default_rng([seed, 79])
+    shares = np.array([share for _, share in RECIPES.values()])
+    drawn = list(RECIPES)[int(rng.choice(len(RECIPES), p=shares / shares.sum()))]
+    return RECIPES[name or drawn][0](rng)

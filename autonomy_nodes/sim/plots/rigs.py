@@ -1,0 +1,98 @@
+"""LiDARs of many makes, as they are mounted on many vehicles: drawn for each view of a plot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_DEGREE = np.pi / 180.0
+_VLP32 = (
+    -25.0, -15.64, -11.31, -8.84, -7.25, -6.15, -5.33, -4.67, -4.0, -3.67, -3.33, -3.0, -2.67, -2.33, -2.0, -1.67,
+    -1.33, -1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0, 1.33, 1.67, 2.33, 3.33, 4.67, 7.0, 10.33, 15.0,
+)  # fmt: skip
+# name: elevations [deg], columns, how often it is drawn. Tables after the makers' manuals, rounded
+TABLES: dict[str, tuple[np.ndarray, tuple[int, int], float]] = {
+    'hdl64': (np.concatenate([np.linspace(-24.33, -8.83, 32), np.linspace(-8.33, 2.0, 32)]), (1700, 2100), 0.26),
+    'hdl32': (np.linspace(-30.67, 10.67, 32), (1000, 2000), 0.14),
+    'vlp32': (np.array(_VLP32), (900, 1800), 0.08),
+    'two32': (np.concatenate([_VLP32, -np.array(_VLP32)]), (900, 1800), 0.10),
+    'vlp16': (np.linspace(-15.0, 15.0, 16), (900, 1800), 0.06),
+    'pandar64': (
+        np.concatenate([np.linspace(-25, -14, 6), np.linspace(-13, -6.2, 8), np.linspace(-6, 2, 45), np.linspace(3, 15, 5)]),
+        (900, 1800), 0.10,
+    ),
+    'os16': (np.linspace(-16.6, 16.6, 16), (1024, 2048), 0.02),
+    'os32': (np.linspace(-22.5, 22.5, 32), (1024, 2048), 0.04),
+    'os64': (np.linspace(-22.5, 22.5, 64), (1024, 1024), 0.08),
+    'os64_flat': (np.linspace(-16.6, 16.6, 64), (1024, 1024), 0.06),
+    'os128': (np.linspace(-22.5, 22.5, 128), (1024, 1024), 0.06),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """One LiDAR on one vehicle.
+
+    directions: (C * B, 3) float32 unit rays in base_link, column after column; shape: (C, B). at_m: (3,) in base_link.
+    turned: (C,) direction of each column in base_link [rad], of which the sweep may be a part only.
+    half_lost_m: range at which half the returns of a tenth of the light are lost. dropout: share lost at random.
+    mixed: how often an edge gives a point between. gain, gamma: intensity of what returns. body: front, rear, half
+    width, height of what of the vehicle itself stands in the way of rays, in base_link.
+    """
+
+    name: str
+    directions: np.ndarray
+    shape: tuple[int, int]
+    turned: np.ndarray
+    at_m: np.ndarray
+    farthest_m: float
+    range_noise_m: float
+    dropout: float
+    half_lost_m: float
+    mixed: float
+    gain: float
+    gamma: float
+    body: tuple[float, float, float, float]
+
+
+def drawn_rig(rng: np.random.Generator) -> Rig:
+    """Return a LiDAR of TABLES with a mounting, noise and losses."""
+    names, shares = list(TABLES), np.array([entry[2] for entry in TABLES.values()])
+    name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+    table, (low, high), _ = TABLES[name]
+    columns = int(rng.integers(low, high + 1))
+    elevation = (table + rng.normal(size=len(table)) * 0.03) * _DEGREE
+    elevation = elevation[rng.random(len(elevation)) >= (0.04 if rng.random() < 0.2 else 0.0)]  # beams that are gone
+    front = rng.random() < 0.08
+    half = rng.uniform(40.0, 60.0) * _DEGREE if front else np.pi
+    azimuth = half - np.arange(columns) * 2.0 * np.pi / columns
+    azimuth = azimuth[azimuth > -half]
+    skew = rng.normal(size=len(elevation)) * (0.0 if rng.random() < 0.4 else 1.5) * _DEGREE / 5.0
+    around, up = azimuth[:, None] + skew[None, :], np.broadcast_to(elevation, (len(azimuth), len(elevation)))
+    flat = np.cos(up)
+    rays = np.stack([flat * np.cos(around), flat * np.sin(around), np.sin(up)], axis=-1).reshape(-1, 3)
+    tilt = np.clip(rng.normal(size=2) * 0.6, -3.0, 3.0) * _DEGREE if rng.random() < 0.7 else np.zeros(2)
+    rays = rays.astype(np.float32) @ _tilted(*tilt).astype(np.float32).T
+    truck = rng.random() < 0.12
+    height = rng.uniform(2.0, 2.6) if truck else rng.uniform(1.5, 2.1)
+    at = np.array([rng.uniform(0.2, 1.6) if not truck else rng.uniform(2.5, 3.8), rng.normal() * 0.08, height])
+    length, wide = rng.uniform(3.2, 4.0), rng.uniform(0.6, 0.95)
+    roof = height - rng.uniform(0.12, 0.45)
+    return Rig(
+        name, rays, (len(azimuth), len(elevation)), azimuth, at, rng.uniform(60.0, 120.0), rng.uniform(0.01, 0.04),
+        rng.choice([0.0, rng.uniform(0.0, 0.15)]), rng.uniform(35.0, 110.0), rng.choice([0.0, rng.uniform(0.02, 0.3)]),
+        rng.uniform(0.5, 1.6), rng.uniform(0.6, 1.4), (length - 0.9 if not truck else 4.2, -0.9, wide, roof),
+    )  # fmt: skip
+
+
+def _tilted(roll: float, pitch: float) -> np.ndarray:
+    (cr, cp), (sr, sp) = np.cos([roll, pitch]), np.sin([roll, pitch])
+    return np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]]) @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+
+
+def behind_body(rig: Rig) -> np.ndarray:
+    """Return (N,) whether rays meet the roof of the vehicle itself."""
+    front, rear, half, roof = rig.body
+    down = np.minimum(rig.directions[:, 2], -1e-6)
+    reach = (roof - rig.at_m[2]) / down
+    x, y = rig.at_m[0] + reach * rig.directions[:, 0], rig.at_m[1] + reach * rig.directions[:, 1]
+    return np.asarray((x < front) & (x > rear) & (np.abs(y) < half))

@@ -1,0 +1,131 @@
+"""Plots off the road: field and forest tracks, slopes with rocks, mud and water."""
+
+import numpy as np
+
+from autonomy_nodes.sim.materials import Material
+from autonomy_nodes.sim.plots.paving import Skin
+from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Mix, Plot, Track
+from autonomy_nodes.sim.plots.relief import Relief, bumps, lines, patches, swell
+
+_OUTSIDE: Mix = (('person', 0.45), ('animal', 0.25), ('cyclist', 0.15), ('car', 0.10), ('digger', 0.05))
+_SOILS = (Material.GRASS, Material.DIRT, Material.GRAVEL, Material.SAND)
+
+
+def _land(rng: np.random.Generator, half: float, rough: float) -> Relief:
+    """Return uneven land with a track of half a width along its middle, 0 for none."""
+    s, n = lines(-HALF_S_M, HALF_S_M, 1.3, []), lines(-HALF_N_M, HALF_N_M, 1.2, [-half, half] if half else [])
+    away = np.abs(n)[None, :]
+    calm = np.clip((away - half) / 1.5, 0.25, 1.0) if half else 1.0
+    heights = rng.normal() * 0.05 * s[:, None] + rng.normal() * 0.05 * n[None, :]
+    heights = heights + swell(s, n, rng, rng.uniform(0.2, 0.7)) + calm * bumps(s, n, rng, 2.5, rough)
+    heights += calm * bumps(s, n, rng, 9.0, 3.0 * rough)
+    if half and rng.random() < 0.6:  # two ruts
+        rut = rng.uniform(0.03, 0.12)
+        heights -= rut * np.exp(-(((away - 0.8) / 0.35) ** 2))
+    soil, other = rng.choice(len(_SOILS), 2, replace=False, p=[0.55, 0.2, 0.15, 0.1])
+    materials = np.full((len(s) - 1, len(n) - 1), int(_SOILS[soil]), np.uint8)
+    materials[patches(s, n, rng, rng.uniform(3.0, 15.0), rng.uniform(0.1, 0.5))] = _SOILS[other]
+    materials[patches(s, n, rng, 4.0, rng.uniform(0.0, 0.05))] = Material.MUD
+    if rng.random() < 0.5:
+        materials[patches(s, n, rng, 3.0, rng.uniform(0.0, 0.04))] = Material.ROCK
+    if half:
+        middle = np.abs(0.5 * (n[1:] + n[:-1]))
+        materials[:, middle < half] = rng.choice([Material.DIRT, Material.GRAVEL, Material.GRAVEL, Material.ASPHALT])
+        if rng.random() < 0.4:
+            materials[:, middle < 0.4] = Material.GRASS
+    barred = np.zeros(materials.shape, bool)
+    _wet(heights, materials, barred, s, n, half, rng)
+    skin = Skin(rng, 1.0)
+    bend = float(np.clip(rng.normal() / 120.0, -1 / 80, 1 / 80)) if half else 0.0
+    return Relief(s, n, heights, materials, barred, bend, skin.cells, skin.at)
+
+
+def _wet(
+    heights: np.ndarray, materials: np.ndarray, barred: np.ndarray, s: np.ndarray, n: np.ndarray, half: float,
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Add ponds, holes and ditches, in place."""
+    for _ in range(int(rng.integers(0, 3))):
+        at, radius = (rng.uniform(-50, 50), rng.choice([-1, 1]) * rng.uniform(half + 5, 40)), rng.uniform(2.0, 8.0)
+        distance = np.hypot(s[:, None] - at[0], (n[None, :] - at[1]) * rng.uniform(0.7, 1.5))
+        inside = distance < radius
+        if not inside.any():
+            continue
+        level = float(heights[inside].min())
+        heights[inside] = level - 0.05
+        edge = (distance >= radius) & (distance < radius + 3.0)
+        share = (distance[edge] - radius) / 3.0
+        heights[edge] = level + share * (heights[edge] - level)
+        wet = inside[1:, 1:] & inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:]
+        materials[wet] = Material.WATER
+        barred |= wet
+    for _ in range(int(rng.integers(0, 4))):
+        at, radius = (rng.uniform(-50, 50), rng.choice([-1, 1]) * rng.uniform(half + 2, 40)), rng.uniform(0.8, 2.5)
+        distance = np.hypot(s[:, None] - at[0], n[None, :] - at[1])
+        depth = rng.uniform(0.35, 1.0)
+        heights -= depth * np.clip((radius + 0.8 - distance) / 0.8, 0.0, 1.0)
+        hole = distance < radius + 0.4
+        barred |= hole[1:, 1:] | hole[:-1, :-1]
+    if half and rng.random() < 0.4:
+        side, depth, off = rng.choice([-1, 1]), rng.uniform(0.3, 0.9), half + rng.uniform(1.0, 3.0)
+        across = np.abs(n - side * (off + 0.9))
+        heights -= depth * np.clip((1.7 - across) / 0.9, 0.0, 1.0)[None, :]
+        barred |= (np.abs(0.5 * (n[1:] + n[:-1]) - side * (off + 0.9)) < 1.3)[None, :]
+
+
+def _scatter(plot: Plot, name: str, count: int, clear: float, low: float = -HALF_N_M, high: float = HALF_N_M) -> None:
+    for _ in range(count):
+        s, n = plot.rng.uniform(-HALF_S_M, HALF_S_M), plot.rng.uniform(low, high)
+        if abs(n) > clear:
+            plot.put(name, s, n, plot.rng.uniform(0, 2 * np.pi), scale=plot.rng.uniform(0.8, 1.2))
+
+
+def _roaming(plot: Plot, rng: np.random.Generator, count: int) -> None:
+    """Add people and animals in the open."""
+    for _ in range(count):
+        s, n = rng.uniform(-20, 50), rng.uniform(-30, 30)
+        plot.tracks.append(Track(s, n, rng.uniform(0, 2 * np.pi), 14.0, (0.0, 2.5), _OUTSIDE, 7.0, 1.5))
+
+
+def track(rng: np.random.Generator) -> Plot:
+    """Return a track through fields or a forest."""
+    half = rng.uniform(1.4, 2.8)
+    plot = Plot('track', _land(rng, half, rng.uniform(0.02, 0.08)), rng)
+    forest = rng.random() < 0.5
+    _scatter(plot, 'tree', int(rng.integers(20, 55) if forest else rng.integers(0, 12)), half + 1.2)
+    _scatter(plot, 'conifer', int(rng.integers(0, 30) if forest else rng.integers(0, 5)), half + 1.2)
+    _scatter(plot, 'trunk', int(rng.integers(0, 25) if forest else 2), half + 0.8)
+    _scatter(plot, 'bush', int(rng.integers(10, 60)), half + 0.5)
+    _scatter(plot, 'shrub', int(rng.integers(0, 15)), half + 1.5)
+    _scatter(plot, 'rock', int(rng.integers(0, 12)), half)
+    _scatter(plot, 'log', int(rng.integers(0, 6)), half)
+    _scatter(plot, 'post', int(rng.integers(0, 6)), half + 0.3)
+    for side in (-1.0, 1.0):
+        if rng.random() < 0.35:
+            name = str(rng.choice(['fence', 'hedge', 'wall']))
+            plot.row(name, side * (half + rng.uniform(1.5, 6.0)), -HALF_S_M, HALF_S_M, 4.0, 0.9, aside_m=0.0)
+    ways = ((-HALF_S_M, 0.0), (HALF_S_M, np.pi))
+    for s, heading in ways:
+        plot.tracks.append(Track(s, 0.0, heading, 2 * HALF_S_M, (0.0, 8.0), _OUTSIDE, 30.0, 0.5, ego=True))
+    _roaming(plot, rng, int(rng.integers(1, 5)))
+    return plot
+
+
+def wild(rng: np.random.Generator) -> Plot:
+    """Return land without a track: slopes, rocks, bushes, water."""
+    plot = Plot('wild', _land(rng, 0.0, rng.uniform(0.04, 0.13)), rng)
+    _scatter(plot, 'rock', int(rng.integers(5, 60)), 1.5)
+    _scatter(plot, 'bush', int(rng.integers(10, 80)), 1.5)
+    _scatter(plot, 'shrub', int(rng.integers(0, 25)), 3.0)
+    _scatter(plot, 'tree', int(rng.integers(0, 30)), 3.0)
+    _scatter(plot, 'conifer', int(rng.integers(0, 20)), 3.0)
+    _scatter(plot, 'log', int(rng.integers(0, 10)), 2.0)
+    _scatter(plot, 'heap', int(rng.integers(0, 6)), 4.0)
+    if rng.random() < 0.3:
+        plot.park('car', rng.uniform(-30, 40), rng.choice([-1, 1]) * rng.uniform(5, 25), rng.uniform(0, 6.3))
+    for _ in range(3):
+        heading = rng.uniform(0, 2 * np.pi)
+        start = -30 * np.cos(heading), -30 * np.sin(heading)
+        plot.tracks.append(Track(*start, heading, 60.0, (0.0, 8.0), _OUTSIDE, 40.0, 0.5, ego=True))
+    _roaming(plot, rng, int(rng.integers(1, 6)))
+    return plot

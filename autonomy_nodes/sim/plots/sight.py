@@ -1,0 +1,250 @@
+"""What a LiDAR sees of a plot: one scene of all that stands, a small one of those who move, cast with few copies."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+
+from autonomy_nodes.sim.materials import GROUND_SEMANTICS, REFLECTIVITIES, Material, Semantic
+from autonomy_nodes.sim.mesh import Mesh
+from autonomy_nodes.sim.plots.plot import Plot
+from autonomy_nodes.sim.plots.relief import Relief
+from autonomy_nodes.sim.plots.rigs import Rig, behind_body
+from autonomy_nodes.sim.plots.users import UPRIGHT, User, body
+
+NOBODY = -1
+_THROUGH = 0.75  # share of the rays that glass lets pass
+_NEAREST_M = 0.9
+_GROUND = -2
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A sweep in base_link. points: (N, 4) float32; semantics: (N,) `Semantic`; bodies: (N,) number or NOBODY.
+
+    first: (C * B,) number of whom each ray met first, whether or not it returned.
+    """
+
+    points: np.ndarray
+    semantics: np.ndarray
+    bodies: np.ndarray
+    first: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Triangles that rays meet: the scene and what each face is of."""
+
+    scene: EmbreeScene
+    reflectances: np.ndarray
+    materials: np.ndarray
+    semantics: np.ndarray
+    owners: np.ndarray
+
+
+def scene_of(vertices: np.ndarray, faces: np.ndarray) -> EmbreeScene:
+    """Return a scene of triangles."""
+    scene = EmbreeScene()
+    TriangleMesh(scene, np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32))
+    return scene
+
+
+def pose_of(relief: Relief, user: User, before_s: float = 0.0) -> np.ndarray:
+    """Return (4, 4) pose in map of somebody, so many seconds before; on wheels along the ground, others upright."""
+    s, n, heading = user.place
+    back = user.speed_mps * before_s
+    xy = relief.to_map(s, n)
+    yaw = relief.heading(s) + heading
+    ahead = np.array([math.cos(yaw), math.sin(yaw)])
+    return standing(relief, xy - back * ahead, yaw, user.size, user.label in UPRIGHT)
+
+
+def standing(relief: Relief, xy: np.ndarray, yaw: float, size: np.ndarray, upright: bool) -> np.ndarray:
+    """Return (4, 4) pose in map of a body whose middle is at (2,) xy."""
+    ahead, left = np.array([math.cos(yaw), math.sin(yaw)]), np.array([-math.sin(yaw), math.cos(yaw)])
+    pose = np.eye(4)
+    if upright:
+        pose[:2, 0], pose[:2, 1] = ahead, left
+        pose[:3, 3] = [*xy, float(relief.height(xy))]
+        return pose
+    along, across = 0.32 * size[0] * ahead, 0.42 * size[1] * left
+    places = xy + np.array([along + across, along - across, -along + across, -along - across])
+    z = relief.height(places)
+    pitch = (z[0] + z[1] - z[2] - z[3]) / (4.0 * 0.32 * size[0])
+    roll = (z[0] + z[2] - z[1] - z[3]) / (4.0 * 0.42 * size[1])
+    up = np.cross([*ahead, pitch], [*left, roll])
+    pose[:3, 2] = up / np.linalg.norm(up)
+    pose[:3, 0] = np.array([*ahead, pitch]) / math.hypot(1.0, pitch)
+    pose[:3, 1] = np.cross(pose[:3, 2], pose[:3, 0])
+    pose[:3, 3] = [*xy, float(z.mean())]
+    return pose
+
+
+def bodies_faces(movers: Sequence[tuple[int, User, np.ndarray]]) -> Faces | None:
+    """Return the triangles of (number, user, pose in map), None of nobody."""
+    if not movers:
+        return None
+    meshes, counts = [], []
+    for _, user, pose in movers:
+        mesh = body(user.kind, user.variant).mesh
+        meshes.append((mesh.vertices @ (pose[:3, :3] * user.scale).T + pose[:3, 3], mesh.faces, mesh.materials))
+        counts.append(len(mesh.faces))
+    starts = np.cumsum([0, *(len(vertices) for vertices, _, _ in meshes)])
+    faces = np.concatenate([faces + start for (_, faces, _), start in zip(meshes, starts)])
+    materials = np.concatenate([kinds for _, _, kinds in meshes])
+    shine = np.concatenate([user.reflectances(REFLECTIVITIES) for _, user, _ in movers])
+    owners = np.repeat([number for number, _, _ in movers], counts).astype(np.int32)
+    semantics = np.full(len(owners), Semantic.ACTOR, np.uint8)
+    return Faces(scene_of(np.concatenate([v for v, _, _ in meshes]), faces), shine, materials, semantics, owners)
+
+
+def still_faces(plot: Plot) -> tuple[Faces, Faces]:
+    """Return all triangles that stand still, and those among them that are not ground.
+
+    Parked users have the numbers of their order.
+    """
+    ground = plot.relief.mesh()
+    things = [placed.mesh() for placed in plot.placed]
+    parked = [(number, user, pose_of(plot.relief, user)) for number, user in enumerate(plot.parked)]
+    meshes: list[Mesh] = [ground, *things]
+    shine = [REFLECTIVITIES[ground.materials], *(placed.reflectances() for placed in plot.placed)]
+    semantics = [GROUND_SEMANTICS[ground.materials]]
+    semantics += [np.full(len(m.faces), p.thing.semantic, np.uint8) for m, p in zip(things, plot.placed)]
+    owners = [np.full(len(ground.faces), _GROUND), *(np.full(len(mesh.faces), NOBODY) for mesh in things)]
+    for number, user, pose in parked:
+        mesh = body(user.kind, user.variant).mesh
+        meshes.append(Mesh(mesh.vertices @ (pose[:3, :3] * user.scale).T + pose[:3, 3], mesh.faces, mesh.materials))
+        shine.append(user.reflectances(REFLECTIVITIES))
+        semantics.append(np.full(len(mesh.faces), Semantic.ACTOR, np.uint8))
+        owners.append(np.full(len(mesh.faces), number))
+    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+    vertices = np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float32)
+    faces = np.concatenate([mesh.faces + start for mesh, start in zip(meshes, starts)]).astype(np.int32)
+    columns = (
+        np.concatenate(shine).astype(np.float32), np.concatenate([mesh.materials for mesh in meshes]),
+        np.concatenate(semantics).astype(np.uint8), np.concatenate(owners).astype(np.int32),
+    )  # fmt: skip
+    rest = slice(len(ground.faces), None)
+    everything = Faces(scene_of(vertices, faces), *columns)
+    first, used = starts[1], faces[rest]
+    above = Faces(scene_of(vertices[first:], used - first), *(column[rest] for column in columns))
+    return everything, above
+
+
+@dataclass(eq=False)
+class _Met:
+    """What rays met: ranges [m], reflectances times cosine, materials, semantics, owners; each (N,)."""
+
+    ranges: np.ndarray
+    light: np.ndarray
+    materials: np.ndarray
+    semantics: np.ndarray
+    owners: np.ndarray
+
+
+def _cast(faces: Faces, origins: np.ndarray, aims: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return which rays met something, and of these range, light, material, semantic, owner."""
+    found = faces.scene.run(origins, aims, limits, output=1)
+    rows = np.flatnonzero(found['primID'] >= 0)
+    face, normal = found['primID'][rows], found['Ng'][rows]
+    facing = np.abs(np.einsum('ij,ij->i', normal, aims[rows]))
+    facing /= np.maximum(np.sqrt(np.einsum('ij,ij->i', normal, normal)), 1e-9)
+    light = faces.reflectances[face] * (0.25 + 0.75 * facing)
+    return rows, found['tfar'][rows], light, faces.materials[face], faces.semantics[face], faces.owners[face]
+
+
+class Sight:
+    """Casts sweeps into one plot."""
+
+    def __init__(self, plot: Plot) -> None:
+        self._relief = plot.relief
+        self.everything, self.above = still_faces(plot)
+
+    def sweep(
+        self, rig: Rig, map_from_base: np.ndarray, movers: Faces | None, mask: np.ndarray, rng: np.random.Generator
+    ) -> Seen:
+        """Return what a LiDAR reports. mask: (C,) the columns in which movers may be met."""
+        turn = map_from_base[:3, :3].astype(np.float32)
+        origin = (map_from_base[:3, :3] @ rig.at_m + map_from_base[:3, 3]).astype(np.float32)
+        free = np.flatnonzero(~behind_body(rig))
+        aims = np.ascontiguousarray(rig.directions[free] @ turn.T)
+        met = self._look(origin, aims, movers, np.flatnonzero(mask[free // rig.shape[1]]), rig.farthest_m)
+        first = np.full(len(rig.directions), NOBODY, np.int32)
+        first[free] = np.maximum(met.owners, NOBODY)
+        self._through(met, origin, aims, movers, rig.farthest_m, rng)
+        return _reported(met, rig, free, first, rng)
+
+    def _look(
+        self, origin: np.ndarray, aims: np.ndarray, movers: Faces | None, rows: np.ndarray, limit_m: float
+    ) -> _Met:
+        count = len(aims)
+        origins = np.ascontiguousarray(np.broadcast_to(origin, aims.shape))
+        met = _Met(
+            np.full(count, np.inf, np.float32), np.zeros(count, np.float32), np.zeros(count, np.uint8),
+            np.zeros(count, np.uint8), np.full(count, NOBODY, np.int32),
+        )  # fmt: skip
+        hit, *values = _cast(self.everything, origins, aims, np.full(count, limit_m, np.float32))
+        _note(met, hit, values)
+        ground = hit[values[4] == _GROUND]
+        xy = origin[:2] + met.ranges[ground, None] * aims[ground, :2]
+        before = met.materials[ground]
+        after = self._relief.painted(xy, before)
+        met.light[ground] *= REFLECTIVITIES[after] / REFLECTIVITIES[before]
+        if movers is not None and len(rows):
+            limits = np.minimum(met.ranges[rows], np.float32(limit_m))
+            hit, *values = _cast(movers, origins[rows], np.ascontiguousarray(aims[rows]), limits)
+            _note(met, rows[hit], values)
+        return met
+
+    def _through(
+        self, met: _Met, origin: np.ndarray, aims: np.ndarray, movers: Faces | None, limit_m: float,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        """Let most rays that met glass go on, once, in place."""
+        glass = np.flatnonzero((met.materials == Material.GLASS) & np.isfinite(met.ranges))
+        glass = glass[rng.random(len(glass)) < _THROUGH]
+        if not len(glass):
+            return
+        done = met.ranges[glass] + np.float32(0.03)
+        starts, on = origin + done[:, None] * aims[glass], np.ascontiguousarray(aims[glass])
+        met.ranges[glass], met.owners[glass] = np.inf, NOBODY
+        for faces in (self.everything, movers):
+            if faces is None:
+                continue
+            limits = np.minimum(met.ranges[glass] - done, np.float32(limit_m))
+            hit, ranges, light, *values = _cast(faces, starts, on, limits)
+            _note(met, glass[hit], [ranges + done[hit], 0.5 * light, *values])
+
+
+def _note(met: _Met, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
+    met.ranges[rows], met.light[rows], met.materials[rows], met.semantics[rows], met.owners[rows] = values
+
+
+def _reported(met: _Met, rig: Rig, free: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> Seen:
+    """Return what comes back of what rays met: noise, losses, mixed points at edges."""
+    count, ranges = len(free), met.ranges.copy()
+    luck, lost = rng.random(count, np.float32), rng.random(count, np.float32)
+    blurred = np.zeros(count, bool)
+    if rig.mixed > 0.0:
+        follows = np.full(count, np.inf, np.float32)
+        whole = np.full(len(rig.directions), np.inf, np.float32)
+        whole[free] = met.ranges
+        follows = np.roll(whole, -rig.shape[1])[free]
+        with np.errstate(invalid='ignore'):
+            step = np.abs(follows - met.ranges)
+        blurred = (step > 0.4) & (step < 6.0) & (lost < rig.mixed)
+        ranges[blurred] += (luck * (follows - met.ranges))[blurred]
+    strength = met.light / 0.1 * (rig.half_lost_m / np.maximum(ranges, 1.0)) ** 2
+    kept = (luck < 1.0 - np.exp2(-strength)) & (rng.random(count, np.float32) >= rig.dropout)
+    kept &= (ranges > _NEAREST_M) & (ranges < rig.farthest_m)
+    rows = np.flatnonzero(kept)
+    ranges = ranges[rows] + rig.range_noise_m * rng.standard_normal(len(rows), np.float32)
+    xyz = rig.directions[free[rows]] * ranges[:, None] + rig.at_m.astype(np.float32)
+    intensity = rig.gain * met.light[rows] ** rig.gamma * (1.0 + 0.15 * rng.standard_normal(len(rows), np.float32))
+    points = np.column_stack([xyz, np.clip(intensity, 0.0, 1.0)]).astype(np.float32)
+    semantics = np.where(blurred[rows], np.uint8(Semantic.NOTHING), met.semantics[rows])
+    bodies = np.where(blurred[rows], NOBODY, np.maximum(met.owners[rows], NOBODY))
+    return Seen(points, semantics, bodies.astype(np.int32), first)

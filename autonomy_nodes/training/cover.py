@@ -1,0 +1,191 @@
+"""What stands on a plot, seen from above: how high and of what, once for all views; and the cells of one view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from autonomy_nodes.common.geometry import inverse
+from autonomy_nodes.perception import bev
+from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Semantic
+from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Plot
+from autonomy_nodes.sim.plots.sight import Sight, scene_of
+from autonomy_nodes.sim.plots.users import User, body
+
+FINE_M = 0.2  # cells of the map of what stands still
+BELOW_M = 2.0  # what hangs higher touches no vehicle
+LEAST_M = 0.05  # what stands less high is the ground
+BLOCKS_M = 0.25
+UNKNOWN = 255
+_PROFILE_M = 0.12
+
+_OF_GROUND = {
+    Semantic.PAVED: 'paved', Semantic.LOOSE: 'loose', Semantic.LOW_VEGETATION: 'low_vegetation',
+    Semantic.HIGH_VEGETATION: 'high_vegetation', Semantic.WET: 'wet', Semantic.RUBBLE: 'rubble',
+    Semantic.STRUCTURE: 'obstacle', Semantic.POLE: 'obstacle', Semantic.SIGN: 'obstacle', Semantic.CURB: 'paved',
+    Semantic.ACTOR: 'obstacle',
+}  # fmt: skip
+TERRAIN_OF = np.full(max(Semantic) + 1, UNKNOWN, np.uint8)
+for _semantic, _name in _OF_GROUND.items():
+    TERRAIN_OF[_semantic] = bev.TERRAIN.index(_name)
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """Cells in map; [i, j] begins at origin_m + (i, j) * FINE_M.
+
+    semantic: (X, Y) `Semantic` of what stands there below BELOW_M, NOTHING where the ground is free; low: (X, Y) how
+    high that is [m]; top: (X, Y) height of the highest thing up to bev.HIGH_M.
+    """
+
+    origin_m: np.ndarray
+    semantic: np.ndarray
+    low: np.ndarray
+    top: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The truth of one view, as `Example` has it."""
+
+    ground_m: np.ndarray
+    terrain: np.ndarray
+    top_m: np.ndarray
+    blocked: np.ndarray
+
+
+def cover_of(plot: Plot, sight: Sight) -> Cover:
+    """Return what stands still on a plot, parked users with it."""
+    relief = plot.relief
+    outline = relief.to_map(*(side.ravel() for side in np.meshgrid(np.linspace(-HALF_S_M, HALF_S_M, 9), (-HALF_N_M, HALF_N_M))))
+    low, high = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))
+    shape = tuple(int(value) for value in np.round((high - low) / FINE_M))
+    places = np.argwhere(_near(plot, low, shape))
+    xy = low + (places + 0.5) * FINE_M
+    ground = relief.height(xy)
+    top, semantic = _down(sight, xy, ground, bev.HIGH_M)
+    under = top > BELOW_M
+    low_top, low_semantic = top.copy(), semantic.copy()
+    low_top[under], low_semantic[under] = _down(sight, xy[under], ground[under], BELOW_M)
+    cover = Cover(low, np.zeros(shape, np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+    for grid, values in ((cover.top, top), (cover.low, low_top), (cover.semantic, low_semantic)):
+        grid[places[:, 0], places[:, 1]] = values
+    _filled(plot, cover)
+    return cover
+
+
+def _near(plot: Plot, low: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return (X, Y) where anything may stand: about the boxes of things and of parked users."""
+    mask = np.zeros(shape, bool)
+    spans = [(placed.map_from_thing, placed.thing.mesh.vertices) for placed in plot.placed]
+    boxes = []
+    for pose, vertices in spans:
+        half = np.abs(vertices[:, :2]).max(axis=0)
+        reach = np.abs(pose[:2, :2]) @ half
+        boxes.append((pose[:2, 3] - reach, pose[:2, 3] + reach))
+    for user in plot.parked:
+        middle, reach = plot.relief.to_map(*user.place[:2]), 0.52 * float(np.linalg.norm(user.size[:2]))
+        boxes.append((middle - reach, middle + reach))
+    for least, most in boxes:
+        i, j = np.maximum(((least - low) / FINE_M).astype(int), 0)
+        k, m = np.maximum(((most - low) / FINE_M).astype(int) + 1, 0)
+        mask[i:k, j:m] = True
+    return mask
+
+
+def _down(sight: Sight, xy: np.ndarray, ground: np.ndarray, from_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N,) height above ground and semantic of what is met first from a height downwards, 0 for nothing."""
+    origins = np.column_stack([xy, ground + from_m]).astype(np.float32)
+    aims = np.ascontiguousarray(np.broadcast_to(np.float32([0, 0, -1]), origins.shape))
+    limits = np.full(len(xy), from_m - LEAST_M, np.float32)
+    found = sight.above.scene.run(origins, aims, limits, output=1)
+    hit = found['primID'] >= 0
+    top = np.where(hit, from_m - found['tfar'], 0.0)
+    semantics = sight.above.semantics[np.where(hit, found['primID'], 0)]
+    return top, np.where(hit, semantics, Semantic.NOTHING)
+
+
+def _filled(plot: Plot, cover: Cover) -> None:
+    """Fill the outlines of things, in place: rays miss what is thin, and from inside a house they meet nothing."""
+    for placed in plot.placed:
+        if not len(placed.thing.footprint):
+            continue
+        vertices, pose = placed.thing.mesh.vertices, placed.map_from_thing
+        tall = min(float(vertices[:, 2].max()) * pose[2, 2], bev.HIGH_M)
+        outline = np.round(((placed.footprint() - cover.origin_m) / FINE_M - 0.5)[:, ::-1] * 16.0).astype(np.int32)
+        corner = np.maximum(outline.min(axis=0) // 16 - 1, 0)
+        size = outline.max(axis=0) // 16 + 2 - corner
+        mask = np.zeros((max(int(size[1]), 1), max(int(size[0]), 1)), np.uint8)
+        cv2.fillPoly(mask, [outline - 16 * corner.astype(np.int32)], 1, shift=4)
+        part = slice(corner[1], corner[1] + mask.shape[0]), slice(corner[0], corner[0] + mask.shape[1])
+        if placed.thing.semantic == Semantic.RUBBLE:
+            continue
+        inside = mask[: cover.top[part].shape[0], : cover.top[part].shape[1]] == 1
+        free = inside & (cover.low[part] < BLOCKS_M)
+        cover.low[part][free], cover.semantic[part][free] = min(tall, BELOW_M), placed.thing.semantic
+        higher = inside & (cover.top[part] < LEAST_M)
+        cover.top[part][higher] = tall
+
+
+@lru_cache(maxsize=2048)
+def profile(kind: str, variant: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, 2) places on a body about its middle and (N,) its height there [m]."""
+    found = body(kind, variant)
+    half = found.size[:2] / 2
+    steps = [np.arange(-side + _PROFILE_M / 2, side, _PROFILE_M) for side in half]
+    xy = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 2)
+    origins = np.column_stack([xy, np.full(len(xy), 10.0)]).astype(np.float32)
+    aims = np.ascontiguousarray(np.broadcast_to(np.float32([0, 0, -1]), origins.shape))
+    hits = scene_of(found.mesh.vertices, found.mesh.faces).run(origins, aims, np.full(len(xy), 10.0, np.float32), output=1)
+    hit = hits['primID'] >= 0
+    return xy[hit], 10.0 - hits['tfar'][hit]
+
+
+_MIDDLES = bev.middles()
+_QUARTERS = np.array([[-0.1, -0.1], [-0.1, 0.1], [0.1, -0.1], [0.1, 0.1]])
+
+
+def cells_of(
+    plot: Plot, cover: Cover, map_from_base: np.ndarray, movers: Sequence[tuple[int, User, np.ndarray]]
+) -> Cells:
+    """Return the truth of the cells about a pose (4, 4); movers: (number, user, pose in map)."""
+    relief, turn, at = plot.relief, map_from_base[:3, :3], map_from_base[:3, 3]
+    flat = _MIDDLES @ turn[:2, :2].T + at[:2]
+    xy, ground = flat, np.zeros(flat.shape[:2])
+    for _ in range(2):  # where the axis of the vehicle through the cell meets the ground
+        z = relief.height(xy)
+        ground = (z - at[2] - _MIDDLES @ turn[2, :2]) / turn[2, 2]
+        xy = flat + ground[..., None] * turn[:2, 2]
+    material, barred, inside = relief.cells(xy)
+    low, top, semantic = _sampled(cover, xy, turn)
+    terrain = TERRAIN_OF[np.where(semantic != Semantic.NOTHING, semantic, GROUND_SEMANTICS[material])]
+    blocked = barred | ((low > BLOCKS_M) & (semantic != Semantic.LOW_VEGETATION))
+    base_from_map = inverse(map_from_base)
+    for _, user, pose in movers:
+        places, heights = profile(user.kind, user.variant)
+        base_from_user = base_from_map @ pose
+        there = (places * user.scale[:2]) @ base_from_user[:2, :2].T + base_from_user[:2, 3]
+        cell = np.floor((there - bev.ORIGIN_M) / bev.CELL_M).astype(int)
+        on = ((cell >= 0) & (cell < bev.CELLS)).all(axis=1)
+        i, j = cell[on, 0], cell[on, 1]
+        np.maximum.at(top, (i, j), np.minimum(heights[on] * user.scale[2], bev.HIGH_M).astype(np.float32))
+        terrain[i, j], blocked[i, j] = bev.TERRAIN.index('obstacle'), True
+    terrain = np.where(inside, terrain, UNKNOWN).astype(np.uint8)
+    ground = np.where(inside, ground, np.nan).astype(np.float32)
+    return Cells(ground, terrain, np.where(inside, top, 0.0).astype(np.float32), blocked & inside)
+
+
+def _sampled(cover: Cover, xy: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (X, Y) low, top and semantic: the highest of four places in each cell."""
+    low, top = np.zeros(xy.shape[:2], np.float32), np.zeros(xy.shape[:2], np.float32)
+    semantic = np.zeros(xy.shape[:2], np.uint8)
+    for quarter in _QUARTERS @ turn[:2, :2].T:
+        cell = ((xy + quarter - cover.origin_m) * (1.0 / FINE_M)).astype(np.int32)
+        i, j = (np.clip(cell[..., axis], 0, cover.top.shape[axis] - 1) for axis in (0, 1))
+        here, kind = cover.low[i, j], cover.semantic[i, j]
+        higher = here > low
+        low[higher], semantic[higher] = here[higher], kind[higher]
+        np.maximum(top, cover.top[i, j], out=top)
+    return low, top, semantic
