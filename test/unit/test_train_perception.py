@@ -1,0 +1,98 @@
+"""The network learns, repeats, goes on where it was cut, and leaves as ONNX what it is in torch."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from flat_examples import as_it_is, examples  # noqa: E402
+
+from autonomy_nodes.common.types import DataError  # noqa: E402
+from autonomy_nodes.training.samples import HELD_OUT, Samples, SampleSettings  # noqa: E402
+from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, TrainSettings, train  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(out, steps, **more):
+    return train('ci', 1.0, out, examples, as_it_is, steps=steps, tell=lambda line: None, **more)
+
+
+def log_of(out):
+    return [json.loads(line) for line in (out / LOG).read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp('trained')
+    run(out, 3)
+    run(out, 40, resume=True)
+    return out
+
+
+def test_the_loss_falls(trained):
+    first, last = log_of(trained)
+    assert (first['step'], last['step']) == (3, 40)
+    assert last['total'] < 0.75 * first['total']
+    assert {'vehicle.ap', 'vru.ap', 'ground.mae_m', 'terrain.miou'} < set(last)
+
+
+def test_what_is_exported_runs_and_says_what_torch_says(trained, tmp_path):
+    pytest.importorskip('onnxscript')
+    from autonomy_nodes.perception.learned import opened
+    from autonomy_nodes.training.export import export, largest_difference
+
+    export(trained / CHECKPOINT, tmp_path, 'ci', {'limits': 'a test'})
+    rng = np.random.default_rng(0)
+    engines = [opened(tmp_path, name) for name in ('onnx', 'torch')]
+    inputs = {
+        name: rng.normal(0.0, 1.0, one.shape).astype(np.float32) for name, one in engines[0].manifest.inputs.items()
+    }
+    assert largest_difference(*(engine.run(inputs) for engine in engines)) < 1e-4
+    assert engines[0].manifest.card['limits'] == 'a test'
+
+
+def test_equal_seeds_give_equal_networks_and_others_give_others(tmp_path):
+    states = [
+        torch.load(run(tmp_path / name, 2, seed=seed), weights_only=True)['network']
+        for name, seed in (('a', 1), ('b', 1), ('c', 9))
+    ]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_a_run_goes_on_with_seeds_that_it_has_not_used(trained):
+    first, last = log_of(trained)
+    assert last['seed'] > first['seed'] >= 1
+
+
+def test_nothing_to_go_on_from_is_told(tmp_path):
+    with pytest.raises(DataError, match='no checkpoint'):
+        run(tmp_path, 1, resume=True)
+
+
+def test_samples_come_from_seeds_in_turn_each_as_often_as_told():
+    told = Samples(examples, as_it_is, 5, SampleSettings(a_place=2, pool=2, uses=1.5), rank=1, ranks=2)
+    stream = iter(told)
+    assert [int(next(stream)['seed']) for _ in range(7)] == [6, 6, 6, 8, 8, 8, 10]  # 2 a place, 1.5 times each
+
+
+def test_held_out_seeds_are_refused():
+    with pytest.raises(ValueError, match='held out'):
+        Samples(examples, as_it_is, HELD_OUT, SampleSettings())
+
+
+def test_nonsense_settings_are_refused():
+    with pytest.raises(ValueError, match='network='):
+        TrainSettings('big')
+    with pytest.raises(ValueError, match='batch='):
+        TrainSettings(batch=0)
