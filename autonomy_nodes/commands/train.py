@@ -31,15 +31,14 @@ def run(options: argparse.Namespace) -> None:
         raise SettingsError('training needs torch: pip install autonomy_nodes[torch,sim]')
     if not options.minutes > 0.0 or options.slice < 0.0 or options.steps < 0 or options.seed < 0 or options.threads < 1:
         raise SettingsError('--minutes and --threads must be above 0; --slice, --steps and --seed not below')
-    import torch
 
     from autonomy_nodes.training.augmentation import AugmentationSettings, augmented
     from autonomy_nodes.training.places import examples
     from autonomy_nodes.training.train_perception import train
 
-    torch.set_num_threads(options.threads)
     path = train(
         options.preset, options.minutes, options.out, examples, partial(augmented, settings=AugmentationSettings()),
-        options.seed, options.resume, options.slice, options.steps, tell=partial(print, file=sys.stdout, flush=True),
+        options.seed, options.resume, options.slice, options.steps, options.threads,
+        partial(print, file=sys.stdout, flush=True),
     )  # fmt: skip
     print(path)

@@ -92,6 +92,7 @@ def train(
     resume: bool = False,
     slice_minutes: float = 0.0,
     steps: int = 0,
+    threads: int = 1,
     tell: Callable[[str], None] = print,
 ) -> Path:
     """Train for so many minutes in all, of which slice_minutes now (0: all), and return the checkpoint's path.
@@ -100,6 +101,7 @@ def train(
     """
     settings, device, rank, ranks = PRESETS[preset], *_placed()
     torch.manual_seed(seed)
+    torch.set_num_threads(threads)
     training = _started(settings, device, seed)
     if resume:
         _load(training, out / CHECKPOINT, device)
