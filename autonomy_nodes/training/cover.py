@@ -123,10 +123,9 @@ def _filled(plot: Plot, cover: Cover) -> None:
         if placed.thing.semantic == Semantic.RUBBLE:
             continue
         inside = mask[: cover.top[part].shape[0], : cover.top[part].shape[1]] == 1
-        free = inside & (cover.low[part] < BLOCKS_M)
-        cover.low[part][free], cover.semantic[part][free] = min(tall, BELOW_M), placed.thing.semantic
-        higher = inside & (cover.top[part] < LEAST_M)
-        cover.top[part][higher] = tall
+        higher = inside & (cover.low[part] < min(tall, BELOW_M))
+        cover.low[part][higher], cover.semantic[part][higher] = min(tall, BELOW_M), placed.thing.semantic
+        cover.top[part][inside] = np.maximum(cover.top[part][inside], tall)
 
 
 @lru_cache(maxsize=2048)
@@ -152,12 +151,11 @@ def cells_of(
 ) -> Cells:
     """Return the truth of the cells about a pose (4, 4); movers: (number, user, pose in map)."""
     relief, turn, at = plot.relief, map_from_base[:3, :3], map_from_base[:3, 3]
-    flat = _MIDDLES @ turn[:2, :2].T + at[:2]
-    xy, ground = flat, np.zeros(flat.shape[:2])
-    for _ in range(2):  # where the axis of the vehicle through the cell meets the ground
-        z = relief.height(xy)
-        ground = (z - at[2] - _MIDDLES @ turn[2, :2]) / turn[2, 2]
-        xy = flat + ground[..., None] * turn[:2, 2]
+    flat, tilt = _MIDDLES @ turn[:2, :2].T + at[:2], _MIDDLES @ turn[2, :2] + at[2]
+    roughly = ((relief.height(flat[::4, ::4]) - tilt[::4, ::4]) / turn[2, 2]).astype(np.float32)
+    roughly = cv2.resize(roughly, bev.CELLS[::-1], interpolation=cv2.INTER_LINEAR)
+    xy = flat + roughly[..., None] * turn[:2, 2]  # where the axis of the vehicle through the cell meets the ground
+    ground = (relief.height(xy) - tilt) / turn[2, 2]
     material, barred, inside = relief.cells(xy)
     low, top, semantic = _sampled(cover, xy, turn)
     terrain = TERRAIN_OF[np.where(semantic != Semantic.NOTHING, semantic, GROUND_SEMANTICS[material])]
@@ -179,13 +177,15 @@ def cells_of(
 
 def _sampled(cover: Cover, xy: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (X, Y) low, top and semantic: the highest of four places in each cell."""
+    place = ((xy - cover.origin_m) / FINE_M).astype(np.float32)
     low, top = np.zeros(xy.shape[:2], np.float32), np.zeros(xy.shape[:2], np.float32)
     semantic = np.zeros(xy.shape[:2], np.uint8)
-    for quarter in _QUARTERS @ turn[:2, :2].T:
-        cell = ((xy + quarter - cover.origin_m) * (1.0 / FINE_M)).astype(np.int32)
-        i, j = (np.clip(cell[..., axis], 0, cover.top.shape[axis] - 1) for axis in (0, 1))
-        here, kind = cover.low[i, j], cover.semantic[i, j]
-        higher = here > low
-        low[higher], semantic[higher] = here[higher], kind[higher]
-        np.maximum(top, cover.top[i, j], out=top)
+    rows, columns = cover.top.shape
+    for quarter in (_QUARTERS @ turn[:2, :2].T / FINE_M).astype(np.float32):
+        i = np.clip((place[..., 0] + quarter[0]).astype(np.int32), 0, rows - 1)
+        cell = i * columns + np.clip((place[..., 1] + quarter[1]).astype(np.int32), 0, columns - 1)
+        here = cover.low.take(cell)
+        np.copyto(semantic, cover.semantic.take(cell), where=here > low)
+        np.maximum(low, here, out=low)
+        np.maximum(top, cover.top.take(cell), out=top)
     return low, top, semantic

@@ -127,6 +127,18 @@ class Plot:
         self.placed.append(Placed(thing, self.pose(s, n, heading, scale), tint))
         return True
 
+    def front(self, name: str, s: float, n: float, heading: float = 0.0) -> float:
+        """Put a thing with its near side on a line n, beginning at s; return the s at which it ends, or s + 2."""
+        variant, tint = int(self.rng.integers(things.VARIANTS)), float(self.rng.uniform(0.08, 0.7))
+        thing = things.thing(name, variant)
+        half_s, half_n = spanned(*np.ptp(thing.footprint, axis=0), heading)
+        at = s + half_s, n + math.copysign(half_n, n)
+        inside = at[0] + half_s < HALF_S_M and abs(at[1]) + half_n < HALF_N_M
+        if not inside or not self.taken.take(*at, half_s, half_n):
+            return s + 2.0
+        self.placed.append(Placed(thing, self.pose(*at, heading), tint))
+        return s + 2.0 * half_s
+
     def pose(self, s: float, n: float, heading: float, scale: float = 1.0) -> np.ndarray:
         """Return (4, 4) upright pose in map on the ground."""
         xy = self.relief.to_map(s, n)

@@ -75,12 +75,12 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     truck = rng.random() < 0.12
     height = rng.uniform(2.0, 2.6) if truck else rng.uniform(1.5, 2.1)
     at = np.array([rng.uniform(0.2, 1.6) if not truck else rng.uniform(2.5, 3.8), rng.normal() * 0.08, height])
-    length, wide = rng.uniform(3.2, 4.0), rng.uniform(0.6, 0.95)
-    roof = height - rng.uniform(0.12, 0.45)
+    roof = height - rng.uniform(0.25, 0.7)
+    body = (at[0] + rng.uniform(0.5, 1.3), at[0] - rng.uniform(0.5, 1.6), rng.uniform(0.55, 0.85), roof)
     return Rig(
         name, rays, (len(azimuth), len(elevation)), azimuth, at, rng.uniform(60.0, 120.0), rng.uniform(0.01, 0.04),
         rng.choice([0.0, rng.uniform(0.0, 0.15)]), rng.uniform(35.0, 110.0), rng.choice([0.0, rng.uniform(0.02, 0.3)]),
-        rng.uniform(0.5, 1.6), rng.uniform(0.6, 1.4), (length - 0.9 if not truck else 4.2, -0.9, wide, roof),
+        rng.uniform(0.5, 1.6), rng.uniform(0.6, 1.4), body,
     )  # fmt: skip
 
 

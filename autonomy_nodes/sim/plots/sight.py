@@ -229,14 +229,14 @@ def _reported(met: _Met, rig: Rig, free: np.ndarray, first: np.ndarray, rng: np.
     luck, lost = rng.random(count, np.float32), rng.random(count, np.float32)
     blurred = np.zeros(count, bool)
     if rig.mixed > 0.0:
-        follows = np.full(count, np.inf, np.float32)
         whole = np.full(len(rig.directions), np.inf, np.float32)
         whole[free] = met.ranges
         follows = np.roll(whole, -rig.shape[1])[free]
         with np.errstate(invalid='ignore'):
             step = np.abs(follows - met.ranges)
         blurred = (step > 0.4) & (step < 6.0) & (lost < rig.mixed)
-        ranges[blurred] += (luck * (follows - met.ranges))[blurred]
+        share = lost[blurred] / rig.mixed
+        ranges[blurred] += share * (follows[blurred] - ranges[blurred])
     strength = met.light / 0.1 * (rig.half_lost_m / np.maximum(ranges, 1.0)) ** 2
     kept = (luck < 1.0 - np.exp2(-strength)) & (rng.random(count, np.float32) >= rig.dropout)
     kept &= (ranges > _NEAREST_M) & (ranges < rig.farthest_m)

@@ -64,14 +64,18 @@ _PARKED: Mix = (('car', 0.9), ('van', 0.05), ('motorcycle', 0.02), ('truck', 0.0
 
 
 def _houses(plot: Plot, n: float, share: float, low: float = -HALF_S_M, high: float = HALF_S_M) -> None:
-    """Put houses on both sides, their fronts about n from the middle."""
+    """Put houses on both sides, their fronts about n from the middle; in some streets they touch."""
+    closed = plot.rng.random() < 0.35
     for side in (-1.0, 1.0):
-        s = low + plot.rng.uniform(0.0, 6.0)
+        s = low + plot.rng.uniform(0.5, 6.0)
         while s < high:
-            s += plot.rng.uniform(8.0, 16.0)
-            if plot.rng.random() < share and s < high - 6.0:
-                set_back = plot.rng.uniform(5.0, 7.0)
-                plot.put('house', s, side * (n + set_back), plot.rng.normal() * 0.02 + plot.rng.choice([0.0, np.pi / 2]))
+            if plot.rng.random() > share:
+                s += plot.rng.uniform(6.0, 14.0)
+                continue
+            back = 0.0 if closed else plot.rng.uniform(0.0, 2.0)
+            name = 'house' if plot.rng.random() < 0.93 else 'shed'
+            s = plot.front(name, s, side * (n + back), plot.rng.choice([0.0, np.pi / 2]))
+            s += 0.05 if closed else plot.rng.uniform(1.5, 9.0)
 
 
 def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
@@ -98,6 +102,12 @@ def _furniture(plot: Plot, n: float, density: float) -> None:
                 name = str(plot.rng.choice(names, p=weights / weights.sum()))
                 heading = plot.rng.choice([0.0, np.pi / 2, np.pi]) + plot.rng.normal() * 0.1
                 plot.put(name, s + plot.rng.uniform(-2, 2), side * (n + plot.rng.normal() * 0.15), heading)
+
+
+def _avenue(plot: Plot, n: float) -> None:
+    pitch = plot.rng.uniform(6.0, 14.0)
+    for side in (-1.0, 1.0):
+        plot.row('tree', side * n, -HALF_S_M, HALF_S_M, pitch, plot.rng.uniform(0.4, 1.0), aside_m=0.1)
 
 
 def _gardens(plot: Plot, n: float, count: int, names: Sequence[str]) -> None:
@@ -131,7 +141,9 @@ def street(rng: np.random.Generator) -> Plot:
             _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, avoid)
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
-    _gardens(plot, half + walk, int(rng.integers(5, 22)), ('tree', 'bush', 'shrub', 'conifer', 'trunk', 'shed'))
+    _gardens(plot, half + walk, int(rng.integers(10, 40)), ('tree', 'tree', 'bush', 'shrub', 'conifer', 'trunk', 'shed'))
+    if rng.random() < 0.4:
+        _avenue(plot, half + rng.uniform(0.5, 1.2))
     _two_ways(plot, [0.5 * lane], (2.0, 14.0), _STREET, rng.uniform(12.0, 60.0))
     _walks(plot, half + 0.5 * walk, 0.5 * walk, rng.uniform(8.0, 60.0))
     if zebra != FAR:
