@@ -207,7 +207,7 @@ class LidarOdometry:
         for number in range(config.rounds):
             tolerance = config.tolerance_m * (COARSE if number < COARSE_ROUNDS else 1.0)
             counts = summed(self._cells, some, pose, config.voxel_m, config.noise_m, tolerance, information, pull)
-            sigmas_m = self._cleared(information, pull, counts[4])
+            self._clear(information, pull, counts[4])
             normal = config.worth * information + certain
             step = np.linalg.solve(normal, config.worth * pull - certain @ away(guess, pose))
             if number == 0:  # how far the surroundings pull from the guess, in squared sigmas of both
@@ -217,22 +217,29 @@ class LidarOdometry:
                 break
         offset = away(guess, pose)
         back = np.linalg.lstsq(config.worth * information, certain @ offset, rcond=1e-9)[0]
+        sigmas_m = self._strengths(information, counts[4])[1][::-1]
         found = self._judged(offset, config.worth * information, sigmas_m, *counts[:4])
         alone = shifted(guess, offset + back)
         return replace(found, pose=pose, alone=alone, tension=tension, met=counts[0] / len(some))
 
-    def _cleared(self, information: np.ndarray, pull: np.ndarray, seeming: float) -> np.ndarray:
-        """Take out, in place, the directions that are not known; return (3,) sigmas of the place, the best first."""
+    def _clear(self, information: np.ndarray, pull: np.ndarray, seeming: float) -> None:
+        """Take out, in place, the directions of the place that are not known."""
         config = self.config
-        strengths, directions = np.linalg.eigh(information[:3, :3])
-        told = np.maximum(strengths - WOBBLE * seeming, 0.0)  # what wobbling normals tell is not so
-        sigmas_m = 1.0 / np.sqrt(np.maximum(config.worth * told, 1e-9))
+        least = least_strength(information[:3, :3].tolist())
+        if config.worth * (least - WOBBLE * seeming) * config.weak_sigma_m**2 > 1.0:
+            return
+        directions, sigmas_m = self._strengths(information, seeming)
         weak = sigmas_m > config.weak_sigma_m
         if weak.any():
             kept = np.eye(6)
             kept[:3, :3] -= directions[:, weak] @ directions[:, weak].T
             information[:], pull[:] = kept @ information @ kept, kept @ pull
-        return sigmas_m[::-1]
+
+    def _strengths(self, information: np.ndarray, seeming: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return (3, 3) directions in columns, and (3,) sigmas of the place along them, the worst first."""
+        strengths, directions = np.linalg.eigh(information[:3, :3])
+        told = np.maximum(strengths - WOBBLE * seeming, 0.0)  # what wobbling normals tell is not so
+        return directions, 1.0 / np.sqrt(np.maximum(self.config.worth * told, 1e-9))
 
     def _judged(
         self, offset: np.ndarray, information: np.ndarray, sigmas_m: np.ndarray,
@@ -274,6 +281,13 @@ class LidarOdometry:
                 break
             reach_m *= 0.7
         self._cells = cells
+
+
+def least_strength(rows: list[list[float]]) -> float:
+    """Return what the least eigenvalue of a (3, 3) matrix is at least: its determinant by the most of the others."""
+    (a, b, c), (_, d, e), (_, _, f) = rows
+    half = 0.5 * (a + d + f)
+    return (a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)) / max(half * half, 1e-12)
 
 
 def contradicts(guess: np.ndarray, prior: np.ndarray, alone: Registration) -> bool:

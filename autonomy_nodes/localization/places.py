@@ -98,7 +98,8 @@ class Places:
             self._told_m = None
             self.alignment.add(self._pair(said, now))
         waiting, self._waiting = self._waiting, deque(maxlen=WAITING)
-        step, seconds = twist_of(inverse(before.pose) @ now.pose, 1.0), (now.stamp_ns - before.stamp_ns) / SECOND_NS
+        seconds = (now.stamp_ns - before.stamp_ns) / SECOND_NS
+        step = twist_of(inverse(before.pose) @ now.pose, 1.0) if waiting else np.zeros(6)
         for sighting in waiting:
             if sighting.stamp_ns > now.stamp_ns:
                 self._waiting.append(sighting)
