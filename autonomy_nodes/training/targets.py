@@ -19,6 +19,7 @@ MARGIN_M = 0.6  # about what is neither asked for nor wrong
 FARTHEST_RESIDUAL_M = 3.0  # heights of the ground that lie farther from the prior are beyond what can be told
 FILLED_WEIGHT = 0.2  # of heights where no ground was seen
 _MIDDLES = middles()
+_EDGES_M = np.array(SLICES_M, np.float32)
 
 Targets = dict[str, np.ndarray]
 
@@ -53,26 +54,25 @@ def _objects(example: Example, height: np.ndarray) -> Targets:
     box, box_weight = np.zeros((len(BOX), *CELLS), np.float32), np.zeros((1, *CELLS), np.float32)
     shown = (example.hits >= LEAST_HITS) & (example.shares >= LEAST_SHARE)
     for row in np.flatnonzero(~shown):
-        weight[0][_inside(example.boxes[row], MARGIN_M)] = 0.0
+        part = _window(example.boxes[row], _reach_m(example.boxes[row]) + 2.0 * MARGIN_M)
+        weight[0][part][_inside(example.boxes[row], _MIDDLES[part], MARGIN_M)] = 0.0
     for row in np.flatnonzero(shown):
         one = example.boxes[row]
         cell = tuple(np.floor((one[:2] - ORIGIN_M) / CELL_M).astype(int).tolist())
         if not (0 <= cell[0] < CELLS[0] and 0 <= cell[1] < CELLS[1]):
             continue
-        away = _MIDDLES - one[:2]
-        squares = (away**2).sum(axis=-1)
         spread = max(SPREAD * (one[3] + one[4]), LEAST_SPREAD_M)
-        bell = np.exp(-squares / (2.0 * spread**2))
-        bell[bell < 1e-3] = 0.0
-        bell[cell] = 1.0
+        part = _window(one, max(4.0 * spread, NEAR_M))
+        away = _MIDDLES[part] - one[:2]
+        squares = (away**2).sum(axis=-1)
         layer = heat[example.kinds[row]]
-        np.maximum(layer, bell, out=layer)
-        weight[0][cell] = 1.0
+        layer[part] = np.maximum(layer[part], np.exp(-squares / (2.0 * spread**2)))
+        layer[cell] = weight[0][cell] = 1.0
         near = np.exp(-squares / (2.0 * NEAR_M**2)) * (squares < NEAR_M**2)
-        near[cell] = 1.0
-        mine = near > box_weight[0]  # a cell between two people belongs to the nearer one
-        box[:, mine] = _row(one, away[mine], height[mine])
-        box_weight[0][mine] = near[mine]
+        near[cell[0] - part[0].start, cell[1] - part[1].start] = 1.0
+        mine = near > box_weight[0][part]  # a cell between two people belongs to the nearer one
+        box[(slice(None), *part)][:, mine] = _row(one, away[mine], height[part][mine])
+        box_weight[0][part][mine] = near[mine]
     return {'heat': heat, 'heat_weight': weight, 'box': box, 'box_weight': box_weight}
 
 
@@ -84,9 +84,20 @@ def _row(one: np.ndarray, away: np.ndarray, height: np.ndarray) -> np.ndarray:
     return np.array([*rows, np.sin(heading) * same, np.cos(heading) * same, one[7] * same, one[8] * same])
 
 
-def _inside(one: np.ndarray, margin_m: float) -> np.ndarray:
-    """Return (X, Y) the cells whose middles lie in a box seen from above, or so near to it."""
-    away, (c, s) = _MIDDLES - one[:2], (np.cos(one[6]), np.sin(one[6]))
+def _window(one: np.ndarray, reach_m: float) -> tuple[slice, slice]:
+    """Return the cells of the grid that lie no farther than reach_m from a middle along x and along y."""
+    low = np.clip(np.floor((one[:2] - reach_m - ORIGIN_M) / CELL_M).astype(int), 0, CELLS)
+    high = np.clip(np.floor((one[:2] + reach_m - ORIGIN_M) / CELL_M).astype(int) + 1, 0, CELLS)
+    return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+
+
+def _reach_m(one: np.ndarray) -> float:
+    return 0.5 * float(np.hypot(one[3], one[4]))
+
+
+def _inside(one: np.ndarray, middles_m: np.ndarray, margin_m: float) -> np.ndarray:
+    """Return (X, Y) which cells have their middles (X, Y, 2) in a box seen from above, or so near to it."""
+    away, (c, s) = middles_m - one[:2], (np.cos(one[6]), np.sin(one[6]))
     along, across = away @ np.array([c, s]), away @ np.array([-s, c])
     inside: np.ndarray = (np.abs(along) < one[3] / 2.0 + margin_m) & (np.abs(across) < one[4] / 2.0 + margin_m)
     return inside
@@ -98,10 +109,11 @@ def _occupied(example: Example, height: np.ndarray, residual: np.ndarray) -> np.
     top = residual + np.nan_to_num(example.top_m)
     for level, (low, high) in enumerate(zip(SLICES_M, SLICES_M[1:])):
         occupied[level] = (residual < high) & (top >= low)
-    cells = np.floor((example.points[:, :2] - ORIGIN_M) / CELL_M).astype(np.int64)
-    cells = np.where(((cells >= 0) & (cells < CELLS)).all(axis=1)[:, None], cells, 0)
-    above = example.points[:, 2] - height[cells[:, 0], cells[:, 1]]
-    level = np.searchsorted(SLICES_M, above, side='right') - 1
-    kept = (cells > 0).all(axis=1) & (level >= 0) & (level < len(occupied))
-    occupied[level[kept], cells[kept, 0], cells[kept, 1]] = 1.0
+    cells = np.floor((example.points[:, :2] - ORIGIN_M.astype(np.float32)) / np.float32(CELL_M)).astype(np.int32)
+    i, j = cells.T
+    inside = (i >= 0) & (i < CELLS[0]) & (j >= 0) & (j < CELLS[1])
+    i, j = i[inside], j[inside]
+    level = np.searchsorted(_EDGES_M, example.points[inside, 2] - height[i, j], side='right') - 1
+    kept = (level >= 0) & (level < len(occupied))
+    occupied[level[kept], i[kept], j[kept]] = 1.0
     return occupied

@@ -138,8 +138,9 @@ def _step(
     for group in training.optimizer.param_groups:
         group['lr'] = rate
     batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-    inputs = inputs_of(batch)
-    inputs['points'] = inputs['points'].to(memory_format=torch.channels_last)
+    inputs = {
+        name: value.to(torch.bfloat16, memory_format=torch.channels_last) for name, value in inputs_of(batch).items()
+    }
     with torch.autocast(device.type, torch.bfloat16):  # half the time of float32, on CPUs too
         outputs = network(**inputs)
     found = losses(outputs, batch)
