@@ -100,7 +100,10 @@ def spanned(length: float, width: float, heading: float) -> tuple[float, float]:
 
 @dataclass(eq=False)
 class Plot:
-    """A place of 124 by 100 m. parked: users that do not move for all views. taken: where somebody or something is."""
+    """A place of 124 by 100 m.
+
+    parked: users that do not move, for all views. taken: where somebody or something is. grass_m: height of the grass.
+    """
 
     family: str
     relief: Relief
@@ -109,6 +112,7 @@ class Plot:
     parked: list[User] = field(default_factory=list)
     tracks: list[Track] = field(default_factory=list)
     taken: Taken = field(default_factory=Taken)
+    grass_m: float = 0.0
 
     def put(self, name: str, s: float, n: float, heading: float = 0.0, free: bool = True, scale: float = 1.0) -> bool:
         """Put a thing there where it is free; `free`: ask at all. Return whether it was put."""

@@ -20,4 +20,6 @@ def plot(seed: int, name: str = '') -> Plot:
     rng = np.random.default_rng([seed, 79])
     shares = np.array([share for _, share in RECIPES.values()])
     drawn = list(RECIPES)[int(rng.choice(len(RECIPES), p=shares / shares.sum()))]
-    return RECIPES[name or drawn][0](rng)
+    made = RECIPES[name or drawn][0](rng)
+    made.grass_m = float(rng.choice([0.0, rng.uniform(0.02, 0.12), rng.uniform(0.1, 0.45)], p=[0.4, 0.4, 0.2]))
+    return made

@@ -89,7 +89,7 @@ def _rider(rng: np.random.Generator, seat: Point, grip: Point, pedal: Point, lea
     hip = np.array(seat) + (0.0, 0.0, 0.07)
     back = 0.34 * h
     shoulder = hip + back * np.array([np.sin(lean), 0, np.cos(lean)])
-    girth = rng.uniform(0.9, 1.3)
+    girth, wide = rng.uniform(0.9, 1.3), rng.uniform(0.21, 0.32)
     parts = []
     for way in (-1, 1):
         y, turn = way * 0.09, way * rng.uniform(0.05, 0.17)
@@ -98,7 +98,7 @@ def _rider(rng: np.random.Generator, seat: Point, grip: Point, pedal: Point, lea
         places = [(*point[[0]], y, point[2]) for point in (hip, knee, foot)]
         parts.append(_limb(*places, radius=0.062 * girth))
         at = (shoulder[0], way * 0.19 * girth, shoulder[2] - 0.03)
-        elbow = (0.5 * (at[0] + grip[0]), way * 0.27, 0.5 * (at[2] + grip[2]) - 0.05)
+        elbow = (0.5 * (at[0] + grip[0]), way * wide, 0.5 * (at[2] + grip[2]) - 0.05)
         parts.append(_limb(at, elbow, (grip[0], way * 0.25, grip[2]), radius=0.042, sides=5))
     torso = ellipsoid((0.13 * girth, 0.2 * girth, 0.62 * back), Material.CLOTH, 8, 5).turned(pitch=lean)
     parts.append(torso.shifted(*(0.5 * (hip + shoulder))))
@@ -129,7 +129,7 @@ def _bicycle(rng: np.random.Generator, child: bool) -> list[Mesh]:
 def _cyclist(rng: np.random.Generator) -> Mesh:
     child = rng.random() < 0.1
     parts, scale = _bicycle(rng, child), 0.74 if child else 1.0
-    h = rng.uniform(1.1, 1.45) if child else rng.uniform(1.58, 1.92)
+    h = rng.uniform(1.1, 1.45) if child else rng.uniform(1.5, 1.88)
     lean = rng.uniform(0.05, 0.45) if rng.random() < 0.65 else rng.uniform(0.45, 1.0)
     seat = (-0.2 * scale, 0.0, (0.94 + rng.uniform(-0.04, 0.08)) * scale)
     parts += _rider(rng, seat, (0.38 * scale, 0, 1.03 * scale), (-0.04, 0, 0.18), lean, h)

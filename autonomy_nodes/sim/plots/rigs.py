@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.sim.materials import Material
+
 _DEGREE = np.pi / 180.0
 _VLP32 = (
     -25.0, -15.64, -11.31, -8.84, -7.25, -6.15, -5.33, -4.67, -4.0, -3.67, -3.33, -3.0, -2.67, -2.33, -2.0, -1.67,
@@ -35,7 +37,8 @@ class Rig:
     directions: (C * B, 3) float32 unit rays in base_link, column after column; shape: (C, B). at_m: (3,) in base_link.
     turned: (C,) direction of each column in base_link [rad], of which the sweep may be a part only.
     half_lost_m: range at which half the returns of a tenth of the light are lost. dropout: share lost at random.
-    mixed: how often an edge gives a point between. gain, gamma: intensity of what returns. body: front, rear, half
+    mixed: how often an edge gives a point between. gain, gamma: intensity of what returns; tastes: (M,) factor of each
+    `Material`; blind: share of points whose intensity is 0. body: front, rear, half
     width, height of what of the vehicle itself stands in the way of rays, in base_link.
     """
 
@@ -51,6 +54,8 @@ class Rig:
     mixed: float
     gain: float
     gamma: float
+    tastes: np.ndarray
+    blind: float
     body: tuple[float, float, float, float]
 
 
@@ -79,8 +84,9 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     body = (at[0] + rng.uniform(0.5, 1.3), at[0] - rng.uniform(0.5, 1.6), rng.uniform(0.55, 0.85), roof)
     return Rig(
         name, rays, (len(azimuth), len(elevation)), azimuth, at, rng.uniform(60.0, 120.0), rng.uniform(0.01, 0.04),
-        rng.choice([0.0, rng.uniform(0.0, 0.15)]), rng.uniform(35.0, 110.0), rng.choice([0.0, rng.uniform(0.02, 0.3)]),
-        rng.uniform(0.5, 1.6), rng.uniform(0.6, 1.4), body,
+        rng.choice([0.0, rng.uniform(0.0, 0.15)]), rng.uniform(45.0, 130.0), rng.choice([0.0, rng.uniform(0.02, 0.3)]),
+        rng.uniform(0.6, 2.0), rng.uniform(0.5, 1.3), np.exp(0.35 * rng.normal(size=len(Material))).astype(np.float32),
+        rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.46, 0.04]), body,
     )  # fmt: skip
 
 

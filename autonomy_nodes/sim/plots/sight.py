@@ -160,7 +160,7 @@ class Sight:
     """Casts sweeps into one plot."""
 
     def __init__(self, plot: Plot) -> None:
-        self._relief = plot.relief
+        self._relief, self._grass_m = plot.relief, plot.grass_m
         self.everything, self.above = still_faces(plot)
 
     def sweep(
@@ -175,6 +175,10 @@ class Sight:
         first = np.full(len(rig.directions), NOBODY, np.int32)
         first[free] = np.maximum(met.owners, NOBODY)
         self._through(met, origin, aims, movers, rig.farthest_m, rng)
+        if self._grass_m > 0.0:  # blades send back what would have met the ground behind them
+            grass = np.flatnonzero((met.owners == _GROUND) & (met.materials == Material.GRASS))
+            lift = self._grass_m * rng.random(len(grass), np.float32) ** 2
+            met.ranges[grass] -= np.minimum(lift / np.maximum(-aims[grass, 2], 0.02), 0.2 * met.ranges[grass])
         return _reported(met, rig, free, first, rng)
 
     def _look(
@@ -193,6 +197,7 @@ class Sight:
         before = met.materials[ground]
         after = self._relief.painted(xy, before)
         met.light[ground] *= REFLECTIVITIES[after] / REFLECTIVITIES[before]
+        met.materials[ground] = after
         if movers is not None and len(rows):
             limits = np.minimum(met.ranges[rows], np.float32(limit_m))
             hit, *values = _cast(movers, origins[rows], np.ascontiguousarray(aims[rows]), limits)
@@ -243,7 +248,9 @@ def _reported(met: _Met, rig: Rig, free: np.ndarray, first: np.ndarray, rng: np.
     rows = np.flatnonzero(kept)
     ranges = ranges[rows] + rig.range_noise_m * rng.standard_normal(len(rows), np.float32)
     xyz = rig.directions[free[rows]] * ranges[:, None] + rig.at_m.astype(np.float32)
-    intensity = rig.gain * met.light[rows] ** rig.gamma * (1.0 + 0.15 * rng.standard_normal(len(rows), np.float32))
+    light = met.light[rows] * rig.tastes[met.materials[rows]]
+    intensity = rig.gain * light**rig.gamma * (1.0 + 0.15 * rng.standard_normal(len(rows), np.float32))
+    intensity[rng.random(len(rows), np.float32) < rig.blind] = 0.0
     points = np.column_stack([xyz, np.clip(intensity, 0.0, 1.0)]).astype(np.float32)
     semantics = np.where(blurred[rows], np.uint8(Semantic.NOTHING), met.semantics[rows])
     bodies = np.where(blurred[rows], NOBODY, np.maximum(met.owners[rows], NOBODY))

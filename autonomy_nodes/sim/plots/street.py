@@ -22,7 +22,7 @@ def _ground(rng: np.random.Generator) -> dict:
     bend = 0.0 if rng.random() < 0.4 else rng.normal() / 180.0
     return {
         'kerb_m': rng.uniform(0.05, 0.18), 'bend': float(np.clip(bend, -1 / 90, 1 / 90)),
-        'grade': (rng.normal() * 0.025, rng.normal() * 0.01), 'swell_m': abs(rng.normal()) * 0.25,
+        'grade': (rng.normal() * 0.025, rng.normal() * 0.01), 'swell_m': abs(rng.normal()) * 0.16,
         'rough_m': rng.uniform(0.01, 0.05), 'beyond': _TOWN_GROUND[int(rng.integers(len(_TOWN_GROUND)))],
         'walk': Material.CONCRETE if rng.random() < 0.6 else Material.ASPHALT,
         'road': Material.ASPHALT if rng.random() < 0.85 else Material.CONCRETE,
