@@ -44,7 +44,7 @@ class OdometryConfig:
     wide_m: how far off a guess may be at the start and after a failure. min_met, min_fitting: points on known surfaces,
     and the share of them that must fit. min_upright: the same for walls and poles, against the sweeps before.
     max_jump_m, max_turn_rad: a larger way from where a search began is not believed. weak_sigma_m: a direction known no
-    better is degenerate. insert_m, insert_rad: the way after which a sweep joins the map; thin_map: or less than this
+    better is degenerate; lost_sigma_m: what is told of it is left out. insert_m, insert_rad: the way after which a sweep joins the map; thin_map: or less than this
     share of its points is on known surfaces. kept_sweeps: a voxel that so many of them did not touch is forgotten.
     """
 
@@ -68,6 +68,7 @@ class OdometryConfig:
     max_jump_m: float = 3.0
     max_turn_rad: float = 0.2
     weak_sigma_m: float = 0.12
+    lost_sigma_m: float = 0.3
     insert_m: float = 0.3
     insert_rad: float = 0.02
     thin_map: float = 0.2
@@ -226,10 +227,10 @@ class LidarOdometry:
         """Take out, in place, the directions of the place that are not known."""
         config = self.config
         least = least_strength(information[:3, :3].tolist())
-        if config.worth * (least - WOBBLE * seeming) * config.weak_sigma_m**2 > 1.0:
+        if config.worth * (least - WOBBLE * seeming) * config.lost_sigma_m**2 > 1.0:
             return
         directions, sigmas_m = self._strengths(information, seeming)
-        weak = sigmas_m > config.weak_sigma_m
+        weak = sigmas_m > config.lost_sigma_m
         if weak.any():
             kept = np.eye(6)
             kept[:3, :3] -= directions[:, weak] @ directions[:, weak].T
