@@ -4,8 +4,9 @@ import numpy as np
 
 from autonomy_nodes.common.sensing import Image
 from autonomy_nodes.common.status import Level
-from autonomy_nodes.common.types import DataError, EgoState
-from autonomy_nodes.inference.backend import choose
+from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
+from autonomy_nodes.inference.backend import NONE, choose
+from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud, write_cloud
 from autonomy_nodes.messages.grids import read_grid, write_grid
@@ -15,6 +16,7 @@ from autonomy_nodes.messages.objects import write_detected
 from autonomy_nodes.messages.tables import write_lane_observations
 from autonomy_nodes.messages.words import write_words
 from autonomy_nodes.nodes.port import Join, Port, Stage
+from autonomy_nodes.perception.learned import LearnedChannel, opened
 from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
 from autonomy_nodes.perception.warmup import warm
 from autonomy_nodes.sensors.calibration import Calibration
@@ -29,9 +31,9 @@ class Perception(Stage):
     def build(self, port: Port, config: PerceptionConfig) -> None:
         """Create the perceiver and connect it."""
         self.port, self.config = port, config
-        self.engine = choose(config.backend, config.require_backend, has_network=False)
-        self.perceiver, self.calibration = Perceiver(config), Calibration(config.vehicle.mounts)
-        warm(config)
+        learned = self._opened(config)
+        self.perceiver, self.calibration = Perceiver(config, learned), Calibration(config.vehicle.mounts)
+        warm(config, learned)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
         self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
         self.lanes_out = port.publisher(topics.LANE_OBSERVATIONS)
@@ -51,10 +53,24 @@ class Perception(Stage):
         """Publish what one sweep tells; the objects go last, since they start tracking."""
         taken = {name: newest() for name, newest in self.pictures.items()}
         pictures: dict[str, Image] = {name: picture for name, picture in taken.items() if picture is not None}
-        found = self.perceiver.perceive(seen, ego, self.prior(), pictures)
-        words = found.environment
-        self.port.say(Level.OK, '', engine=self.engine, objects=str(len(found.objects)), environment=words.text)
+        late = self.port.now_ns() - seen.stamp_ns > self.config.ladder.latest_s * SECOND_NS
+        found = self.perceiver.perceive(seen, ego, self.prior(), pictures, late)
+        values = {'objects': str(len(found.objects)), 'environment': found.environment.text}
+        if self.engine != NONE:
+            values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
+        self.port.say(Level.OK, '', engine=self.engine, **values)
+        if found.trouble:
+            self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
         self.publish(found)
+
+    def _opened(self, config: PerceptionConfig) -> LearnedChannel | None:
+        """Return the learned channel, None where no network is asked for."""
+        if not config.model:
+            self.engine = choose(config.backend, config.require_backend, has_network=False)
+            return None
+        backend = opened(folder_of(config.model), config.backend, config.require_backend, config.threads)
+        self.engine = backend.name
+        return LearnedChannel(backend, config.learned)
 
     def publish(self, found: Perceived) -> None:
         """Send all of it."""

@@ -1,7 +1,7 @@
 """See what is around the vehicle, on one page: ground, obstacles, terrain, objects, paint, visibility.
 
-This is the geometric channel. It needs no training and no GPU, it always runs, and what a network adds is held
-against it.
+The geometric channel needs no training and no GPU and always runs. A network, where there is one, tells of objects
+while it answers well; what stands up and the network says nothing of stays an obstacle.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LaneObservations
 from autonomy_nodes.common.objects import Label, Objects
@@ -19,7 +20,10 @@ from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
 from autonomy_nodes.perception.environment import described
+from autonomy_nodes.perception.fusion import FusionSettings, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
+from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
+from autonomy_nodes.perception.learned import Earlier, LearnedChannel, LearnedSettings
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
 
@@ -36,19 +40,29 @@ class PerceptionConfig:
     """Settings of perception.
 
     lidars: with exactly one, and its mounting known, rays that pass clear the terrain of what has moved away.
-    cameras: tell how light it is. backend, require_backend: which engine runs networks; there is none yet.
+    cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
+    require_backend: which engine runs it, on how many threads.
     """
 
     lidars: tuple[str, ...] = ('top',)
     cameras: tuple[str, ...] = ()
+    model: str = ''
     backend: str = 'auto'
     require_backend: str = ''
+    threads: int = 1
     vehicle: Vehicle = field(default_factory=Vehicle)
     ground: GroundConfig = field(default_factory=GroundConfig)
     terrain: TerrainConfig = field(default_factory=TerrainConfig)
     terrain_far: TerrainConfig = field(default_factory=far_terrain)
     clusters: ClusterConfig = field(default_factory=ClusterConfig)
     paint: PaintConfig = field(default_factory=PaintConfig)
+    learned: LearnedSettings = field(default_factory=LearnedSettings)
+    fusion: FusionSettings = field(default_factory=FusionSettings)
+    ladder: LadderSettings = field(default_factory=LadderSettings)
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f'threads={self.threads} must be at least 1')
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +87,8 @@ class Perceived:
     """All that perception gives of one sweep.
 
     clusters: of the geometric channel alone; obstacles: its points. objects: what may be a road user, or moves.
+    channel: who told of the objects. unexplained: how many of them the network says nothing of. trouble: why the
+    network did not answer, empty where it did.
     """
 
     terrain: Grid
@@ -82,13 +98,18 @@ class Perceived:
     obstacles: PointCloud
     lanes: LaneObservations
     environment: Words
+    channel: Channel
+    unexplained: int
+    trouble: str
 
 
 class Perceiver:
-    """Cloud in, surroundings out; from sweep to sweep it keeps the terrain and nothing else."""
+    """Cloud in, surroundings out; from sweep to sweep it keeps the terrain, and the sweep before for the network."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
-        self.config = config
+    def __init__(self, config: PerceptionConfig, learned: LearnedChannel | None = None) -> None:
+        self.config, self._learned = config, learned
+        self._ladder = Ladder(config.ladder, learned is not None)
+        self._before: tuple[PointCloud, EgoState] | None = None
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
 
@@ -111,26 +132,56 @@ class Perceiver:
         ego: EgoState,
         prior: Grid | None = None,
         pictures: Mapping[str, Image] | None = None,
+        late: bool = False,
     ) -> Perceived:
-        """Return all that is published of one sweep. prior: the map as a raster, in odom, where there is one."""
+        """Return all that is published of one sweep.
+
+        prior: the map as a raster, in odom, where there is one. late: there is no time left for the network.
+        """
         cloud, ground, vehicle = seen.cloud, seen.ground, self.config.vehicle
         body_m = np.array([vehicle.rear_m, vehicle.front_m, vehicle.width_m / 2.0])
         sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
         grids = (self._terrain, self._terrain_far)
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
         clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
+        told, trouble = self._ask(seen, ego, late)
+        channel, objects, unexplained = self._ladder.channel, clusters, 0
+        if told is not None and channel is Channel.LEARNED:
+            both = fused(told, seen.clusters, self.config.fusion)
+            objects, unexplained = _weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         return Perceived(
             terrain=near,
             terrain_far=far,
             clusters=clusters,
-            objects=_apart(clusters),
+            objects=_apart(objects),
             obstacles=cloud.kept(in_the_way),
             lanes=seen.lanes,
             environment=described(
                 cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
             ),
+            channel=channel,
+            unexplained=unexplained,
+            trouble=trouble,
         )
+
+    def _ask(self, seen: Segmented, ego: EgoState, late: bool) -> tuple[Objects | None, str]:
+        """Return the objects that the network tells of, or None and why it does not."""
+        if self._learned is None:
+            return None, ''
+        cloud, before, self._before = seen.cloud, self._before, (seen.cloud, ego)
+        earlier = None
+        if before is not None:
+            now_from_then = inverse(ego.odom_from_base) @ before[1].odom_from_base
+            earlier = Earlier(before[0], now_from_then, (cloud.stamp_ns - before[0].stamp_ns) / SECOND_NS)
+        told, trouble = None, 'the sweep came too late' if late else ''
+        if not late:
+            try:
+                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier).objects
+            except DataError as error:
+                trouble = str(error)
+        self._ladder.heard(told is not None)
+        return told, trouble
 
 
 def _stood(clusters: Clusters, ego: EgoState, near: Terrain, far: Terrain) -> Objects:
