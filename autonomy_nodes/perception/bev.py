@@ -23,7 +23,8 @@ PRIOR = ('ground', 'known', 'passed')  # of the geometric channel: height [m], w
 CAMERA_CHANNELS, MAP_CHANNELS = 16, 7
 
 CLASSES = ('vehicle', 'truck', 'pedestrian', 'two_wheeler', 'animal')  # truck: with buses and trailers
-BOX = ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'vx', 'vy')  # x, y from the cell's middle
+BOX = ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'vx', 'vy')  # see below
+# x, y: from the cell's middle; z: of the box's middle above the prior ground; speeds over ground
 TERRAIN = ('paved', 'loose', 'low_vegetation', 'high_vegetation', 'wet', 'rubble', 'obstacle')
 
 # name: channels, cells

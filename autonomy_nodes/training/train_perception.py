@@ -8,11 +8,12 @@ checkpoint, with seeds that it has not used.
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,10 +95,12 @@ def train(
     steps: int = 0,
     threads: int = 1,
     tell: Callable[[str], None] = print,
+    notes: Mapping[str, str] | None = None,
 ) -> Path:
     """Train for so many minutes in all, of which slice_minutes now (0: all), and return the checkpoint's path.
 
     The rate falls to nothing at the end of `minutes`, or of `steps` where given: then a run repeats to the digit.
+    notes: kept in the checkpoint, for the card.
     """
     settings, device, rank, ranks = PRESETS[preset], *_placed()
     torch.manual_seed(seed)
@@ -116,8 +119,9 @@ def train(
         share = training.step / steps if steps else training.spent_s / total_s
         over = share >= 1.0 or (slice_minutes > 0.0 and time.monotonic() - began > slice_minutes * 60.0)
         if rank == 0 and training.step and (over or time.monotonic() - saved > settings.every_s):
-            _save(training, settings, out)
-            _report(training, means, quality(training.averaged, held, device), out, tell)
+            found = quality(training.averaged, held, device)
+            _save(training, out, {'settings': asdict(settings), 'quality': found, 'notes': dict(notes or {})})
+            _report(training, means | found, out, tell)
             saved = time.monotonic()
         if over:
             break
@@ -197,12 +201,12 @@ def _held_out(source: Source, count: int) -> list[Example]:
     return [example for place in range((count + 1) // 2) for example in islice(source(HELD_OUT + place), 2)][:count]
 
 
-def _save(training: Training, settings: TrainSettings, out: Path) -> None:
+def _save(training: Training, out: Path, told: Mapping[str, Any]) -> None:
     part = out / f'{CHECKPOINT}.part'
     state = {
         'network': training.network.state_dict(), 'averaged': training.averaged.state_dict(),
         'optimizer': training.optimizer.state_dict(), 'step': training.step, 'seed': training.seed,
-        'spent_s': training.spent_s, 'settings': asdict(settings),
+        'spent_s': training.spent_s, **told,
     }  # fmt: skip
     torch.save(state, part)
     part.replace(out / CHECKPOINT)
@@ -218,11 +222,9 @@ def _load(training: Training, path: Path, device: torch.device) -> None:
     training.step, training.seed, training.spent_s = state['step'], state['seed'], state['spent_s']
 
 
-def _report(
-    training: Training, means: dict[str, float], found: dict[str, float], out: Path, tell: Callable[[str], None]
-) -> None:
+def _report(training: Training, found: Mapping[str, float], out: Path, tell: Callable[[str], None]) -> None:
     told = {'step': training.step, 'seed': training.seed, 'minutes': round(training.spent_s / 60.0, 2)}
-    told |= {name: round(value, 4) for name, value in (means | found).items()}
+    told |= {name: round(value, 4) for name, value in found.items()}
     with (out / LOG).open('a') as log:
         log.write(json.dumps(told) + '\n')
     tell('  '.join(f'{name} {value}' for name, value in told.items()))

@@ -27,8 +27,10 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp('model')
     torch.manual_seed(0)
     state = Network(PRESETS['ci']).state_dict()
-    torch.save({'averaged': state, 'settings': {'network': 'ci'}}, folder / 'checkpoint.pt')
-    export(folder / 'checkpoint.pt', folder, 'made', {'licence': 'none'})
+    settings = {'network': 'ci', 'batch': 2, 'held_out': 1}
+    told = {'settings': settings, 'notes': {}, 'quality': {}, 'step': 1, 'seed': 1, 'spent_s': 0.0}
+    torch.save({'averaged': state, **told}, folder / 'checkpoint.pt')
+    export(folder / 'checkpoint.pt', folder, 'made')
     return folder
 
 
@@ -48,7 +50,7 @@ def seen():
 
 def test_a_manifest_reads_as_it_was_written(model):
     manifest = read_manifest(model)
-    assert (manifest.name, manifest.network, manifest.card) == ('made', 'ci', {'licence': 'none'})
+    assert (manifest.name, manifest.network, manifest.card['training']['samples']) == ('made', 'ci', 2)
     assert manifest.inputs['points'].shape == (1, 14, 480, 400) and manifest.inputs['given'].high == 1.0
 
 

@@ -23,7 +23,8 @@ def one_thread():
 
 
 def run(out, steps, **more):
-    return train('ci', 1.0, out, examples, as_it_is, steps=steps, tell=lambda line: None, **more)
+    notes = {'command': 'a test'}
+    return train('ci', 1.0, out, examples, as_it_is, steps=steps, tell=lambda line: None, notes=notes, **more)
 
 
 def log_of(out):
@@ -51,14 +52,16 @@ def test_what_is_exported_runs_and_says_what_torch_says(trained, tmp_path):
     from autonomy_nodes.perception.learned import opened
     from autonomy_nodes.training.export import export, largest_difference
 
-    export(trained / CHECKPOINT, tmp_path, 'ci', {'limits': 'a test'})
+    export(trained / CHECKPOINT, tmp_path, 'ci')
     rng = np.random.default_rng(0)
     engines = [opened(tmp_path, name) for name in ('onnx', 'torch')]
     inputs = {
         name: rng.normal(0.0, 1.0, one.shape).astype(np.float32) for name, one in engines[0].manifest.inputs.items()
     }
     assert largest_difference(*(engine.run(inputs) for engine in engines)) < 1e-4
-    assert engines[0].manifest.card['limits'] == 'a test'
+    card = engines[0].manifest.card
+    assert card['training']['steps'] == 40 and card['training']['command'] == 'a test'
+    assert card['quality']['ground.mae_m'] > 0.0
 
 
 def test_equal_seeds_give_equal_networks_and_others_give_others(tmp_path):
