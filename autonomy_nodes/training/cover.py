@@ -20,6 +20,7 @@ LEAST_M = 0.05  # what stands less high is the ground
 BLOCKS_M = 0.25
 UNKNOWN = 255
 _PROFILE_M = 0.12
+_DOWN = np.array([0.0, 0.0, -1.0], np.float32)
 
 _OF_GROUND = {
     Semantic.PAVED: 'paved', Semantic.LOOSE: 'loose', Semantic.LOW_VEGETATION: 'low_vegetation',
@@ -59,7 +60,8 @@ class Cells:
 def cover_of(plot: Plot, sight: Sight) -> Cover:
     """Return what stands still on a plot, parked users with it."""
     relief = plot.relief
-    outline = relief.to_map(*(side.ravel() for side in np.meshgrid(np.linspace(-HALF_S_M, HALF_S_M, 9), (-HALF_N_M, HALF_N_M))))
+    along, across = np.meshgrid(np.linspace(-HALF_S_M, HALF_S_M, 9), (-HALF_N_M, HALF_N_M))
+    outline = relief.to_map(along.ravel(), across.ravel())
     low, high = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))
     shape = tuple(int(value) for value in np.round((high - low) / FINE_M))
     places = np.argwhere(_near(plot, low, shape))
@@ -98,7 +100,7 @@ def _near(plot: Plot, low: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _down(sight: Sight, xy: np.ndarray, ground: np.ndarray, from_m: float) -> tuple[np.ndarray, np.ndarray]:
     """Return (N,) height above ground and semantic of what is met first from a height downwards, 0 for nothing."""
     origins = np.column_stack([xy, ground + from_m]).astype(np.float32)
-    aims = np.ascontiguousarray(np.broadcast_to(np.float32([0, 0, -1]), origins.shape))
+    aims = np.ascontiguousarray(np.broadcast_to(_DOWN, origins.shape))
     limits = np.full(len(xy), from_m - LEAST_M, np.float32)
     found = sight.above.scene.run(origins, aims, limits, output=1)
     hit = found['primID'] >= 0
@@ -136,8 +138,9 @@ def profile(kind: str, variant: int) -> tuple[np.ndarray, np.ndarray]:
     steps = [np.arange(-side + _PROFILE_M / 2, side, _PROFILE_M) for side in half]
     xy = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 2)
     origins = np.column_stack([xy, np.full(len(xy), 10.0)]).astype(np.float32)
-    aims = np.ascontiguousarray(np.broadcast_to(np.float32([0, 0, -1]), origins.shape))
-    hits = scene_of(found.mesh.vertices, found.mesh.faces).run(origins, aims, np.full(len(xy), 10.0, np.float32), output=1)
+    aims = np.ascontiguousarray(np.broadcast_to(_DOWN, origins.shape))
+    scene, limits = scene_of(found.mesh.vertices, found.mesh.faces), np.full(len(xy), 10.0, np.float32)
+    hits = scene.run(origins, aims, limits, output=1)
     hit = hits['primID'] >= 0
     return xy[hit], 10.0 - hits['tfar'][hit]
 

@@ -6,6 +6,8 @@ A place is built once and shared by its views; each view draws a rig, a pose and
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +151,10 @@ def _told(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return boxes, kinds, hits, shares of those inside the grid, and the rows of the points."""
     base_from_map = inverse(map_from_base)
-    rows, boxes, kinds, shares = np.full(len(everybody) + 1, NOBODY, np.int32), [], [], []
+    rows = np.full(len(everybody) + 1, NOBODY, np.int32)
+    boxes: list[list[float]] = []
+    kinds: list[int] = []
+    shares: list[float] = []
     counts = np.bincount(seen.bodies + 1, minlength=len(everybody) + 1)[1:]
     for number, user, pose in everybody:
         base_from_user = base_from_map @ pose
@@ -167,15 +172,14 @@ def _told(
     return table, np.array(kinds, np.int64), hits, np.array(shares, np.float32), rows[seen.bodies]
 
 
-_SCENES: dict[tuple[str, int], object] = {}
+@lru_cache(maxsize=2048)
+def _alone(kind: str, variant: int) -> Any:
+    mesh = body(kind, variant).mesh
+    return scene_of(mesh.vertices, mesh.faces)
 
 
 def _share(rig: Rig, seen: Seen, number: int, user: User, base_from_user: np.ndarray) -> float:
     """Return which part of the rays that would meet somebody alone met him."""
-    key = user.kind, user.variant
-    if key not in _SCENES:
-        mesh = body(*key).mesh
-        _SCENES[key] = scene_of(mesh.vertices, mesh.faces)
     columns = np.flatnonzero(_towards(rig, base_from_user[:3, 3], user))
     rays = (columns[:, None] * rig.shape[1] + np.arange(rig.shape[1])).ravel()
     middle = base_from_user[:3, 3] + base_from_user[:3, 2] * user.size[2] / 2 - rig.at_m
@@ -186,6 +190,7 @@ def _share(rig: Rig, seen: Seen, number: int, user: User, base_from_user: np.nda
     start = ((inward[:3, :3] @ rig.at_m + inward[:3, 3]) / user.scale).astype(np.float32)
     aims = np.ascontiguousarray(rig.directions[rays] @ (inward[:3, :3].T / user.scale), np.float32)
     origins = np.ascontiguousarray(np.broadcast_to(start, aims.shape))
-    would = _SCENES[key].run(origins, aims, np.full(len(rays), rig.farthest_m, np.float32), query='OCCLUDED') >= 0
+    limits = np.full(len(rays), rig.farthest_m, np.float32)
+    would = _alone(user.kind, user.variant).run(origins, aims, limits, query='OCCLUDED') >= 0
     met = seen.first[rays] == number
     return float(met.sum() / max(would.sum(), met.sum(), 1))

@@ -112,7 +112,8 @@ def _pickup(rng: np.random.Generator) -> Mesh:
     glazed = np.array([0, 0, 0, 1, 1, 0, 0], bool)
     parts = [shell(rows, size, 0.3, glazed), wheels((-0.3 * length, 0.32 * length), 0.38, width - 0.02)]
     if rng.random() < 0.3:  # a cover on the bed
-        parts.append(box(0.36 * length, 0.9 * width, 0.4 * height, Material.BODY).shifted(-0.3 * length, 0, 0.5 * height))
+        cover = box(0.36 * length, 0.9 * width, 0.4 * height, Material.BODY)
+        parts.append(cover.shifted(-0.3 * length, 0, 0.5 * height))
     return joined(parts)
 
 
@@ -160,19 +161,18 @@ def _load(length: float, width: float, height: float, floor: float, rng: np.rand
     deck = box(length, width, 0.12, Material.METAL).shifted(z=floor)
     if style < 0.78:  # boards on all sides, open above
         tall = rng.uniform(0.5, 0.6 * (height - floor) + 0.1)
-        sides = [box(length, 0.06, tall, Material.BODY).shifted(0, side * (width / 2 - 0.03), floor) for side in (-1, 1)]
-        ends = [box(0.06, width, tall, Material.BODY).shifted(side * (length / 2 - 0.03), 0, floor) for side in (-1, 1)]
+        side, end = box(length, 0.06, tall, Material.BODY), box(0.06, width, tall, Material.BODY)
+        sides = [side.shifted(0, way * (width / 2 - 0.03), floor) for way in (-1, 1)]
+        ends = [end.shifted(way * (length / 2 - 0.03), 0, floor) for way in (-1, 1)]
         return [frame, deck, *sides, *ends]
     if style < 0.88:
         radius = min(0.48 * width, (height - floor) / 2)
         ends_m = np.array([[-length / 2, 0, floor + radius], [length / 2, 0, floor + radius]])
         return [frame, tube(ends_m, radius, Material.METAL, 12)]
-    goods = [
-        box(rng.uniform(0.8, 0.3 * length), rng.uniform(0.5, 0.9) * width, rng.uniform(0.3, 1.5), Material.WOOD).shifted(
-            x, 0, floor + 0.12
-        )
-        for x in np.linspace(-0.3, 0.3, 3) * length
-    ]
+    goods = []
+    for x in np.linspace(-0.3, 0.3, 3) * length:
+        size = rng.uniform(0.8, 0.3 * length), rng.uniform(0.5, 0.9) * width, rng.uniform(0.3, 1.5)
+        goods.append(box(*size, Material.WOOD).shifted(x, 0, floor + 0.12))
     return [frame, deck, *goods]
 
 
@@ -200,7 +200,8 @@ def _trailer(rng: np.random.Generator) -> Mesh:
     rear = -length / 2
     axles = (rear + 2.2, rear + 3.5, rear + 4.8) if long else (0.0,)
     legs = [box(0.15, 0.15, floor, Material.DARK).shifted(length / 2 - 0.2 * length, side * 0.7) for side in (-1, 1)]
-    return joined([*_load(length, width, height, floor, rng), *legs, wheels(axles, 0.5 if long else 0.33, width - 0.05)])
+    below = wheels(axles, 0.5 if long else 0.33, width - 0.05)
+    return joined([*_load(length, width, height, floor, rng), *legs, below])
 
 
 def _bus(rng: np.random.Generator) -> Mesh:

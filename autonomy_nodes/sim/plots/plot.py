@@ -1,4 +1,4 @@
-"""A plot: its ground, what stands and parks there, the tracks along which the rest moves, and how it is put together."""
+"""A plot: its ground, what stands and parks there, and the tracks along which the rest moves."""
 
 import math
 from dataclasses import dataclass, field
@@ -135,7 +135,8 @@ class Plot:
         """Put a thing with its near side on a line n, beginning at s; return the s at which it ends, or s + 2."""
         variant, tint = int(self.rng.integers(things.VARIANTS)), float(self.rng.uniform(0.08, 0.7))
         thing = things.thing(name, variant)
-        half_s, half_n = spanned(*np.ptp(thing.footprint, axis=0), heading)
+        length, width = np.ptp(thing.footprint, axis=0)
+        half_s, half_n = spanned(length, width, heading)
         at = s + half_s, n + math.copysign(half_n, n)
         inside = at[0] + half_s < HALF_S_M and abs(at[1]) + half_n < HALF_N_M
         if not inside or not self.taken.take(*at, half_s, half_n):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.mesh import Mesh
 
 _STRAIGHT = 1e-6  # 1/m

@@ -186,7 +186,8 @@ def _animal(rng: np.random.Generator) -> Mesh:
     up = rng.uniform(-0.4, 0.35) * height  # it grazes or looks up
     head = np.array([0.68 * length, 0.0, height + up])
     neck = _limb((0.4 * length, 0, height - 0.5 * thick), tuple(head), radius=0.09 * length)
-    return joined([trunk, *legs, neck, ellipsoid((0.14 * length, 0.07 * length, 0.08 * length), Material.CLOTH).shifted(*head)])
+    skull = ellipsoid((0.14 * length, 0.07 * length, 0.08 * length), Material.CLOTH).shifted(*head)
+    return joined([trunk, *legs, neck, skull])
 
 
 RECIPES: dict[str, Callable[[np.random.Generator], Mesh]] = {

@@ -19,7 +19,9 @@ TABLES: dict[str, tuple[np.ndarray, tuple[int, int], float]] = {
     'two32': (np.concatenate([_VLP32, -np.array(_VLP32)]), (900, 1800), 0.10),
     'vlp16': (np.linspace(-15.0, 15.0, 16), (900, 1800), 0.06),
     'pandar64': (
-        np.concatenate([np.linspace(-25, -14, 6), np.linspace(-13, -6.2, 8), np.linspace(-6, 2, 45), np.linspace(3, 15, 5)]),
+        np.concatenate([
+            np.linspace(-25, -14, 6), np.linspace(-13, -6.2, 8), np.linspace(-6, 2, 45), np.linspace(3, 15, 5),
+        ]),
         (900, 1800), 0.10,
     ),
     'os16': (np.linspace(-16.6, 16.6, 16), (1024, 2048), 0.02),

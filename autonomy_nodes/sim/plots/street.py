@@ -9,7 +9,11 @@ from autonomy_nodes.sim.plots.paving import FAR, Section, Skin, paved
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, TRAFFIC, WALKERS, Mix, Plot, Track
 
 _STREET: Mix = (('car', 0.55), ('cyclist', 0.30), ('motorcyclist', 0.07), ('truck', 0.05), ('bus', 0.03))
-_FAST: Mix = (('car', 0.62), ('truck', 0.16), ('trailer', 0.08), ('tractor', 0.04), ('bus', 0.04), ('motorcyclist', 0.06))
+_FAST: Mix = (
+    ('car', 0.62), ('truck', 0.16), ('trailer', 0.08), ('tractor', 0.04), ('bus', 0.04), ('motorcyclist', 0.06),
+)  # fmt: skip
+_FRONTS = {'hedge': 0.28, 'fence': 0.18, 'wall': 0.18, '': 0.2, 'shrub': 0.1, 'bush': 0.06}
+_PANEL_M = {'hedge': 4.02, 'fence': 4.02, 'wall': 4.02}
 _TOWN_GROUND = (
     (Material.GRASS,), (Material.CONCRETE,), (Material.GRASS, Material.CONCRETE), (Material.GRASS, Material.DIRT),
     (Material.GRAVEL, Material.GRASS), (Material.ASPHALT, Material.GRASS),
@@ -84,9 +88,9 @@ def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> 
         s = -HALF_S_M + 2.0
         while s < HALF_S_M - 10.0:
             length = plot.rng.uniform(6.0, 24.0)
-            name = str(plot.rng.choice(['hedge', 'fence', 'wall', '', 'shrub', 'bush'], p=[0.28, 0.18, 0.18, 0.2, 0.1, 0.06]))
+            name = str(plot.rng.choice(list(_FRONTS), p=list(_FRONTS.values())))
             if name:
-                for at in np.arange(s, min(s + length, HALF_S_M - 3.0), 4.02 if name in ('hedge', 'fence', 'wall') else 2.5):
+                for at in np.arange(s, min(s + length, HALF_S_M - 3.0), _PANEL_M.get(name, 2.5)):
                     if all(abs(at - middle) > half + 2.0 for middle, half in avoid):
                         plot.put(name, at, side * n, 0.0)
             s += length + plot.rng.uniform(2.5, 5.0)
@@ -141,7 +145,8 @@ def street(rng: np.random.Generator) -> Plot:
             _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, avoid)
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
-    _gardens(plot, half + walk, int(rng.integers(10, 40)), ('tree', 'tree', 'bush', 'shrub', 'conifer', 'trunk', 'shed'))
+    plants = ('tree', 'tree', 'bush', 'shrub', 'conifer', 'trunk', 'shed')
+    _gardens(plot, half + walk, int(rng.integers(10, 40)), plants)
     if rng.random() < 0.4:
         _avenue(plot, half + rng.uniform(0.5, 1.2))
     _two_ways(plot, [0.5 * lane], (2.0, 14.0), _STREET, rng.uniform(12.0, 60.0))
@@ -175,7 +180,8 @@ def suburb(rng: np.random.Generator) -> Plot:
                 plot.park(kind, s, side * (front + rng.uniform(2.6, max(2.7, garden - 2.0))), heading)
     _fronts(plot, front + 0.4, drives)
     _furniture(plot, front - 0.3 if walk > 1.0 else front + 0.6, rng.uniform(0.1, 0.4))
-    _gardens(plot, front, int(rng.integers(20, 50)), ('tree', 'bush', 'shrub', 'conifer', 'hedge', 'shed', 'trunk', 'bin'))
+    plants = ('tree', 'bush', 'shrub', 'conifer', 'hedge', 'shed', 'trunk', 'bin')
+    _gardens(plot, front, int(rng.integers(20, 50)), plants)
     _two_ways(plot, [0.5 * lane], (4.0, 16.0), TRAFFIC, rng.uniform(20.0, 80.0))
     _walks(plot, front - 0.5 * walk, 0.4 * walk, rng.uniform(25.0, 120.0))
     return plot
@@ -189,7 +195,8 @@ def arterial(rng: np.random.Generator) -> Plot:
     rules = _ground(rng) | {'beyond': ((Material.GRASS,), (Material.GRASS, Material.GRAVEL))[int(rng.integers(2))]}
     rural = rng.random() < 0.6
     rules |= {'kerb_m': 0.0, 'walk': Material.GRAVEL} if rural else {}
-    section = Section(half_m=half, walk_m=rng.uniform(0.5, 2.5), ditch_m=rng.choice([0.0, rng.uniform(0.2, 0.9)]), **rules)
+    rules |= {'ditch_m': rng.choice([0.0, rng.uniform(0.2, 0.9)])}
+    section = Section(half_m=half, walk_m=rng.uniform(0.5, 2.5), **rules)
     skin, wear = Skin(rng, half), rng.uniform(0.02, 0.4)
     for side in (-1.0, 1.0):
         skin.stripe(side * (half - shoulder), width_m=0.2, wear=wear)

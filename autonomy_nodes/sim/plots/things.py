@@ -243,10 +243,10 @@ def _log(rng: np.random.Generator) -> Thing:
 
 
 def _pallets(rng: np.random.Generator) -> Thing:
-    layers = [
-        box(1.2, rng.uniform(0.8, 1.0), rng.uniform(0.2, 0.6), Material.WOOD).shifted(*(rng.normal(size=2) * 0.05), z)
-        for z in np.arange(0.0, rng.uniform(0.3, 1.8), 0.4)
-    ]
+    layers = []
+    for z in np.arange(0.0, rng.uniform(0.3, 1.8), 0.4):
+        layer = box(1.2, rng.uniform(0.8, 1.0), rng.uniform(0.2, 0.6), Material.WOOD)
+        layers.append(layer.shifted(rng.normal() * 0.05, rng.normal() * 0.05, z))
     return _solid(joined(layers))
 
 

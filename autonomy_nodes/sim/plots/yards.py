@@ -1,5 +1,7 @@
 """Plots where cars stand in rows, or where something is built."""
 
+from typing import Any
+
 import numpy as np
 
 from autonomy_nodes.sim.materials import Material
@@ -10,7 +12,7 @@ _STORED: Mix = (('car', 0.93), ('van', 0.03), ('motorcycle', 0.02), ('trailer', 
 _HEAVY: Mix = (('truck', 0.4), ('trailer', 0.3), ('tractor', 0.1), ('van', 0.1), ('digger', 0.1))
 
 
-def _open(rng: np.random.Generator, half: float, **rules: object) -> tuple[Section, Skin]:
+def _open(rng: np.random.Generator, half: float, **rules: Any) -> tuple[Section, Skin]:
     section = Section(
         half_m=half, walk_m=rng.uniform(0.5, 2.5), kerb_m=rng.uniform(0.05, 0.16),
         grade=(rng.normal() * 0.015, rng.normal() * 0.01), swell_m=abs(rng.normal()) * 0.12,
@@ -37,7 +39,7 @@ def car_park(rng: np.random.Generator) -> Plot:
             skin.fill((s, s + 0.1), (row - 0.5 * depth, row + 0.5 * depth), wear=rng.uniform(0.1, 0.5))
     plot = Plot('car_park', paved(section, skin, rng), rng)
     names, shares = zip(*(_HEAVY if heavy else _STORED))
-    for number, row in enumerate(rows):
+    for row in rows:
         for s in np.arange(-HALF_S_M + 5, HALF_S_M - 5, slot if not heavy else 3.6):
             lot = rng.random()
             if lot < fill:
@@ -79,7 +81,8 @@ def works(rng: np.random.Generator) -> Plot:
             plot.put(str(rng.choice(names)), s, n, rng.uniform(0, np.pi))
     for _ in range(int(rng.integers(1, 6))):
         kind = str(rng.choice(['digger', 'truck', 'van', 'trailer', 'pickup', 'car']))
-        plot.park(kind, rng.uniform(-40, 50), side * rng.uniform(abs(line) + 2.5, half + 6.0), rng.uniform(0, 2 * np.pi))
+        n = side * rng.uniform(abs(line) + 2.5, half + 6.0)
+        plot.park(kind, rng.uniform(-40, 50), n, rng.uniform(0, 2 * np.pi))
     if rng.random() < 0.5:
         plot.row('fence', -side * (half + 1.0), -HALF_S_M, HALF_S_M, 4.0, 0.9, aside_m=0.0)
     if rng.random() < 0.4:
