@@ -102,10 +102,10 @@ def _down(sight: Sight, xy: np.ndarray, ground: np.ndarray, from_m: float) -> tu
     origins = np.column_stack([xy, ground + from_m]).astype(np.float32)
     aims = np.ascontiguousarray(np.broadcast_to(_DOWN, origins.shape))
     limits = np.full(len(xy), from_m - LEAST_M, np.float32)
-    found = sight.above.scene.run(origins, aims, limits, output=1)
+    found = sight.everything.scene.run(origins, aims, limits, output=1)
     hit = found['primID'] >= 0
     top = np.where(hit, from_m - found['tfar'], 0.0)
-    semantics = sight.above.semantics[np.where(hit, found['primID'], 0)]
+    semantics = sight.everything.semantics[np.where(hit, found['primID'], 0)]
     return top, np.where(hit, semantics, Semantic.NOTHING)
 
 
@@ -158,8 +158,8 @@ def cells_of(
     roughly = ((relief.height(flat[::4, ::4]) - tilt[::4, ::4]) / turn[2, 2]).astype(np.float32)
     roughly = cv2.resize(roughly, bev.CELLS[::-1], interpolation=cv2.INTER_LINEAR)
     xy = flat + roughly[..., None] * turn[:2, 2]  # where the axis of the vehicle through the cell meets the ground
-    ground = (relief.height(xy) - tilt) / turn[2, 2]
-    material, barred, inside = relief.cells(xy)
+    z, material, barred, inside = relief.cells(xy)
+    ground = (z - tilt) / turn[2, 2]
     low, top, semantic = _sampled(cover, xy, turn)
     terrain = TERRAIN_OF[np.where(semantic != Semantic.NOTHING, semantic, GROUND_SEMANTICS[material])]
     blocked = barred | ((low > BLOCKS_M) & (semantic != Semantic.LOW_VEGETATION))

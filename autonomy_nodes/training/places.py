@@ -16,7 +16,7 @@ from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.plots.plot import Plot
 from autonomy_nodes.sim.plots.plots import plot
 from autonomy_nodes.sim.plots.rigs import Rig, drawn_rig
-from autonomy_nodes.sim.plots.sight import NOBODY, Seen, Sight, bodies_faces, pose_of, scene_of, standing
+from autonomy_nodes.sim.plots.sight import NOBODY, Seen, Sight, bodies_faces, poses_of, scene_of, standing
 from autonomy_nodes.sim.plots.users import User, body
 from autonomy_nodes.training.cover import Cover, cells_of, cover_of
 from autonomy_nodes.training.examples import Example
@@ -64,7 +64,7 @@ def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Examp
     settings = settings or PlaceSettings()
     here = plot(seed, settings.recipe)
     sight = Sight(here)
-    parked = [(number, user, pose_of(here.relief, user)) for number, user in enumerate(here.parked)]
+    parked = [(number, user, pose) for number, (user, pose) in enumerate(zip(here.parked, sight.parked))]
     place = _Place(here, sight, cover_of(here, sight), parked)
     for view in range(settings.views):
         yield _view(place, settings, np.random.default_rng([seed, 83, view]))
@@ -75,12 +75,12 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
     ego, speed_mps = _stand(place.plot, rng)
     users = place.plot.traffic(rng, ego, place.plot.taken.copy())
     first = len(place.parked)
-    movers = [(first + number, user, pose_of(relief, user)) for number, user in enumerate(users)]
+    movers = _numbered(first, users, poses_of(relief, users))
     map_from_base = _ego_pose(place.plot, ego, 0.0)
     seen = place.sight.sweep(rig, map_from_base, bodies_faces(movers), _columns(rig, map_from_base, movers), rng)
     before = np.zeros((0, 4), np.float32)
     if rng.random() < settings.before_share:
-        then = [(number, user, pose_of(relief, user, STEP_S)) for number, user, _ in movers]
+        then = _numbered(first, users, poses_of(relief, users, STEP_S))
         pose = _ego_pose(place.plot, ego, speed_mps * STEP_S)
         earlier = place.sight.sweep(rig, pose, bodies_faces(then), _columns(rig, pose, then), rng)
         off = matrix_of_rpy(rng.normal(size=3) * settings.jitter_m, rng.normal(size=3) * settings.jitter_rad)
@@ -91,6 +91,10 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
         seen.points, before, rig.at_m.astype(np.float32), boxes, kinds, hits, shares, seen.semantics, bodies,
         cells.ground_m, cells.terrain, cells.top_m, cells.blocked,
     )  # fmt: skip
+
+
+def _numbered(first: int, users: list[User], poses: np.ndarray) -> list[Someone]:
+    return [(first + number, user, pose) for number, (user, pose) in enumerate(zip(users, poses))]
 
 
 def _moved(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
@@ -121,7 +125,7 @@ def _ego_pose(plot: Plot, ego: tuple[float, float, float], back_m: float) -> np.
     yaw = relief.heading(ego[0]) + ego[2]
     ahead = np.array([math.cos(yaw), math.sin(yaw)])
     middle = relief.to_map(ego[0], ego[1]) + (1.3 - back_m) * ahead
-    pose = standing(relief, middle, yaw, _EGO_M, upright=False)
+    pose = standing(relief, middle[None], np.array([yaw]), _EGO_M[None], np.array([False]))[0]
     pose[:3, 3] -= 1.3 * pose[:3, 0]
     return pose
 
@@ -181,9 +185,13 @@ def _alone(kind: str, variant: int) -> Any:
 def _share(rig: Rig, seen: Seen, number: int, user: User, base_from_user: np.ndarray) -> float:
     """Return which part of the rays that would meet somebody alone met him."""
     columns = np.flatnonzero(_towards(rig, base_from_user[:3, 3], user))
-    rays = (columns[:, None] * rig.shape[1] + np.arange(rig.shape[1])).ravel()
     middle = base_from_user[:3, 3] + base_from_user[:3, 2] * user.size[2] / 2 - rig.at_m
     distance, radius = float(np.linalg.norm(middle)), 0.5 * float(np.linalg.norm(user.size))
+    rings = np.arange(rig.shape[1])
+    if distance > radius:
+        half = math.asin(radius / distance) + 0.06
+        rings = np.flatnonzero(np.abs(rig.raised - math.asin(middle[2] / distance)) < half)
+    rays = (columns[:, None] * rig.shape[1] + rings).ravel()
     if distance > radius:
         rays = rays[rig.directions[rays] @ middle.astype(np.float32) > math.sqrt(distance**2 - radius**2) * 0.9999]
     inward = inverse(base_from_user)

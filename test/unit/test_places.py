@@ -15,7 +15,7 @@ from autonomy_nodes.sim.plots import plots, users
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Plot, Track
 from autonomy_nodes.sim.plots.relief import BARE, Relief, lines
 from autonomy_nodes.sim.plots.rigs import TABLES, drawn_rig
-from autonomy_nodes.sim.plots.sight import Sight, pose_of
+from autonomy_nodes.sim.plots.sight import Sight, poses_of
 from autonomy_nodes.sim.plots.users import User
 from autonomy_nodes.training.cover import cells_of, cover_of
 from autonomy_nodes.training.examples import Example
@@ -169,7 +169,7 @@ def test_a_wall_blocks_its_cells_and_tells_its_height():
 
 def test_who_moves_blocks_his_cells_too():
     plot, user = flat(), User('saloon', 0, (20.0, -5.0, 0.0), 0.5, speed_mps=8.0)
-    found = cells(plot, [(0, user, pose_of(plot.relief, user))])
+    found = cells(plot, [(0, user, poses_of(plot.relief, [user])[0])])
     assert found.blocked[cell(20.0, -5.0)] and found.terrain[cell(20.0, -5.0)] == bev.TERRAIN.index('obstacle')
     assert found.top_m[cell(20.0, -5.0)] == pytest.approx(user.size[2], abs=0.25)
     assert found.blocked.sum() == pytest.approx(user.size[0] * user.size[1] / bev.CELL_M**2, rel=0.45)
@@ -199,7 +199,8 @@ def test_somebody_seen_alone_hides_nothing_and_somebody_behind_a_van_is_hidden()
     plot.tracks.append(Track(0.0, 0.0, 0.0, 1.0, (0.0, 0.0), (), math.inf))
     free, hidden = User('saloon', 0, (15.0, 15.0, 0.0), 0.5), User('person', 0, (22.0, 0.0, 0.0), 0.5)
     plot.parked += [free, User('van', 0, (12.0, 0.0, math.pi / 2), 0.5), hidden]
-    everybody = [(number, user, pose_of(plot.relief, user)) for number, user in enumerate(plot.parked)]
+    poses = poses_of(plot.relief, plot.parked)
+    everybody = [(number, user, poses[number]) for number, user in enumerate(plot.parked)]
     rng = np.random.default_rng(0)
     rig = next(rig for rig in (drawn_rig(rng) for _ in range(200)) if rig.name == 'hdl64' and rig.shape[0] > 1600)
     seen = Sight(plot).sweep(rig, np.eye(4), None, _columns(rig, np.eye(4), []), rng)
@@ -236,7 +237,7 @@ def test_places_along_a_bend_are_found_again(bend):
 
 def test_a_mover_was_behind_where_he_is():
     plot, user = flat(), User('saloon', 0, (20.0, -5.0, 0.0), 0.5, speed_mps=8.0)
-    step = inverse(pose_of(plot.relief, user, 0.1)) @ pose_of(plot.relief, user)
+    step = inverse(poses_of(plot.relief, [user], 0.1)[0]) @ poses_of(plot.relief, [user])[0]
     assert step[:3, 3] == pytest.approx([0.8, 0.0, 0.0])
 
 

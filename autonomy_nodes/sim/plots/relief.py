@@ -66,8 +66,9 @@ class Relief:
 
     def height(self, xy: np.ndarray) -> np.ndarray:
         """Return (...) z of the ground at (..., 2) places in map; beyond the grid that of its edge."""
-        xy = np.asarray(xy, float)
-        u, v = self._indices(*self.from_map(xy))
+        return self._surface(*self._indices(*self.from_map(np.asarray(xy, float))))
+
+    def _surface(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         i = np.minimum(u.astype(int), len(self.s) - 2)
         j = np.minimum(v.astype(int), len(self.n) - 2)
         u, v, z = u - i, v - j, self.heights
@@ -75,14 +76,14 @@ class Relief:
         above = z[i, j] + v * (z[i, j + 1] - z[i, j]) + u * (z[i + 1, j + 1] - z[i, j + 1])
         return np.where(u >= v, below, above)
 
-    def cells(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return material, whether barred and whether on the plot, each (...), at (..., 2) places in map."""
+    def cells(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return z, material, whether barred and whether on the plot, each (...), at (..., 2) places in map."""
         s, n = self.from_map(xy)
         inside = (s >= self.s[0]) & (s <= self.s[-1]) & (n >= self.n[0]) & (n <= self.n[-1])
         u, v = self._indices(s, n)
         i = np.minimum(u.astype(int), len(self.s) - 2)
         j = np.minimum(v.astype(int), len(self.n) - 2)
-        return self.materials[i, j], self.barred[i, j], inside
+        return self._surface(u, v), self.materials[i, j], self.barred[i, j], inside
 
     def painted(self, xy: np.ndarray, default: np.ndarray) -> np.ndarray:
         """Return (N,) `Material` at (N, 2) places in map, `default` (N,) where there is no paint and no patch."""

@@ -37,7 +37,8 @@ class Rig:
     """One LiDAR on one vehicle.
 
     directions: (C * B, 3) float32 unit rays in base_link, column after column; shape: (C, B). at_m: (3,) in base_link.
-    turned: (C,) direction of each column in base_link [rad], of which the sweep may be a part only.
+    turned: (C,) direction of each column [rad], raised: (B,) of each ring, both before the small tilt of the mounting;
+    the columns may be a part of a turn only.
     half_lost_m: range at which half the returns of a tenth of the light are lost. dropout: share lost at random.
     mixed: how often an edge gives a point between. gain, gamma: intensity of what returns; tastes: (M,) factor of each
     `Material`; blind: share of points whose intensity is 0. body: front, rear, half
@@ -48,6 +49,7 @@ class Rig:
     directions: np.ndarray
     shape: tuple[int, int]
     turned: np.ndarray
+    raised: np.ndarray
     at_m: np.ndarray
     farthest_m: float
     range_noise_m: float
@@ -74,21 +76,28 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     azimuth = half - np.arange(columns) * 2.0 * np.pi / columns
     azimuth = azimuth[azimuth > -half]
     skew = rng.normal(size=len(elevation)) * (0.0 if rng.random() < 0.4 else 1.5) * _DEGREE / 5.0
-    around, up = azimuth[:, None] + skew[None, :], np.broadcast_to(elevation, (len(azimuth), len(elevation)))
-    flat = np.cos(up)
-    rays = np.stack([flat * np.cos(around), flat * np.sin(around), np.sin(up)], axis=-1).reshape(-1, 3)
+    (cos, sin), (cos_skew, sin_skew) = (
+        (np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)) for angle in (azimuth[:, None], skew)
+    )
+    flat = np.cos(elevation).astype(np.float32)
+    rays = np.empty((len(azimuth), len(elevation), 3), np.float32)
+    rays[..., 0] = (cos * cos_skew - sin * sin_skew) * flat
+    rays[..., 1] = (sin * cos_skew + cos * sin_skew) * flat
+    rays[..., 2] = np.sin(elevation)
     tilt = np.clip(rng.normal(size=2) * 0.6, -3.0, 3.0) * _DEGREE if rng.random() < 0.7 else np.zeros(2)
-    rays = rays.astype(np.float32) @ _tilted(*tilt).astype(np.float32).T
+    directions = rays.reshape(-1, 3) @ _tilted(*tilt).astype(np.float32).T
     truck = rng.random() < 0.12
     height = rng.uniform(2.0, 2.6) if truck else rng.uniform(1.5, 2.1)
     at = np.array([rng.uniform(0.2, 1.6) if not truck else rng.uniform(2.5, 3.8), rng.normal() * 0.08, height])
     roof = height - rng.uniform(0.25, 0.7)
     body = (at[0] + rng.uniform(0.5, 1.3), at[0] - rng.uniform(0.5, 1.6), rng.uniform(0.55, 0.85), roof)
     return Rig(
-        name, rays, (len(azimuth), len(elevation)), azimuth, at, rng.uniform(60.0, 120.0), rng.uniform(0.01, 0.04),
-        rng.choice([0.0, rng.uniform(0.0, 0.15)]), rng.uniform(45.0, 130.0), rng.choice([0.0, rng.uniform(0.02, 0.3)]),
-        rng.uniform(0.6, 2.0), rng.uniform(0.5, 1.3), np.exp(0.35 * rng.normal(size=len(Material))).astype(np.float32),
-        rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.46, 0.04]), body,
+        name=name, directions=directions, shape=(len(azimuth), len(elevation)), turned=azimuth, raised=elevation,
+        at_m=at, farthest_m=rng.uniform(60.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
+        dropout=rng.choice([0.0, rng.uniform(0.0, 0.15)]), half_lost_m=rng.uniform(45.0, 130.0),
+        mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=rng.uniform(0.6, 2.0), gamma=rng.uniform(0.5, 1.3),
+        tastes=np.exp(0.35 * rng.normal(size=len(Material))).astype(np.float32),
+        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.46, 0.04]), body=body,
     )  # fmt: skip
 
 

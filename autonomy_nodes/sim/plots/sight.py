@@ -1,6 +1,5 @@
 """What a LiDAR sees of a plot: one scene of all that stands, a small one of those who move, cast with few copies."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,35 +51,36 @@ def scene_of(vertices: np.ndarray, faces: np.ndarray) -> EmbreeScene:
     return scene
 
 
-def pose_of(relief: Relief, user: User, before_s: float = 0.0) -> np.ndarray:
-    """Return (4, 4) pose in map of somebody, so many seconds before; on wheels along the ground, others upright."""
-    s, n, heading = user.place
-    back = user.speed_mps * before_s
-    xy = relief.to_map(s, n)
-    yaw = relief.heading(s) + heading
-    ahead = np.array([math.cos(yaw), math.sin(yaw)])
-    return standing(relief, xy - back * ahead, yaw, user.size, user.label in UPRIGHT)
+def poses_of(relief: Relief, users: Sequence[User], before_s: float = 0.0) -> np.ndarray:
+    """Return (K, 4, 4) poses in map, so many seconds before; on wheels along the ground, others upright."""
+    if not users:
+        return np.zeros((0, 4, 4))
+    s, n, heading = np.array([user.place for user in users]).T
+    yaw = relief.bend * s + heading
+    back = np.array([user.speed_mps for user in users]) * before_s
+    xy = relief.to_map(s, n) - back[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+    upright = np.array([user.label in UPRIGHT for user in users])
+    return standing(relief, xy, yaw, np.array([user.size for user in users]), upright)
 
 
-def standing(relief: Relief, xy: np.ndarray, yaw: float, size: np.ndarray, upright: bool) -> np.ndarray:
-    """Return (4, 4) pose in map of a body whose middle is at (2,) xy."""
-    ahead, left = np.array([math.cos(yaw), math.sin(yaw)]), np.array([-math.sin(yaw), math.cos(yaw)])
-    pose = np.eye(4)
-    if upright:
-        pose[:2, 0], pose[:2, 1] = ahead, left
-        pose[:3, 3] = [*xy, float(relief.height(xy))]
-        return pose
-    along, across = 0.32 * size[0] * ahead, 0.42 * size[1] * left
-    places = xy + np.array([along + across, along - across, -along + across, -along - across])
-    z = relief.height(places)
-    pitch = (z[0] + z[1] - z[2] - z[3]) / (4.0 * 0.32 * size[0])
-    roll = (z[0] + z[2] - z[1] - z[3]) / (4.0 * 0.42 * size[1])
-    up = np.cross([*ahead, pitch], [*left, roll])
-    pose[:3, 2] = up / np.linalg.norm(up)
-    pose[:3, 0] = np.array([*ahead, pitch]) / math.hypot(1.0, pitch)
-    pose[:3, 1] = np.cross(pose[:3, 2], pose[:3, 0])
-    pose[:3, 3] = [*xy, float(z.mean())]
-    return pose
+def standing(relief: Relief, xy: np.ndarray, yaw: np.ndarray, sizes: np.ndarray, upright: np.ndarray) -> np.ndarray:
+    """Return (K, 4, 4) poses in map of bodies with their middles at (K, 2) xy; sizes: (K, 3)."""
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    ahead, left = np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)
+    along, across = 0.32 * sizes[:, :1] * ahead, 0.42 * sizes[:, 1:2] * left
+    offsets = np.stack([along + across, along - across, across - along, -along - across, 0.0 * along], axis=1)
+    z = relief.height(xy[:, None] + offsets)  # (K, 5)
+    pitch = np.where(upright, 0.0, (z[:, 0] + z[:, 1] - z[:, 2] - z[:, 3]) / (4.0 * 0.32 * sizes[:, 0]))
+    roll = np.where(upright, 0.0, (z[:, 0] + z[:, 2] - z[:, 1] - z[:, 3]) / (4.0 * 0.42 * sizes[:, 1]))
+    poses = np.zeros((len(xy), 4, 4))
+    first, second = np.column_stack([ahead, pitch]), np.column_stack([left, roll])
+    up = np.cross(first, second)
+    poses[:, :3, 2] = up / np.linalg.norm(up, axis=1, keepdims=True)
+    poses[:, :3, 0] = first / np.linalg.norm(first, axis=1, keepdims=True)
+    poses[:, :3, 1] = np.cross(poses[:, :3, 2], poses[:, :3, 0])
+    poses[:, :2, 3], poses[:, 2, 3] = xy, np.where(upright, z[:, 4], z[:, :4].mean(axis=1))
+    poses[:, 3, 3] = 1.0
+    return poses
 
 
 def bodies_faces(movers: Sequence[tuple[int, User, np.ndarray]]) -> Faces | None:
@@ -101,20 +101,16 @@ def bodies_faces(movers: Sequence[tuple[int, User, np.ndarray]]) -> Faces | None
     return Faces(scene_of(np.concatenate([v for v, _, _ in meshes]), faces), shine, materials, semantics, owners)
 
 
-def still_faces(plot: Plot) -> tuple[Faces, Faces]:
-    """Return all triangles that stand still, and those among them that are not ground.
-
-    Parked users have the numbers of their order.
-    """
+def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
+    """Return all triangles that stand still; parked users, with poses (K, 4, 4), have the numbers of their order."""
     ground = plot.relief.mesh()
     things = [placed.mesh() for placed in plot.placed]
-    parked = [(number, user, pose_of(plot.relief, user)) for number, user in enumerate(plot.parked)]
     meshes: list[Mesh] = [ground, *things]
     shine = [REFLECTIVITIES[ground.materials], *(placed.reflectances() for placed in plot.placed)]
     semantics = [GROUND_SEMANTICS[ground.materials]]
     semantics += [np.full(len(m.faces), p.thing.semantic, np.uint8) for m, p in zip(things, plot.placed)]
     owners = [np.full(len(ground.faces), _GROUND), *(np.full(len(mesh.faces), NOBODY) for mesh in things)]
-    for number, user, pose in parked:
+    for number, (user, pose) in enumerate(zip(plot.parked, poses)):
         mesh = body(user.kind, user.variant).mesh
         meshes.append(Mesh(mesh.vertices @ (pose[:3, :3] * user.scale).T + pose[:3, 3], mesh.faces, mesh.materials))
         shine.append(user.reflectances(REFLECTIVITIES))
@@ -127,11 +123,7 @@ def still_faces(plot: Plot) -> tuple[Faces, Faces]:
         np.concatenate(shine).astype(np.float32), np.concatenate([mesh.materials for mesh in meshes]),
         np.concatenate(semantics).astype(np.uint8), np.concatenate(owners).astype(np.int32),
     )  # fmt: skip
-    rest = slice(len(ground.faces), None)
-    everything = Faces(scene_of(vertices, faces), *columns)
-    first, used = starts[1], faces[rest]
-    above = Faces(scene_of(vertices[first:], used - first), *(column[rest] for column in columns))
-    return everything, above
+    return Faces(scene_of(vertices, faces), *columns)
 
 
 @dataclass(eq=False)
@@ -157,11 +149,12 @@ def _cast(faces: Faces, origins: np.ndarray, aims: np.ndarray, limits: np.ndarra
 
 
 class Sight:
-    """Casts sweeps into one plot."""
+    """Casts sweeps into one plot. parked: (K, 4, 4) poses in map of who parks there."""
 
     def __init__(self, plot: Plot) -> None:
         self._relief, self._grass_m = plot.relief, plot.grass_m
-        self.everything, self.above = still_faces(plot)
+        self.parked = poses_of(plot.relief, plot.parked)
+        self.everything = still_faces(plot, self.parked)
 
     def sweep(
         self, rig: Rig, map_from_base: np.ndarray, movers: Faces | None, mask: np.ndarray, rng: np.random.Generator
