@@ -87,7 +87,7 @@ def _wheel(x: float, radius: float, thick: float, spokes: bool = True) -> list[M
 def _rider(rng: np.random.Generator, seat: Point, grip: Point, pedal: Point, lean: float, h: float) -> list[Mesh]:
     """Return somebody on a saddle. lean: of the back [rad] from upright. h: his height."""
     hip = np.array(seat) + (0.0, 0.0, 0.07)
-    back = 0.34 * h
+    back = 0.31 * h
     shoulder = hip + back * np.array([np.sin(lean), 0, np.cos(lean)])
     girth, wide = rng.uniform(0.9, 1.3), rng.uniform(0.21, 0.32)
     parts = []
@@ -131,7 +131,7 @@ def _cyclist(rng: np.random.Generator) -> Mesh:
     parts, scale = _bicycle(rng, child), 0.74 if child else 1.0
     h = rng.uniform(1.1, 1.45) if child else rng.uniform(1.5, 1.88)
     lean = rng.uniform(0.05, 0.45) if rng.random() < 0.65 else rng.uniform(0.45, 1.0)
-    seat = (-0.2 * scale, 0.0, (0.94 + rng.uniform(-0.04, 0.08)) * scale)
+    seat = (-0.2 * scale, 0.0, (0.9 + rng.uniform(-0.05, 0.06)) * scale)
     parts += _rider(rng, seat, (0.38 * scale, 0, 1.03 * scale), (-0.04, 0, 0.18), lean, h)
     return joined(parts)
 
