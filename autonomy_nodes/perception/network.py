@@ -30,11 +30,14 @@ _RARE = -4.6  # logit of 1 %: what an untrained network says of an object in a c
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Size of a network: channels and pairs of convolutions at 0.4, 0.8 and 1.6 m; neck: channels within a head."""
+    """Size of a network: channels and pairs of convolutions at 0.4, 0.8 and 1.6 m; neck: channels within a head.
 
-    widths: tuple[int, int, int] = (20, 48, 96)
+    Multiples of 16 run half as long again as fast on processors as others do.
+    """
+
+    widths: tuple[int, int, int] = (16, 48, 96)
     depths: tuple[int, int, int] = (0, 1, 1)
-    neck: int = 24
+    neck: int = 32
 
     def __post_init__(self) -> None:
         if min(*self.widths, self.neck) < 1 or min(self.depths) < 0:
