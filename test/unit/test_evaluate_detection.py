@@ -123,3 +123,22 @@ def test_a_folder_without_labels_ends_with_two(tmp_path):
     data = folder(tmp_path / 'data')
     (data / 'label_02.txt').unlink()
     assert main(['evaluate', 'detection', '--data', str(data), '--out', str(tmp_path / 'out')]) == 2
+
+
+def test_a_network_is_measured_beside_the_geometric_channel(tmp_path):
+    torch = pytest.importorskip('torch')
+    pytest.importorskip('onnxscript')
+    from autonomy_nodes.perception.network import PRESETS, Network
+    from autonomy_nodes.training.export import export
+
+    told = {'settings': {'network': 'ci', 'batch': 1, 'held_out': 1}, 'notes': {}, 'quality': {}}
+    told |= {'step': 0, 'seed': 0, 'spent_s': 0.0, 'averaged': Network(PRESETS['ci']).state_dict()}
+    torch.save(told, tmp_path / 'checkpoint.pt')
+    export(tmp_path / 'checkpoint.pt', tmp_path / 'model', 'made')
+    data, out = folder(tmp_path / 'data'), tmp_path / 'out'
+    words = ['evaluate', 'detection', '--data', str(data), '--out', str(out), '--json', str(out / 'f.json')]
+    assert main([*words, '--model', str(tmp_path / 'model')]) == 0
+    figures = json.loads((out / 'f.json').read_text())
+    assert figures['detection.geometric.vehicle.ap_2m'] == pytest.approx(100.0)
+    assert figures['detection.vehicle.ap_2m'] < 50.0  # it never learned
+    assert main([*words, '--model', str(tmp_path / 'none_such')]) == 2
