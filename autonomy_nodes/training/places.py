@@ -110,7 +110,7 @@ def _stand(plot: Plot, rng: np.random.Generator) -> tuple[tuple[float, float, fl
         middle = 0.5 * track.length_m - 8.0
         d = middle + rng.uniform(-12.0, 12.0)
         s, n, heading = track.at(d, rng.normal() * 0.25)
-        turn = rng.normal() * 0.03 + (rng.normal() * 0.3 if rng.random() < 0.15 else 0.0)
+        turn = rng.normal() * 0.03 + (rng.normal() * 0.35 if rng.random() < 0.2 else 0.0)
         ego = (s, n, heading + turn)
         x, y = 1.3 * math.cos(ego[2]), 1.3 * math.sin(ego[2])
         if plot.taken.copy().take(s + x, n + y, 2.0 * abs(math.cos(heading)) + 1.0, 2.0 * abs(math.sin(heading)) + 1.0):
@@ -122,7 +122,7 @@ def _stand(plot: Plot, rng: np.random.Generator) -> tuple[tuple[float, float, fl
 def _ego_pose(plot: Plot, ego: tuple[float, float, float], back_m: float) -> np.ndarray:
     """Return (4, 4) map_from_base, so many metres before, with base_link at the rear axle on the ground."""
     relief = plot.relief
-    yaw = relief.heading(ego[0]) + ego[2]
+    yaw = float(relief.heading(np.array(ego)))
     ahead = np.array([math.cos(yaw), math.sin(yaw)])
     middle = relief.to_map(ego[0], ego[1]) + (1.3 - back_m) * ahead
     pose = standing(relief, middle[None], np.array([yaw]), _EGO_M[None], np.array([False]))[0]

@@ -29,6 +29,7 @@ class Section:
     beyond: tuple[Material, ...] = (Material.GRASS,)
     bend: float = 0.0
     grade: tuple[float, float] = (0.0, 0.0)
+    skew: float = 0.0
     swell_m: float = 0.2
     rough_m: float = 0.02
 
@@ -103,7 +104,7 @@ def paved(section: Section, skin: Skin, rng: np.random.Generator) -> Relief:
         shape = np.interp(away - walk_end, [0.0, 0.9, 1.7, 2.5], [0.0, section.ditch_m, section.ditch_m, 0.0])
         heights -= shape * outside
     materials, barred = _covered(section, s, n, rng)
-    return Relief(s, n, heights, materials, barred, section.bend, skin.cells, skin.at)
+    return Relief(s, n, heights, materials, barred, section.bend, skin.cells, skin.at, section.skew)
 
 
 def _covered(section: Section, s: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

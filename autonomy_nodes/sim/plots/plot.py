@@ -147,7 +147,7 @@ class Plot:
     def pose(self, s: float, n: float, heading: float, scale: float = 1.0) -> np.ndarray:
         """Return (4, 4) upright pose in map on the ground."""
         xy = self.relief.to_map(s, n)
-        yaw = self.relief.heading(s) + heading
+        yaw = float(self.relief.heading(np.array([s, n, heading])))
         pose = np.eye(4)
         cos, sin = scale * math.cos(yaw), scale * math.sin(yaw)
         pose[:2, :2] = [[cos, -sin], [sin, cos]]

@@ -23,7 +23,7 @@ class Relief:
     s: (S,), n: (N,) lines of the grid [m], growing. heights: (S, N) z [m]. materials: (S - 1, N - 1) `Material`.
     barred: (S - 1, N - 1) bool, ground that no vehicle may enter: water, holes, ditches. bend: curvature [1/m].
     skin: (U, V) uint8 `Material` of paint and patches over the middle of the road, BARE elsewhere; skin_at: (2,) s, n
-    where it begins.
+    where it begins. skew: how far a line across the road leans along it, 0 for a right angle.
     """
 
     s: np.ndarray
@@ -34,10 +34,12 @@ class Relief:
     bend: float
     skin: np.ndarray
     skin_at: np.ndarray
+    skew: float = 0.0
 
     def to_map(self, s: np.ndarray | float, n: np.ndarray | float) -> np.ndarray:
         """Return (..., 2) x y in map."""
         s, n = np.broadcast_arrays(np.asarray(s, float), np.asarray(n, float))
+        s = s + self.skew * n
         if abs(self.bend) < _STRAIGHT:
             return np.stack([s, n], axis=-1)
         radius, angle = 1.0 / self.bend - n, self.bend * s
@@ -47,16 +49,18 @@ class Relief:
         """Return s and n of (..., 2) places in map."""
         x, y = xy[..., 0], xy[..., 1]
         if abs(self.bend) < _STRAIGHT:
-            return x, y
+            return x - self.skew * y, y
         side = np.sign(self.bend)
         radius = 1.0 / abs(self.bend)
         s = radius * np.arctan2(x, radius - side * y)
         n = side * (radius - np.hypot(x, radius - side * y))
-        return s, n
+        return s - self.skew * n, n
 
-    def heading(self, s: float) -> float:
-        """Return the heading of the road in map [rad]."""
-        return self.bend * s
+    def heading(self, place: np.ndarray) -> np.ndarray:
+        """Return (...) headings in map [rad] of (..., 3) places: s, n, heading along s and n."""
+        s, n, heading = np.moveaxis(np.asarray(place, float), -1, 0)
+        leaning = np.arctan2(np.sin(heading), np.cos(heading) + self.skew * np.sin(heading))
+        return np.asarray(self.bend * (s + self.skew * n) + leaning)
 
     def _indices(self, s: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the place on the grid in lines."""

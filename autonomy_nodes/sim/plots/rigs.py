@@ -41,7 +41,8 @@ class Rig:
     the columns may be a part of a turn only.
     half_lost_m: range at which half the returns of a tenth of the light are lost. dropout: share lost at random.
     mixed: how often an edge gives a point between. gain, gamma: intensity of what returns; tastes: (M,) factor of each
-    `Material`; blind: share of points whose intensity is 0. body: front, rear, half
+    `Material`; blind: share of points whose intensity is 0. own: share of rays
+    onto the vehicle itself that give a point. body: front, rear, half
     width, height of what of the vehicle itself stands in the way of rays, in base_link.
     """
 
@@ -60,6 +61,7 @@ class Rig:
     gamma: float
     tastes: np.ndarray
     blind: float
+    own: float
     body: tuple[float, float, float, float]
 
 
@@ -89,15 +91,16 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     truck = rng.random() < 0.12
     height = rng.uniform(2.0, 2.6) if truck else rng.uniform(1.5, 2.1)
     at = np.array([rng.uniform(0.2, 1.6) if not truck else rng.uniform(2.5, 3.8), rng.normal() * 0.08, height])
-    roof = height - rng.uniform(0.25, 0.7)
-    body = (at[0] + rng.uniform(0.5, 1.3), at[0] - rng.uniform(0.5, 1.6), rng.uniform(0.55, 0.85), roof)
+    roof = height - rng.uniform(0.35, 0.9)
+    body = (at[0] + rng.uniform(0.3, 1.1), at[0] - rng.uniform(0.4, 1.5), rng.uniform(0.4, 0.8), roof)
     return Rig(
         name=name, directions=directions, shape=(len(azimuth), len(elevation)), turned=azimuth, raised=elevation,
         at_m=at, farthest_m=rng.uniform(60.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
         dropout=rng.choice([0.0, rng.uniform(0.0, 0.15)]), half_lost_m=rng.uniform(45.0, 130.0),
         mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=rng.uniform(0.6, 2.0), gamma=rng.uniform(0.5, 1.3),
         tastes=np.exp(0.35 * rng.normal(size=len(Material))).astype(np.float32),
-        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.46, 0.04]), body=body,
+        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.46, 0.04]),
+        own=rng.choice([0.0, rng.uniform(0.0, 0.05)]), body=body,
     )  # fmt: skip
 
 

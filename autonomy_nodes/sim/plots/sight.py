@@ -55,10 +55,10 @@ def poses_of(relief: Relief, users: Sequence[User], before_s: float = 0.0) -> np
     """Return (K, 4, 4) poses in map, so many seconds before; on wheels along the ground, others upright."""
     if not users:
         return np.zeros((0, 4, 4))
-    s, n, heading = np.array([user.place for user in users]).T
-    yaw = relief.bend * s + heading
+    places = np.array([user.place for user in users])
+    yaw = relief.heading(places)
     back = np.array([user.speed_mps for user in users]) * before_s
-    xy = relief.to_map(s, n) - back[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+    xy = relief.to_map(places[:, 0], places[:, 1]) - back[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
     upright = np.array([user.label in UPRIGHT for user in users])
     return standing(relief, xy, yaw, np.array([user.size for user in users]), upright)
 
@@ -162,7 +162,8 @@ class Sight:
         """Return what a LiDAR reports. mask: (C,) the columns in which movers may be met."""
         turn = map_from_base[:3, :3].astype(np.float32)
         origin = (map_from_base[:3, :3] @ rig.at_m + map_from_base[:3, 3]).astype(np.float32)
-        free = np.flatnonzero(~behind_body(rig))
+        behind = behind_body(rig)
+        free = np.flatnonzero(~behind)
         aims = np.ascontiguousarray(rig.directions[free] @ turn.T)
         met = self._look(origin, aims, movers, np.flatnonzero(mask[free // rig.shape[1]]), rig.farthest_m)
         first = np.full(len(rig.directions), NOBODY, np.int32)
@@ -172,7 +173,8 @@ class Sight:
             grass = np.flatnonzero((met.owners == _GROUND) & (met.materials == Material.GRASS))
             lift = self._grass_m * rng.random(len(grass), np.float32) ** 2
             met.ranges[grass] -= np.minimum(lift / np.maximum(-aims[grass, 2], 0.02), 0.2 * met.ranges[grass])
-        return _reported(met, rig, free, first, rng)
+        seen = _reported(met, rig, free, first, rng)
+        return _with_own(seen, rig, behind, rng)
 
     def _look(
         self, origin: np.ndarray, aims: np.ndarray, movers: Faces | None, rows: np.ndarray, limit_m: float
@@ -248,3 +250,20 @@ def _reported(met: _Met, rig: Rig, free: np.ndarray, first: np.ndarray, rng: np.
     semantics = np.where(blurred[rows], np.uint8(Semantic.NOTHING), met.semantics[rows])
     bodies = np.where(blurred[rows], NOBODY, np.maximum(met.owners[rows], NOBODY))
     return Seen(points, semantics, bodies.astype(np.int32), first)
+
+
+def _with_own(seen: Seen, rig: Rig, behind: np.ndarray, rng: np.random.Generator) -> Seen:
+    """Add the few points that lie on the vehicle itself. behind: (C * B,) rays that meet it."""
+    rows = np.flatnonzero(behind)
+    rows = rows[rng.random(len(rows)) < rig.own]
+    if not len(rows):
+        return seen
+    rays = rig.directions[rows]
+    reach = (rig.body[3] - rig.at_m[2]) / rays[:, 2]
+    xyz = rays * reach[:, None] + rig.at_m.astype(np.float32) + rng.normal(size=(len(rows), 3)) * 0.05
+    points = np.column_stack([xyz, rng.uniform(0.0, 0.6, len(rows))]).astype(np.float32)
+    return Seen(
+        np.concatenate([seen.points, points]),
+        np.concatenate([seen.semantics, np.full(len(rows), Semantic.EGO, seen.semantics.dtype)]),
+        np.concatenate([seen.bodies, np.full(len(rows), NOBODY, np.int32)]), seen.first,
+    )  # fmt: skip

@@ -145,7 +145,7 @@ def street(rng: np.random.Generator) -> Plot:
             _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, avoid)
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
-    plants = ('tree', 'tree', 'bush', 'shrub', 'conifer', 'trunk', 'shed')
+    plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'conifer', 'trunk', 'shed')
     _gardens(plot, half + walk, int(rng.integers(10, 40)), plants)
     if rng.random() < 0.4:
         _avenue(plot, half + rng.uniform(0.5, 1.2))
@@ -180,7 +180,7 @@ def suburb(rng: np.random.Generator) -> Plot:
                 plot.park(kind, s, side * (front + rng.uniform(2.6, max(2.7, garden - 2.0))), heading)
     _fronts(plot, front + 0.4, drives)
     _furniture(plot, front - 0.3 if walk > 1.0 else front + 0.6, rng.uniform(0.1, 0.4))
-    plants = ('tree', 'bush', 'shrub', 'conifer', 'hedge', 'shed', 'trunk', 'bin')
+    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin')
     _gardens(plot, front, int(rng.integers(20, 50)), plants)
     _two_ways(plot, [0.5 * lane], (4.0, 16.0), TRAFFIC, rng.uniform(20.0, 80.0))
     _walks(plot, front - 0.5 * walk, 0.4 * walk, rng.uniform(25.0, 120.0))
@@ -205,7 +205,7 @@ def arterial(rng: np.random.Generator) -> Plot:
             skin.stripe(side * (0.5 * median + number * lane), *((6.0, 12.0) if rural else (3.0, 6.0)), 0.15, wear)
     plot = Plot('arterial', paved(section, skin, rng), rng)
     if median > 0.5:
-        name = str(rng.choice(['barrier', 'rail', 'rail', 'hedge']))
+        name = str(rng.choice(['barrier', 'rail', 'rail', 'hedge', 'thicket']))
         plot.row(name, 0.0, -HALF_S_M, HALF_S_M, 4.0, 1.0, aside_m=0.0)
     edge = half + 0.4
     for side in (-1.0, 1.0):
@@ -217,7 +217,8 @@ def arterial(rng: np.random.Generator) -> Plot:
         if rng.random() < 0.3:
             _parked_along(plot, side * (half - 1.2), 0.06, (('car', 0.5), ('truck', 0.3), ('trailer', 0.2)))
     _furniture(plot, half + 1.2, rng.uniform(0.05, 0.35))
-    _gardens(plot, half + 4.0, int(rng.integers(8, 35)), ('tree', 'bush', 'shrub', 'conifer', 'sign', 'pole'))
+    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'sign', 'pole')
+    _gardens(plot, half + 4.0, int(rng.integers(8, 35)), plants)
     if rng.random() < 0.3:
         _houses(plot, half + rng.uniform(5.0, 15.0), 0.5)
     offsets = [0.5 * median + (number + 0.5) * lane for number in range(count)]
@@ -230,7 +231,7 @@ def crossroads(rng: np.random.Generator) -> Plot:
     """Return a junction: queues, traffic lights, people who cross, cars from both sides."""
     half, across, walk = rng.uniform(3.0, 8.0), rng.uniform(3.0, 7.0), rng.uniform(1.5, 4.0)
     middle = rng.uniform(0.0, 25.0)
-    rules = _ground(rng) | {'bend': 0.0}
+    rules = _ground(rng) | {'bend': 0.0, 'skew': rng.choice([0.0, rng.uniform(-0.7, 0.7)], p=[0.3, 0.7])}
     section = Section(half_m=half, walk_m=walk, crossing_m=(middle, across), **rules)
     skin, wear = Skin(rng, half), rng.uniform(0.05, 0.5)
     skin.stripe(0.0, 3.0, 3.0, 0.15, wear)
@@ -258,6 +259,6 @@ def crossroads(rng: np.random.Generator) -> Plot:
         _parked_along(plot, side * (half - 1.0), rng.uniform(0.0, 0.5), _PARKED, [(middle, across + 8.0)])
     _furniture(plot, half + 0.6, rng.uniform(0.1, 0.5))
     _fronts(plot, half + walk + 0.4, [(middle, across + walk)])
-    _gardens(plot, half + walk, int(rng.integers(5, 30)), ('tree', 'bush', 'shrub', 'conifer', 'trunk'))
+    _gardens(plot, half + walk, int(rng.integers(5, 30)), ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'trunk'))
     _walks(plot, half + 0.5 * walk, 0.4 * walk, rng.uniform(10.0, 60.0))
     return plot

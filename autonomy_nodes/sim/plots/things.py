@@ -98,6 +98,23 @@ def _shrub(rng: np.random.Generator) -> Thing:
     return Thing(mesh, Semantic.HIGH_VEGETATION, _outline(core))
 
 
+def _thicket(rng: np.random.Generator) -> Thing:
+    """Return shrubs that have grown together, into which beams get some way."""
+    reach = np.array([rng.uniform(1.5, 4.0), rng.uniform(0.8, 2.0), rng.uniform(0.4, 0.9)])
+    cores, points = [], []
+    for middle in rng.uniform(-1.0, 1.0, (int(rng.integers(3, 7)), 3)) * (*reach[:2], 0.2):
+        size = rng.uniform(0.4, 0.9, 3) * (1.0, 1.0, reach[2] + 0.3)
+        core = ellipsoid((size[0], size[1], size[2]), Material.BUSH, 7, 4)
+        cores.append(core.shifted(middle[0], middle[1], 0.7 * size[2]))
+        shell = rng.normal(size=(45, 3))
+        shell *= rng.uniform(0.9, 1.7, (45, 1)) * size / np.linalg.norm(shell, axis=1, keepdims=True)
+        points.append(shell + (*middle[:2], 0.7 * size[2]))
+    places = np.concatenate(points)
+    foliage = leaves(places[places[:, 2] > 0.0], 0.2, Material.BUSH, rng)
+    core = joined(cores)
+    return Thing(joined([core, foliage]), Semantic.HIGH_VEGETATION, _outline(core))
+
+
 def _hedge(rng: np.random.Generator) -> Thing:
     """Return 4 m of hedge."""
     height, width = rng.uniform(0.7, 2.2), rng.uniform(0.5, 1.3)
@@ -119,8 +136,10 @@ def _house(rng: np.random.Generator) -> Thing:
     for z in np.arange(1.0, height - 1.2, 2.9):
         for x in np.arange(-length / 2 + 1.6, length / 2 - 1.0, 3.2):
             parts.append(box(1.3, width + 0.05, 1.3, Material.GLASS).shifted(x, 0.0, z))
-    if rng.random() < 0.5:  # an entrance with steps, a bay or a porch
-        parts.append(box(rng.uniform(1.5, 4.0), 1.2, rng.uniform(0.4, 2.6), Material.WALL).shifted(0.0, -width / 2))
+    for _ in range(int(rng.integers(1, 5))):  # entrances with steps, bays, porches, balconies, pipes
+        piece = box(rng.uniform(0.2, 3.5), rng.uniform(0.3, 1.4), rng.uniform(0.3, height), Material.WALL)
+        x, side = rng.uniform(-0.4, 0.4) * length, rng.choice([-1.0, 1.0])
+        parts.append(piece.shifted(x, side * width / 2, rng.choice([0.0, 0.0, 2.6])))
     return _solid(joined(parts))
 
 
@@ -252,8 +271,8 @@ def _pallets(rng: np.random.Generator) -> Thing:
 
 RECIPES: dict[str, Callable[[np.random.Generator], Thing]] = {
     'tree': _tree, 'conifer': _conifer, 'trunk': _trunk, 'bush': _bush, 'shrub': _shrub, 'hedge': _hedge,
-    'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall, 'barrier': _barrier, 'rail': _rail, 'fence': _fence,
-    'pole': _pole, 'sign': _sign, 'signal': _signal, 'post': _post, 'bin': _bin, 'bench': _bench, 'cone': _cone,
+    'thicket': _thicket, 'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall, 'barrier': _barrier, 'rail': _rail,
+    'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal, 'post': _post, 'bin': _bin, 'bench': _bench, 'cone': _cone,
     'board': _board, 'heap': _heap, 'rock': _rock, 'log': _log, 'pallets': _pallets,
 }  # fmt: skip
 
