@@ -96,13 +96,13 @@ def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> 
             s += length + plot.rng.uniform(2.5, 5.0)
 
 
-def _furniture(plot: Plot, n: float, density: float) -> None:
+def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Put what stands on sidewalks, near the kerb."""
     shares = {'pole': 0.24, 'sign': 0.2, 'post': 0.2, 'bin': 0.13, 'trunk': 0.1, 'bench': 0.06, 'tree': 0.07}
     names, weights = list(shares), np.array(list(shares.values()))
     for side in (-1.0, 1.0):
         for s in np.arange(-HALF_S_M + 2, HALF_S_M - 2, 5.0):
-            if plot.rng.random() < density:
+            if plot.rng.random() < density and all(abs(s - middle) > half + 2.5 for middle, half in avoid):
                 name = str(plot.rng.choice(names, p=weights / weights.sum()))
                 heading = plot.rng.choice([0.0, np.pi / 2, np.pi]) + plot.rng.normal() * 0.1
                 plot.put(name, s + plot.rng.uniform(-2, 2), side * (n + plot.rng.normal() * 0.15), heading)
@@ -114,11 +114,16 @@ def _avenue(plot: Plot, n: float) -> None:
         plot.row('tree', side * n, -HALF_S_M, HALF_S_M, pitch, plot.rng.uniform(0.4, 1.0), aside_m=0.1)
 
 
-def _gardens(plot: Plot, n: float, count: int, names: Sequence[str]) -> None:
+def _gardens(
+    plot: Plot, n: float, count: int, names: Sequence[str], avoid: Sequence[tuple[float, float]] = ()
+) -> None:
     for _ in range(count):
+        s = plot.rng.uniform(-HALF_S_M, HALF_S_M)
+        if any(abs(s - middle) < half + 4.0 for middle, half in avoid):
+            continue
         side, out = plot.rng.choice([-1.0, 1.0]), plot.rng.uniform(0.5, 25.0)
         name = str(plot.rng.choice(list(names)))
-        plot.put(name, plot.rng.uniform(-HALF_S_M, HALF_S_M), side * (n + out), plot.rng.uniform(0, np.pi))
+        plot.put(name, s, side * (n + out), plot.rng.uniform(0, np.pi))
 
 
 def street(rng: np.random.Generator) -> Plot:
@@ -257,8 +262,9 @@ def crossroads(rng: np.random.Generator) -> Plot:
         s = middle + side * (across + 2.5)
         plot.tracks.append(Track(s, -half - 3.0, np.pi / 2, 2 * half + 6.0, (0.3, 2.0), WALKERS, 5.0, 0.9))
         _parked_along(plot, side * (half - 1.0), rng.uniform(0.0, 0.5), _PARKED, [(middle, across + 8.0)])
-    _furniture(plot, half + 0.6, rng.uniform(0.1, 0.5))
+    _furniture(plot, half + 0.6, rng.uniform(0.1, 0.5), [(middle, across)])
     _fronts(plot, half + walk + 0.4, [(middle, across + walk)])
-    _gardens(plot, half + walk, int(rng.integers(5, 30)), ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'trunk'))
+    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'trunk')
+    _gardens(plot, half + walk, int(rng.integers(5, 30)), plants, [(middle, across + walk)])
     _walks(plot, half + 0.5 * walk, 0.4 * walk, rng.uniform(10.0, 60.0))
     return plot

@@ -270,10 +270,10 @@ def _pallets(rng: np.random.Generator) -> Thing:
 
 
 RECIPES: dict[str, Callable[[np.random.Generator], Thing]] = {
-    'tree': _tree, 'conifer': _conifer, 'trunk': _trunk, 'bush': _bush, 'shrub': _shrub, 'hedge': _hedge,
-    'thicket': _thicket, 'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall, 'barrier': _barrier, 'rail': _rail,
-    'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal, 'post': _post, 'bin': _bin, 'bench': _bench, 'cone': _cone,
-    'board': _board, 'heap': _heap, 'rock': _rock, 'log': _log, 'pallets': _pallets,
+    'tree': _tree, 'conifer': _conifer, 'trunk': _trunk, 'bush': _bush, 'shrub': _shrub, 'thicket': _thicket,
+    'hedge': _hedge, 'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall, 'barrier': _barrier, 'rail': _rail,
+    'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal, 'post': _post, 'bin': _bin, 'bench': _bench,
+    'cone': _cone, 'board': _board, 'heap': _heap, 'rock': _rock, 'log': _log, 'pallets': _pallets,
 }  # fmt: skip
 
 
