@@ -117,7 +117,8 @@ def train(
     for batch in loader:
         training.spent_s = earlier_s + time.monotonic() - began
         share = training.step / steps if steps else training.spent_s / total_s
-        over = share >= 1.0 or (slice_minutes > 0.0 and time.monotonic() - began > slice_minutes * 60.0)
+        cut = slice_minutes > 0.0 and time.monotonic() - began > slice_minutes * 60.0
+        share, over = _agreed(share, cut or share >= 1.0, device, ranks)
         if rank == 0 and training.step and (over or time.monotonic() - saved > settings.every_s):
             found = quality(training.averaged, held, device)
             _save(training, out, {'settings': asdict(settings), 'quality': found, 'notes': dict(notes or {})})
@@ -125,7 +126,7 @@ def train(
             saved = time.monotonic()
         if over:
             break
-        training.seed = max(training.seed, int(batch['seed'].max()) + 1)
+        training.seed = max(training.seed, int(batch['seed'].max()) + ranks)
         found = _step(network, training, batch, settings, share, device)
         means = {name: 0.98 * means.get(name, value) + 0.02 * value for name, value in found.items()}
     if ranks > 1:
@@ -157,6 +158,15 @@ def _step(
     training.step += 1
     _average(training, min(settings.smooth, training.step / (training.step + 10.0)))
     return {name: value.item() for name, value in found.items()}
+
+
+def _agreed(share: float, over: bool, device: torch.device, ranks: int) -> tuple[float, bool]:
+    """Return what the first process thinks: a clock of its own would let one stop while the others wait for it."""
+    if ranks == 1:
+        return share, over
+    told = torch.tensor([share, float(over)], device=device)
+    torch.distributed.broadcast(told, src=0)
+    return float(told[0]), bool(told[1])
 
 
 def _cosine(share: float) -> float:
