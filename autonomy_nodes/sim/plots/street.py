@@ -18,6 +18,7 @@ _TOWN_GROUND = (
     (Material.GRASS,), (Material.CONCRETE,), (Material.GRASS, Material.CONCRETE), (Material.GRASS, Material.DIRT),
     (Material.GRAVEL, Material.GRASS), (Material.ASPHALT, Material.GRASS),
 )  # fmt: skip
+_PEOPLE: Mix = (('person', 0.85), ('sitting', 0.15))
 BEHIND = np.pi
 
 
@@ -47,6 +48,13 @@ def _walks(plot: Plot, n: float, width: float, gap_m: float, mix: Mix = WALKERS)
         for heading, start in ((0.0, -HALF_S_M), (BEHIND, HALF_S_M)):
             track = Track(start, side * n, heading, 2 * HALF_S_M, (0.0, 2.4), mix, gap_m, 0.5 * width)
             plot.tracks.append(track)
+
+
+def _groups(plot: Plot, n: float, count: int) -> None:
+    """Add people who stand together on sidewalks: at a stop, before a shop."""
+    for _ in range(count):
+        place = plot.rng.uniform(-30.0, 50.0), plot.rng.choice([-1.0, 1.0]) * n, plot.rng.uniform(0.0, 2.0 * np.pi)
+        plot.tracks.append(Track(*place, plot.rng.uniform(1.0, 4.0), (0.0, 0.3), _PEOPLE, 0.15, 0.4))
 
 
 def _parked_along(plot: Plot, n: float, fill: float, kinds: Mix, avoid: Sequence[tuple[float, float]] = ()) -> None:
@@ -156,6 +164,7 @@ def street(rng: np.random.Generator) -> Plot:
         _avenue(plot, half + rng.uniform(0.5, 1.2))
     _two_ways(plot, [0.5 * lane], (2.0, 14.0), _STREET, rng.uniform(12.0, 60.0))
     _walks(plot, half + 0.5 * walk, 0.5 * walk, rng.uniform(8.0, 60.0))
+    _groups(plot, half + 0.5 * walk, int(rng.integers(0, 4)))
     if zebra != FAR:
         crossing = Track(zebra, -half - 2.0, np.pi / 2, 2 * half + 4.0, (0.5, 2.0), WALKERS, 4.0, 0.8)
         plot.tracks.append(crossing)
@@ -267,4 +276,5 @@ def crossroads(rng: np.random.Generator) -> Plot:
     plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'trunk')
     _gardens(plot, half + walk, int(rng.integers(5, 30)), plants, [(middle, across + walk)])
     _walks(plot, half + 0.5 * walk, 0.4 * walk, rng.uniform(10.0, 60.0))
+    _groups(plot, half + 0.5 * walk, int(rng.integers(0, 4)))
     return plot
