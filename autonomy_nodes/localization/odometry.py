@@ -26,6 +26,7 @@ BETTER = 1.3  # times the points on walls and poles of another pose
 FADING = 0.9  # of what is expected, with each sweep that does not fit; new surroundings are believed at last
 LEARNT = 0.3  # of what is expected, from each sweep that fits and has less of them
 NOWHERE = np.eye(4)
+UNEVEN = 7.0  # times the sigma of the next: what tells so little of a direction is chance, such as edges of planes
 WOBBLE = 2.0  # times what wobbling normals seem to tell: so much is not trusted
 COARSE = 3.0  # times the tolerance, of the first rounds
 COARSE_ROUNDS = 3
@@ -258,6 +259,7 @@ class LidarOdometry:
         elif jump_m > config.max_jump_m or turn_rad > config.max_turn_rad:
             complaint = f'pose jumped {jump_m:.2f} m and {math.degrees(turn_rad):.1f} deg from where it should be'
         weak = int((sigmas_m > config.weak_sigma_m).sum())
+        weak = max(weak, int(sigmas_m[2] > UNEVEN * sigmas_m[1]))
         return Registration(NOWHERE, NOWHERE, information, share, upright, sigmas_m, weak, 0.0, 0.0, complaint)
 
     def _add(self, points: np.ndarray, pose: np.ndarray) -> None:
