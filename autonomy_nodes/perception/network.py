@@ -73,13 +73,15 @@ class Network(nn.Module):
         with torch.no_grad():
             self.objects[1].bias[: len(CLASSES)] = _RARE  # type: ignore[index, operator]
         # far away points are few: how far is told, since convolutions do not know where they are
-        reach = torch.linalg.vector_norm(torch.from_numpy(middles()).float(), dim=-1) / 50.0
         self.reach: Tensor
-        self.register_buffer('reach', reach[None, None], persistent=False)  # (1, 1, X, Y)
+        self.register_buffer('reach', reach_of_cells()[None], persistent=False)
 
-    def forward(self, points: Tensor, prior: Tensor, camera: Tensor, map: Tensor, given: Tensor) -> dict[str, Tensor]:
-        """Return all of bev.OUTPUTS as (B, channels, *CELLS)."""
-        reach = self.reach.expand(points.shape[0], -1, -1, -1)
+    def forward(
+        self, points: Tensor, prior: Tensor, camera: Tensor, map: Tensor, given: Tensor, reach: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return all of bev.OUTPUTS as (B, channels, *CELLS); reach: in training, of a part of the grid."""
+        if reach is None:
+            reach = self.reach.expand(points.shape[0], -1, -1, -1)
         near = self.near(torch.cat([self.fold(points), prior, reach], 1))  # (B, fine, 240, 200)
         more = [camera * given[:, :1], map * given[:, 1:]]
         wide = self.wide(self.join(torch.cat([self.down(near), *more], 1)))  # (B, middle, 120, 100)
@@ -101,6 +103,11 @@ class _Pair(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.second(self.first(x)))
+
+
+def reach_of_cells() -> Tensor:
+    """Return (1, X, Y) how far the cells lie from base_link, about 1 at the rim."""
+    return torch.linalg.vector_norm(torch.from_numpy(middles()).float(), dim=-1)[None] / 50.0
 
 
 def _pairs(width: int, count: int, dilation: int = 1) -> list[nn.Module]:

@@ -12,11 +12,12 @@ from autonomy_nodes.perception.bev import BOX, TERRAIN
 from autonomy_nodes.training.targets import NOT_TOLD
 
 WEIGHTS = {
-    'heat': 1.0, 'box': 2.0, 'heading': 1.0, 'velocity': 0.1, 'box_spread': 0.1, 'overlap': 0.5, 'ground': 2.0,
+    'heat': 1.0, 'box': 2.0, 'heading': 2.0, 'velocity': 0.3, 'box_spread': 0.1, 'overlap': 0.5, 'ground': 2.0,
     'ground_spread': 0.2, 'terrain': 0.5, 'top': 0.5, 'blocked': 0.5, 'occupied': 0.5,
 }  # fmt: skip
 CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'wet': 4.0, 'rubble': 4.0, 'obstacle': 2.0}
 BLOCKED_WEIGHT = 3.0  # an obstacle that is missed is worse than one that is not there
+MOVING_MPS, STANDING_WEIGHT = 0.3, 0.3  # most stand, and to say so of all would be cheap
 DIRECTION_WEIGHT = 0.2  # where is the front, beside how the box lies
 _SIZE, _HEADING, _VELOCITY = slice(0, 6), slice(6, 8), slice(8, 10)
 assert BOX[_HEADING] == ('sin', 'cos') and BOX[_VELOCITY] == ('vx', 'vy')
@@ -76,13 +77,15 @@ def _boxes(out: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tens
     back = (box[:, _HEADING] + wanted[:, _HEADING]).abs().sum(1, keepdim=True)
     lies = torch.minimum(turned, back)  # front and rear look alike: half a turn costs less than not to decide
     speed = (box[:, _VELOCITY] - wanted[:, _VELOCITY]).abs().sum(1, keepdim=True)
+    moves = torch.linalg.vector_norm(wanted[:, _VELOCITY], dim=1, keepdim=True) > MOVING_MPS
+    speed_weight = weight * targets['told_before'] * torch.where(moves, 1.0, STANDING_WEIGHT)
     (sin, cos), (their_sin, their_cos) = _unit(wanted), _unit(box)
     heading_off = torch.asin((their_sin * cos - their_cos * sin).abs().clamp(max=1.0))
     spread = laplace(torch.cat([off[:, :2], heading_off], 1).detach(), out['box_spread']).sum(1, keepdim=True)
     return {
         'box': _mean(off.sum(1, keepdim=True), weight),
         'heading': _mean(lies + DIRECTION_WEIGHT * turned, weight),
-        'velocity': _mean(speed, weight),
+        'velocity': _mean(speed, speed_weight),
         'box_spread': _mean(spread, weight),
         'overlap': _mean(_binary(out['overlap'], fit(box, wanted).detach(), 1.0), weight),
     }

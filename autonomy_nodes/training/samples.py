@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from autonomy_nodes.perception.bev import INPUTS, PRIOR
+from autonomy_nodes.perception.bev import CAMERA_CHANNELS, CELLS, MAP_CHANNELS, PRIOR
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
+from autonomy_nodes.perception.network import reach_of_cells
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.scenes import FIRST_SEED
@@ -35,18 +36,22 @@ class SampleSettings:
 
     a_place: examples of a place. pool: examples a process holds, of which it draws; uses: how often each is drawn, on
     average. without_before, without_rays: share of samples that lack the earlier sweep, or do not know where the LiDAR
-    is.
+    is. across: cells along y of the strip that is cut out of the grid, a multiple of 4, 0 for all: most that is to be
+    learned lies along roads, and a strip costs less.
     """
 
     a_place: int = 4
     pool: int = 160
     uses: float = 2.0
-    without_before: float = 0.3
+    without_before: float = 0.1
     without_rays: float = 0.2
+    across: int = 120
 
     def __post_init__(self) -> None:
         if self.a_place < 1 or self.pool < 1 or not self.uses >= 1.0:
             raise ValueError(f'a_place={self.a_place}, pool={self.pool} and uses={self.uses} must be 1 at least')
+        if self.across % 4 or not 0 <= self.across <= CELLS[1]:
+            raise ValueError(f'across={self.across} must be a multiple of 4, {CELLS[1]} at most')
         for name in ('without_before', 'without_rays'):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f'{name}={getattr(self, name)} must lie between 0 and 1')
@@ -80,7 +85,7 @@ class Samples(IterableDataset):
                 while debt >= 1.0:
                     debt -= 1.0
                     chosen = self.guise(pool[rng.integers(len(pool))], rng)
-                    yield sample_of(chosen, rng, settings) | {'seed': torch.tensor(seed)}
+                    yield _strip(sample_of(chosen, rng, settings), rng, settings.across) | {'seed': torch.tensor(seed)}
 
 
 def sample_of(
@@ -100,18 +105,34 @@ def sample_of(
     targets = targets_of(example, inputs['prior'])
     sample = {name: torch.from_numpy(value) for name, value in (inputs | targets).items()}
     sample['points'] = sample['points'].half()  # half as much to hand from process to process
+    sample['told_before'] = torch.full((1, 1, 1), float(len(before) > 0))
     return sample
+
+
+def _strip(sample: Sample, rng: np.random.Generator, across: int) -> Sample:
+    """Return the cells of a strip, mostly the middle one, with how far they are."""
+    if not across or across == CELLS[1]:
+        return sample
+    start = int(rng.choice([0, 0.5, 0.5, 1]) * (CELLS[1] - across)) // 4 * 4
+    cut = {
+        name: value[..., scale * start : scale * (start + across)].contiguous()
+        for name, value in (sample | {'reach': reach_of_cells()}).items()
+        if (scale := value.shape[-1] // CELLS[1])
+    }
+    return sample | cut
 
 
 def inputs_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the inputs of a batch of samples; camera and map are not given."""
-    size, where = len(batch['points']), batch['points'].device
-    more = {
-        name: torch.zeros(size, channels, *cells, device=where)
-        for name, (channels, cells) in INPUTS.items()
-        if name not in batch
+    prior = batch['prior']
+    size, _, wide, long = prior.shape
+    none = {
+        'camera': prior.new_zeros(size, CAMERA_CHANNELS, wide // 2, long // 2),
+        'map': prior.new_zeros(size, MAP_CHANNELS, wide // 2, long // 2),
+        'given': prior.new_zeros(size, 2, 1, 1),
     }
-    return {'points': batch['points'].float(), 'prior': batch['prior'], **more}
+    more = {'reach': batch['reach']} if 'reach' in batch else {}
+    return {'points': batch['points'].float(), 'prior': prior, **none, **more}
 
 
 _SPLITTER = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M)

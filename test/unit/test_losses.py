@@ -18,7 +18,8 @@ def targets():
     prior = np.zeros((3, *CELLS), np.float32)
     prior[1] = 1.0
     told = targets_of(example_of([CAR], [0], np.random.default_rng(0)), prior)
-    return {name: torch.from_numpy(value)[None] for name, value in told.items()}
+    stacked = {name: torch.from_numpy(value)[None] for name, value in told.items()}
+    return stacked | {'told_before': torch.ones(1, 1, 1, 1)}
 
 
 def perfect(told):

@@ -99,3 +99,16 @@ def test_nonsense_settings_are_refused():
         TrainSettings('big')
     with pytest.raises(ValueError, match='batch='):
         TrainSettings(batch=0)
+
+
+def test_a_strip_is_cut_out_of_all_that_lies_on_the_grid_and_of_nothing_else():
+    whole = next(iter(Samples(examples, as_it_is, 5, SampleSettings(a_place=1, pool=1, uses=1.0, across=0))))
+    strip = next(iter(Samples(examples, as_it_is, 5, SampleSettings(a_place=1, pool=1, uses=1.0, across=120))))
+    starts = [start for start in (0, 40, 80) if torch.equal(strip['heat'], whole['heat'][..., start : start + 120])]
+    assert len(starts) == 1
+    assert torch.equal(strip['points'], whole['points'][..., 2 * starts[0] : 2 * starts[0] + 240])
+    assert strip['reach'].shape == (1, 240, 120) and strip['terrain'].shape == (240, 120)
+    assert strip['told_before'].shape == (1, 1, 1)
+    assert strip['reach'][0, 100, 100 - starts[0]] < 0.01  # base_link
+    with pytest.raises(ValueError, match='across'):
+        SampleSettings(across=30)
