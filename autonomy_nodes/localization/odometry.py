@@ -45,8 +45,9 @@ class OdometryConfig:
     wide_m: how far off a guess may be at the start and after a failure. min_met, min_fitting: points on known surfaces,
     and the share of them that must fit. min_upright: the same for walls and poles, against the sweeps before.
     max_jump_m, max_turn_rad: a larger way from where a search began is not believed. weak_sigma_m: a direction known no
-    better is degenerate; lost_sigma_m: what is told of it is left out. insert_m, insert_rad: the way after which a sweep joins the map; thin_map: or less than this
-    share of its points is on known surfaces. kept_sweeps: a voxel that so many of them did not touch is forgotten.
+    better is degenerate; lost_sigma_m: left out. insert_m, insert_rad: the way after which a sweep joins the map;
+    thin_map: or less than this share of its points is on known surfaces. kept_sweeps: a voxel that so many of them did
+    not touch is forgotten.
     """
 
     max_range_m: float = 80.0
@@ -258,8 +259,7 @@ class LidarOdometry:
             complaint = f'{upright} points fit walls and poles, {self._expected:.0f} were expected'
         elif jump_m > config.max_jump_m or turn_rad > config.max_turn_rad:
             complaint = f'pose jumped {jump_m:.2f} m and {math.degrees(turn_rad):.1f} deg from where it should be'
-        weak = int((sigmas_m > config.weak_sigma_m).sum())
-        weak = max(weak, int(sigmas_m[2] > UNEVEN * sigmas_m[1]))
+        weak = max(int((sigmas_m > config.weak_sigma_m).sum()), int(sigmas_m[2] > UNEVEN * sigmas_m[1]))
         return Registration(NOWHERE, NOWHERE, information, share, upright, sigmas_m, weak, 0.0, 0.0, complaint)
 
     def _add(self, points: np.ndarray, pose: np.ndarray) -> None:
