@@ -1,14 +1,16 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.localization import SIMULATED, evaluate, in_all, over_sweeps
+from autonomy_nodes.evaluation.measures.localization import FIRST, SIMULATED, evaluate, in_all, over_sweeps
 from autonomy_nodes.evaluation.measures.proving_ground import CLOCK_AT_S, SCENARIOS, START_NS, Scenario, heard
 from autonomy_nodes.evaluation.measures.task import Task
 
 SECOND_NS = 1_000_000_000
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_short_drive_is_followed_and_leaves_what_others_can_read(tmp_path):
@@ -50,3 +52,11 @@ def test_questions_that_make_no_sense_are_refused(tmp_path):
     with pytest.raises(DataError, match='scenario=moon'):
         evaluate(Task(Path(SIMULATED), tmp_path, options={'scenario': 'moon'}))
     assert {'normal', 'tunnel', 'stop', 'missing', 'clock_forward', 'clock_back', 'multipath'} <= set(SCENARIOS)
+
+
+def test_a_drawn_drive_of_what_was_reported_begins_as_it_did(tmp_path):
+    told = json.loads((ROOT / 'docs/results/localization.json').read_text())
+    name = str(np.random.default_rng(5).choice(told['items']))
+    task = Task(Path(SIMULATED), tmp_path, limit=FIRST, only=(name,))
+    again = evaluate(task).answers
+    assert again[f'{name}.csv_{FIRST}'] == told['answers'][f'{name}.csv_{FIRST}']

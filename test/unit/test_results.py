@@ -26,7 +26,10 @@ RESULTS = sorted((ROOT / 'docs/results').glob('*.json'))
 DRAWN = {'detection': 2}  # items; else 1
 SCENES, SWEEPS = 2, 5  # of simulated folders
 FIRST_SWEEPS = 5  # of an odometry: the answers tell its first rows apart
-TOO_LONG = {'calibration_kitti_traffic78': 'takes half a minute an item; calibration_nuscenes_mini is the same code'}
+TOO_LONG = {
+    'calibration_kitti_traffic78': 'takes half a minute an item; calibration_nuscenes_mini is the same code',
+    'localization': 'test_evaluate_localization draws of it',
+}
 
 
 @pytest.fixture(scope='module')
