@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autonomy_nodes.common.paths import share
 from autonomy_nodes.common.settings import SettingsError
 
-MODELS = Path(__file__).parents[2] / 'models'
 MANIFEST, ONNX, WEIGHTS = 'manifest.json', 'network.onnx', 'weights.pt'
 
 
@@ -81,12 +81,13 @@ def read_manifest(folder: Path) -> Manifest:
 
 def folder_of(model: str) -> Path:
     """Return the folder of a model: a name in models/, a folder, or a file in one; raises SettingsError."""
-    for folder in (Path(model), MODELS / model):
+    models = share('models')
+    for folder in (Path(model), models / model):
         if (folder / MANIFEST).is_file():
             return folder
     if (Path(model).parent / MANIFEST).is_file() and Path(model).is_file():
         return Path(model).parent
-    raise SettingsError(f'model {model!r} is neither a name in {MODELS} nor a folder with {MANIFEST}')
+    raise SettingsError(f'model {model!r} is neither a name in {models} nor a folder with {MANIFEST}')
 
 
 def digest(path: Path) -> str:

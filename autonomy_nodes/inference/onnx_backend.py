@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.backend import refuse_others
 from autonomy_nodes.inference.manifest import ONNX, Manifest, Tensor
 
@@ -31,7 +32,11 @@ class OnnxBackend:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of one sweep."""
         refuse_others(inputs, self.manifest.inputs)
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs))))
+        try:
+            found = self._session.run(self._outputs, dict(inputs))
+        except Exception as error:  # of what the engine can fail at, such as memory, it makes no class of its own
+            raise DataError(f'network {self.manifest.name!r} failed: {error}') from error
+        return dict(zip(self._outputs, found))
 
     def close(self) -> None:
         """Give back nothing: the session goes with the object."""
