@@ -60,6 +60,12 @@ def test_of_neighbours_the_surer_is_the_middle_and_of_equal_ones_the_first():
     assert found(out).positions_m[0, 1] == pytest.approx(-40.0 + 80.5 * 0.4 - 0.1)
 
 
+def test_a_neighbour_of_a_middle_is_none_even_where_it_tells_of_another_place():
+    ahead, behind = (2.0, *CAR[1:]), (-2.0, *CAR[1:])
+    out = put(put(silent(), 2, 50, 50, 0.6, behind), 2, 51, 50, 0.8, ahead)  # 4.4 m apart, were both middles
+    assert found(out).positions_m[:, 0] == pytest.approx([-40.0 + 51.5 * 0.4 + 2.0])
+
+
 def test_what_is_told_within_a_surer_one_of_its_family_is_the_same_and_takes_part_in_its_class():
     out = put(put(silent(), 0, 130, 90, 0.9), 1, 134, 90, 0.6)  # 1.6 m ahead: within the car
     assert found(out).labels.tolist() == [Label.CAR]

@@ -97,6 +97,15 @@ def test_the_fit_of_a_box_that_lies_half_beside_is_a_third():
     assert fit(box, wanted).item() == pytest.approx(0.0, abs=1e-4)
 
 
+def test_a_spread_never_moves_the_value_that_it_is_of():
+    told = targets()
+    out = {name: value.requires_grad_() for name, value in perfect(told).items()}
+    found = losses({name: value + 0.1 for name, value in out.items()}, told)
+    (found['ground_spread'] + found['box_spread']).backward()
+    assert out['ground'].grad[:, 0].abs().max() == 0.0 and out['ground'].grad[:, 1].abs().max() > 0.0
+    assert out['box'].grad is None or out['box'].grad.abs().max() == 0.0
+
+
 def test_nothing_to_find_and_nothing_seen_still_gives_a_finite_loss():
     told = targets()
     none = {name: torch.zeros_like(value) for name, value in told.items()}

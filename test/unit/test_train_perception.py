@@ -78,6 +78,14 @@ def test_a_run_goes_on_with_seeds_that_it_has_not_used(trained):
     assert last['seed'] > first['seed'] >= 1
 
 
+def test_a_run_that_is_over_learns_no_more_when_it_is_gone_on_with(trained, tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes((trained / CHECKPOINT).read_bytes())
+    paths = (trained / CHECKPOINT, run(tmp_path, 40, resume=True))
+    before, after = (torch.load(path, weights_only=True) for path in paths)
+    assert all(torch.equal(before['network'][name], after['network'][name]) for name in before['network'])
+    assert (after['step'], after['seed']) == (40, before['seed'])
+
+
 def test_nothing_to_go_on_from_is_told(tmp_path):
     with pytest.raises(DataError, match='no checkpoint'):
         run(tmp_path, 1, resume=True)
