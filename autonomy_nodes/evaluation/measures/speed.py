@@ -29,6 +29,7 @@ from autonomy_nodes.nodes.processes import TABLE
 
 STAGES = ('lidar', 'localization', 'perception', 'tracking')
 LOADING = 3  # sweeps
+ENOUGH = 0.9  # of the sweeps must come to tracks; odometry needs some at the start and after each pause
 SENSOR_M = np.array([0.0, 0.0, KITTI_HEIGHT_M])  # Patchwork++ wants a height; its time does not depend on it much
 Row = tuple[str, int, float, float]  # drive, points, our seconds, the peer's
 
@@ -106,6 +107,6 @@ def _timed(drive: Drive, peer: peer_ground.Patchwork | None, limit: int) -> list
         finally:
             if player is not None:
                 player.close()
-    if counter.steps < len(rows) - LOADING:
+    if counter.steps < ENOUGH * len(rows):
         raise DataError(f'{drive.name}: of {len(rows)} sweeps {counter.steps} came to tracks; replay it and look why')
     return rows[LOADING:]
