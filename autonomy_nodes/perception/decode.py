@@ -29,12 +29,14 @@ assert len(LABELS) == len(CLASSES) == len(FAMILIES) == len(RADII_M)
 class DecodeSettings:
     """least: existence below which nothing is told. fit: how much the told fit counts beside the chance of a middle.
 
-    velocity_sigma_mps: of what is told of speeds, when an earlier sweep was given.
+    speeds: whether speeds are told, when an earlier sweep was given: only of a network whose speeds were measured to be
+    right, since one that says of all that it stands is worse than none. velocity_sigma_mps: of these.
     """
 
     least: float = 0.1
     most: int = 300
     fit: float = 0.3
+    speeds: bool = False
     velocity_sigma_mps: float = 1.0
 
     def __post_init__(self) -> None:
@@ -120,7 +122,8 @@ def objects_of(
     classes = np.zeros((count, len(Label)))
     classes[:, list(LABELS)] = chances / chances.sum(axis=1, keepdims=True)
     spread = np.exp(np.clip(outputs['box_spread'][:, i, j].astype(np.float64), *_LOG_SPREAD)).T  # (K, 3)
-    speeds = rows[8:10].T * 0.1 / gap_s if gap_s > 0.0 else np.full((count, 2), np.nan)
+    told = settings.speeds and gap_s > 0.0
+    speeds = rows[8:10].T * 0.1 / gap_s if told else np.full((count, 2), np.nan)
     return Objects(
         stamp_ns=stamp_ns,
         frame='base_link',

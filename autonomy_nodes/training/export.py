@@ -27,7 +27,8 @@ _ANY = (-1e3, 1e3)
 LIMITS = (
     'Learned from simulated sweeps of one rotating LiDAR alone; cameras and maps were never given.',
     'Sees 56 m ahead, 40 m behind and to the sides; boxes with fewer than 5 points were never asked for.',
-    'Buses and trailers come as trucks, motorcycles as bicycles. Speeds need the sweep 0.1 s before.',
+    'Buses and trailers come as trucks, motorcycles as bicycles. Which end is the front is not told.',
+    'Speeds are not to be used unless their error was measured: decode leaves them unknown.',
     'It adds to the geometric channel and never takes away what that one sees in the way.',
 )
 

@@ -10,7 +10,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.bev import BOX, CELL_M, CELLS, ORIGIN_M, OUTPUTS
 from autonomy_nodes.perception.decode import DecodeSettings, cells_of, checked, objects_of
 
-SETTINGS = DecodeSettings(least=0.1, fit=0.3)
+SETTINGS = DecodeSettings(least=0.1, fit=0.3, speeds=True)
 LEVEL = np.zeros(CELLS, np.float32)
 CAR = (0.2, -0.1, 0.8, np.log(4.4), np.log(1.8), np.log(1.5), 0.0, 1.0, 2.0, 0.0)
 
@@ -51,6 +51,7 @@ def test_speeds_are_told_only_with_an_earlier_sweep_and_by_its_gap():
     out = put(silent(), 0, 130, 90)
     assert np.isnan(found(out, gap_s=0.0).velocities_mps).all()
     assert found(out, gap_s=0.05).velocities_mps[0, 0] == pytest.approx(4.0)
+    assert np.isnan(found(out, config=DecodeSettings()).velocities_mps).all()  # of a network nobody measured
 
 
 def test_of_neighbours_the_surer_is_the_middle_and_of_equal_ones_the_first():
