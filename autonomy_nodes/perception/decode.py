@@ -33,7 +33,7 @@ class DecodeSettings:
     right, since one that says of all that it stands is worse than none. velocity_sigma_mps: of these.
     """
 
-    least: float = 0.1
+    least: float = 0.4
     most: int = 300
     fit: float = 0.3
     speeds: bool = False

@@ -69,7 +69,9 @@ def evaluate(task: Task) -> Result:
     """Follow everybody in every drive whose labels tell who is who."""
     _, drives = drives_of(task.data)
     items = [
-        (drive.name, (task.data, which)) for which, drive in enumerate(drives) if not drive.stills and _labelled(drive)
+        (drive.name, (task.data, which, task.model))
+        for which, drive in enumerate(drives)
+        if not drive.stills and _labelled(drive)
     ]
     if not items:
         raise DataError(f'{task.data}: holds neither det_*_car nor a drive whose labels have ids; tracking needs one')
@@ -125,12 +127,12 @@ class _Heard:
         """See `Sink`."""
 
 
-def _played(item: tuple[Path, int]) -> Played:
-    """Follow one drive of a folder."""
-    folder, which = item
+def _played(item: tuple[Path, int, str]) -> Played:
+    """Follow one drive of a folder, with the help of a network or of none."""
+    folder, which, model = item
     layout, drives = drives_of(folder)
     drive = drives[which]
-    heard = _followed(drive)
+    heard = _followed(drive, '' if model == 'none' else model)
     names: dict[bytes, int] = {}
     played = Played({group: [] for group in GROUPS}, {group: [] for group in GROUPS}, [], len(heard.tracks))
     for number, frame in enumerate(drive.frames):
@@ -155,14 +157,15 @@ def _played(item: tuple[Path, int]) -> Played:
     return played
 
 
-def _followed(drive: Drive) -> _Heard:
+def _followed(drive: Drive, model: str) -> _Heard:
     """Return what the stack tells of a drive."""
     heard = _Heard()
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / 'bag.mcap'
         write_drive(drive, bag)
         files = [share('config/vehicles/recorded.yaml'), share('config/stack.yaml')]
-        setup = Setup(files, sensors_of(bag), [name for name in TABLE if name not in STAGES])
+        settings = {**sensors_of(bag), 'perception.model': model}
+        setup = Setup(files, settings, [name for name in TABLE if name not in STAGES])
         play(lockstep(setup, heard), events_of(bag))
     if not heard.tracks:
         raise DataError(f'{drive.name}: the stack gave no tracks; replay it and look why')
