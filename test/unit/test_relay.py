@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_lockstep import A, B, C, D, MS, Nothing, Notes, Script, beat, relay
+from test_lockstep import MS, A, B, C, D, Notes, Nothing, Script, beat, relay
 
 from autonomy_nodes.common.status import Heartbeat
 from autonomy_nodes.common.types import DataError
@@ -138,13 +138,13 @@ def test_what_goes_wrong_in_an_earlier_process_is_raised_in_the_last():
 
 
 def test_an_error_that_cannot_be_sent_is_told_by_its_text():
-    class Odd(Exception):
+    class OddError(Exception):
         def __init__(self, one, two):
             super().__init__(f'{one} and {two}')
 
     line, out = socket.socketpair()
-    Downstream(out).failed(Odd(1, 2))
-    with pytest.raises(RuntimeError, match='Odd: 1 and 2'):
+    Downstream(out).failed(OddError(1, 2))
+    with pytest.raises(RuntimeError, match='OddError: 1 and 2'):
         Upstream(line, []).take('ways')
 
 
