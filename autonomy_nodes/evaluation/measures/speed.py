@@ -107,6 +107,6 @@ def _timed(drive: Drive, peer: peer_ground.Patchwork | None, limit: int) -> list
         finally:
             if player is not None:
                 player.close()
-    if counter.steps < ENOUGH * len(rows):
+    if counter.steps < ENOUGH * (len(rows) - LOADING):
         raise DataError(f'{drive.name}: of {len(rows)} sweeps {counter.steps} came to tracks; replay it and look why')
     return rows[LOADING:]
