@@ -55,6 +55,7 @@ EXTRAS = {
         'torch==2.13.0',  # defines and trains networks; pinned, since others drag in gigabytes of CUDA
         'safetensors',  # weights as plain data
         'onnx',  # checks what was exported
+        'onnxscript',  # by which torch exports
     ],
     'peers': [  # others' work that benchmarks compare with; never imported by the stack
         'pypatchworkpp',  # ground segmentation
