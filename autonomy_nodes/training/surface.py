@@ -1,10 +1,11 @@
 """The ground as it truly is, in cells: how high, of what, and what stands on it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from autonomy_nodes.messages.formats.simulated import TrueGround
 from autonomy_nodes.sim.materials import Semantic
 from autonomy_nodes.sim.raycast import Rays
 from autonomy_nodes.sim.world import World
@@ -15,25 +16,11 @@ LEAST_M = 0.05  # what stands less high is the ground
 _UP_M, _DOWN = 60.0, np.array([0.0, 0.0, -1.0])
 
 
-@dataclass(frozen=True, eq=False)
-class Surface:
-    """Cells in map; [i, j] begins at origin_m + (i, j) * resolution_m.
+def surface(world: World, low_m: np.ndarray, high_m: np.ndarray) -> TrueGround:
+    """Return the ground of a world between two corners (2,), as far as there is any.
 
-    z: (X, Y) height of the ground, sidewalks are ground. material: (X, Y) `Material` of it. semantic: (X, Y) `Semantic`
-    of what stands on it and does not move, NOTHING where the ground is free. top: (X, Y) how high that is [m], at most
-    BELOW_M, 0 where free.
+    Sidewalks are ground; what stands on it and does not move is told up to BELOW_M.
     """
-
-    origin_m: np.ndarray
-    resolution_m: float
-    z: np.ndarray
-    material: np.ndarray
-    semantic: np.ndarray
-    top: np.ndarray
-
-
-def surface(world: World, low_m: np.ndarray, high_m: np.ndarray) -> Surface:
-    """Return the surface of a world between two corners (2,), as far as there is ground."""
     low = np.maximum(low_m, world.ground.origin_m)
     high = np.minimum(high_m, world.ground.origin_m + world.ground.size_m)
     low = np.floor(low / CELL_M) * CELL_M
@@ -58,7 +45,7 @@ def surface(world: World, low_m: np.ndarray, high_m: np.ndarray) -> Surface:
             hidden = (mask == 1) & (semantic == Semantic.NOTHING)
             semantic[hidden], top[hidden] = solid.semantic, BELOW_M
     material = hits.materials.astype(np.uint8).reshape(shape)
-    return Surface(low, CELL_M, z.astype(np.float32).reshape(shape), material, semantic, top)
+    return TrueGround(low, CELL_M, z.astype(np.float32).reshape(shape), material, semantic, top)
 
 
 def _downwards(xy: np.ndarray) -> np.ndarray:
