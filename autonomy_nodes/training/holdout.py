@@ -3,13 +3,10 @@
 The same seed gives the same bytes, whatever the number of processes, and the first scenes are the same however many.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,8 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.evaluation.measures.task import in_processes
+from autonomy_nodes.inference.manifest import digest
 from autonomy_nodes.messages.formats.simulated import FRAMES, GROUND, LAYOUT, MANIFEST, RIG, SEQUENCES
 from autonomy_nodes.sim.world import World
 from autonomy_nodes.training.labels import labels_of, numbers_of
@@ -37,7 +36,7 @@ def write_holdout(
     scenes = scenes_of(seed, count, sweeps)
     (folder / SEQUENCES).mkdir(parents=True, exist_ok=True)
     written = []
-    for place, (scene, drive) in enumerate(zip(scenes, _each(partial(write_scene, folder), scenes, jobs)), 1):
+    for place, (scene, drive) in enumerate(zip(scenes, in_processes(jobs, partial(write_scene, folder), scenes)), 1):
         written.append(drive)
         tell(f'{place} of {count}: {scene.family}, {scene.rig}, {drive["sweeps"]} sweeps, {drive["way_m"]:.0f} m')
     files = sorted(path for path in (folder / SEQUENCES).rglob('*') if path.is_file())
@@ -45,18 +44,10 @@ def write_holdout(
     manifest = {
         'command': command, 'layout': LAYOUT, 'seed': seed, 'versions': _versions(),
         'scenes': written,
-        'files': {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        'files': {path.relative_to(folder).as_posix(): digest(path) for path in files},
     }  # fmt: skip
     _write_json(folder / MANIFEST, manifest)
     return manifest
-
-
-def _each(work: Callable[[Scene], dict[str, Any]], scenes: list[Scene], jobs: int) -> Iterator[dict[str, Any]]:
-    if jobs <= 1:
-        yield from map(work, scenes)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
-        yield from pool.map(work, scenes)
 
 
 def _versions() -> dict[str, str]:

@@ -5,22 +5,21 @@ those of `Example` in few bytes: xyz in steps of STEP_M as int16, intensity and 
 The same seed gives the same bytes, whatever the number of processes; a run that was cut short goes on where it was.
 """
 
-import hashlib
 import io
 import json
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.task import in_processes
+from autonomy_nodes.inference.manifest import digest
 from autonomy_nodes.perception import bev
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.places import PlaceSettings, examples
@@ -121,21 +120,14 @@ def write_shards(
     missing = [number for number, name in enumerate(order.names()) if not _is_there(folder / name, told)]
     tell(f'{order.shards - len(missing)} of {order.shards} files are there')
     start, made = time.monotonic(), 0
-    for done, (name, count, digest) in enumerate(_each(partial(write_shard, folder, order), missing, jobs), 1):
-        told['files'][name] = {'sha256': digest, 'examples': count}
+    shards = in_processes(jobs, partial(write_shard, folder, order), missing)
+    for done, (name, count, told_hash) in enumerate(shards, 1):
+        told['files'][name] = {'sha256': told_hash, 'examples': count}
         _write(folder, told)
         made += count
         rate = made / max(time.monotonic() - start, 1e-6)
         tell(f'{done} of {len(missing)}: {name}, {count} examples, {rate:.1f} a second')
     return told
-
-
-def _each(work: Callable[[int], tuple[str, int, str]], numbers: list[int], jobs: int) -> Iterator[tuple[str, int, str]]:
-    if jobs <= 1:
-        yield from map(work, numbers)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
-        yield from pool.map(work, numbers)
 
 
 def write_shard(folder: Path, order: Order, number: int) -> tuple[str, int, str]:
@@ -155,13 +147,8 @@ def write_shard(folder: Path, order: Order, number: int) -> tuple[str, int, str]
                 entry.size = len(data)
                 shard.addfile(entry, io.BytesIO(data))
                 count += 1
-    digest = _hash(part)
     part.rename(folder / name)
-    return name, count, digest
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return name, count, digest(folder / name)
 
 
 def _begun(folder: Path, order: Order, commit: str) -> dict[str, Any]:
@@ -183,7 +170,7 @@ def _begun(folder: Path, order: Order, commit: str) -> dict[str, Any]:
 
 
 def _is_there(path: Path, told: dict[str, Any]) -> bool:
-    return path.name in told['files'] and path.exists() and _hash(path) == told['files'][path.name]['sha256']
+    return path.name in told['files'] and path.exists() and digest(path) == told['files'][path.name]['sha256']
 
 
 def _write(folder: Path, told: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ A combined hash is that of the lines of `sha256sum`, sorted by path, so that a s
 """
 
 import hashlib
-import io
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.evaluation.measures.task import Result, Task
+from autonomy_nodes.inference.manifest import digest
 from autonomy_nodes.messages.formats.files import read_json
 from autonomy_nodes.messages.formats.simulated import MANIFEST, fits
 
@@ -23,23 +23,8 @@ DATA_VARIABLE, THREADS_VARIABLE = 'AUTONOMY_DATA', 'OMP_NUM_THREADS'
 
 def combined(paths: Iterable[Path], root: Path) -> str:
     """Return one sha256 of files and of their names below `root`."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f'{_sha256(path)}  {path.relative_to(root).as_posix()}\n'.encode())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') else _pieces(file)
-
-
-def _pieces(file: io.BufferedReader) -> str:
-    """Return what hashlib.file_digest gives from Python 3.11 on."""
-    digest = hashlib.sha256()
-    while piece := file.read(1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()
+    lines = (f'{digest(path)}  {path.relative_to(root).as_posix()}\n' for path in sorted(paths))
+    return hashlib.sha256(''.join(lines).encode()).hexdigest()
 
 
 def files(folder: Path) -> dict[Path, int]:
@@ -69,12 +54,12 @@ def content(path: Path) -> str:
     """Return a short hash of a file; of .npz that of its arrays, since each zlib packs them in its own way."""
     if path.suffix != '.npz':
         return short(path.read_bytes())
-    digest = hashlib.sha256()
+    arrays = hashlib.sha256()
     with np.load(path, allow_pickle=False) as stored:
         for name in sorted(stored.files):
             array = np.ascontiguousarray(stored[name])
-            digest.update(f'{name} {array.dtype.str} {array.shape}\n'.encode() + array.tobytes())
-    return digest.hexdigest()[:16]
+            arrays.update(f'{name} {array.dtype.str} {array.shape}\n'.encode() + array.tobytes())
+    return arrays.hexdigest()[:16]
 
 
 def short(said: bytes | str) -> str:

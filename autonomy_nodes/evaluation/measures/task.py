@@ -1,9 +1,10 @@
 """What is asked of a measure, what it gives back, and how it goes over the frames of a folder."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -87,11 +88,7 @@ def over(
         raise DataError(f'{task.data}: has no {", ".join(missing)}')
     chosen = wanted[: task.limit or None]
     found: list[tuple[str, Value]] = []
-    if task.jobs > 1:
-        with ProcessPoolExecutor(task.jobs, mp_context=get_context('spawn')) as pool:
-            answers = list(pool.map(_guarded, [work] * len(chosen), [item for _, item in chosen]))
-    else:
-        answers = [_guarded(work, item) for _, item in chosen]
+    answers = list(in_processes(task.jobs, partial(_guarded, work), [item for _, item in chosen]))
     for (name, _), (value, error) in zip(chosen, answers):
         if error:
             result.refused[name] = error
@@ -103,6 +100,15 @@ def over(
     result.figures['n_refused'] = len(result.refused)
     result.items = [name for name, _ in found]
     return found
+
+
+def in_processes(jobs: int, work: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
+    """Yield what `work`, a function of a module, gives of each item in order; with one job in this process."""
+    if jobs <= 1:
+        yield from map(work, items)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
+        yield from pool.map(work, items)
 
 
 def _guarded(work: Callable[[Item], Value], item: Item) -> tuple[Value | None, str]:
