@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -303,6 +304,7 @@ TABLE = tuple(topic for topic in list(globals().values()) if isinstance(topic, T
 RAW_TYPES = {LIDAR_RAW.type, IMAGE_RAW.type, IMAGE_COMPRESSED.type}
 
 
+@cache  # asked for with every message of a recording
 def find(name: str) -> Topic | None:
     """Return the topic of this name, that of a sensor with its name filled in; None where the stack has none."""
     for topic in TABLE:

@@ -11,15 +11,15 @@ from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
 
 def warm(config: PerceptionConfig, learned: LearnedChannel | None = None) -> None:
-    """Perceive a small made-up plain with a box and a line twice, and forget it."""
+    """Perceive a small made-up plain with a box and a line once, for a network a second time, and forget it."""
     across, along = np.meshgrid(np.arange(-8.0, 8.0, 0.25), np.arange(-8.0, 8.0, 0.25))
     plain = np.stack([along.ravel(), across.ravel(), np.zeros(along.size)], axis=1)
     box = plain[:200] * 0.1 + [5.0, 0.0, 0.5]
     xyz = np.concatenate([plain, box, plain[:1] + [0.0, 0.0, 20.0]]).astype(np.float32)
     bright = np.where(abs(xyz[:, 1] - 2.0) < 0.2, 4.0, 1.0).astype(np.float32)
     ego = EgoState(0, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
-    for sensor_m in (None, np.array([0.0, 0.0, 2.0])):
-        perceiver = Perceiver(config, learned)
-        for stamp_ns in (0, SECOND_NS // 10):
+    for sensor_m, network in ((None, None), (np.array([0.0, 0.0, 2.0]), learned)):
+        perceiver = Perceiver(config, network)
+        for stamp_ns in (0,) if network is None else (0, SECOND_NS // 10):
             cloud = PointCloud(stamp_ns, 'base_link', xyz, bright)
             perceiver.perceive(perceiver.segment(cloud, sensor_m), replace(ego, stamp_ns=stamp_ns))

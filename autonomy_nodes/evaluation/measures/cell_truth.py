@@ -79,7 +79,7 @@ def simulated(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> 
     at = index[..., 0], index[..., 1]
     semantic, top, ground = true.semantic[at], true.top[at], GROUND_SEMANTICS[true.material[at]]
     plants = np.isin(semantic, [Semantic.LOW_VEGETATION, Semantic.HIGH_VEGETATION])
-    people, others = (_in_boxes(source, quarters, labels) for labels in ((Label.PEDESTRIAN, Label.BICYCLE), None))
+    people, others = (_in_boxes(source, quarters, people=people) for people in (True, False))
     kind = np.full(len(middles), UNKNOWN)
     for meaning, name in _GROUNDS.items():
         kind[(ground == meaning).sum(axis=0) >= 2] = name
@@ -100,12 +100,11 @@ def simulated(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> 
     return CellTruth(kind, seen, never, free & ~never['ditch'] & ~steep[at].any(axis=0))
 
 
-def _in_boxes(source: Source, places: np.ndarray, labels: tuple[Label, ...] | None) -> np.ndarray:
-    """Return (4, N) which places lie in boxes of some labels, or of all others than people where None."""
+def _in_boxes(source: Source, places: np.ndarray, people: bool) -> np.ndarray:
+    """Return (4, N) which places lie in boxes of people, on foot and on bicycles, or of all others."""
     assert source.frame.truth is not None
     objects, found = source.frame.truth().objects, np.zeros(places.shape[:2], bool)
-    people = np.isin(objects.labels, (Label.PEDESTRIAN, Label.BICYCLE))
-    for row in np.flatnonzero(people if labels else ~people).tolist():
+    for row in np.flatnonzero(np.isin(objects.labels, (Label.PEDESTRIAN, Label.BICYCLE)) == people).tolist():
         heading, (length, width) = objects.headings_rad[row], objects.dimensions_m[row, :2]
         off = places - objects.positions_m[row, :2]
         along = off @ np.array([np.cos(heading), np.sin(heading)])
