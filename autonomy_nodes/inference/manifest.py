@@ -13,7 +13,7 @@ from typing import Any
 from autonomy_nodes.common.paths import share
 from autonomy_nodes.common.settings import SettingsError
 
-MANIFEST, ONNX, WEIGHTS = 'manifest.json', 'network.onnx', 'weights.pt'
+MANIFEST, ONNX, WEIGHTS = 'manifest.json', 'network.onnx', 'weights.safetensors'
 
 
 @dataclass(frozen=True)

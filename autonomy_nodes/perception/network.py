@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from autonomy_nodes.perception.bev import (
@@ -160,5 +161,5 @@ def empty(batch: int) -> dict[str, Tensor]:
 def loaded(preset: str, weights: Path) -> Network:
     """Return the network of a preset with weights of a file."""
     network = Network(PRESETS[preset])
-    network.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
+    network.load_state_dict(load_file(weights))
     return network.eval()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from safetensors.torch import save_file
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
@@ -34,7 +35,7 @@ LIMITS = (
 
 
 def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
-    """Write network.onnx, weights.pt and manifest.json of a checkpoint's averaged weights; return the manifest.
+    """Write network.onnx, weights.safetensors and manifest.json of a checkpoint's averaged weights; return the manifest.
 
     Raises DataError where the ONNX file holds an operation that not every engine runs.
     """
@@ -45,7 +46,7 @@ def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
     network = Network(PRESETS[preset])
     network.load_state_dict(state['averaged'])
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save(network.state_dict(), folder / WEIGHTS)
+    save_file(network.state_dict(), folder / WEIGHTS)
     write_onnx(network, folder / ONNX)
     manifest = Manifest(
         name, preset, _tensors(INPUTS), _tensors(OUTPUTS),
