@@ -17,11 +17,11 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'packets': ('packets', 'raw packets decoded, against the points that another decoder made of them'),
     'calibration': ('calibration', 'whether a wrong mount of the LiDAR is found and mended'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
-    'detection': ('detection', 'vehicles and people found by the geometric channel: average precision'),
+    'detection': ('detection', 'vehicles and people found in single sweeps, by a network too: average precision'),
     'localization': ('localization', 'pose in odom and map on simulated drives, and whether it knows how exact it is'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
-    'tracking': ('tracking', 'cars followed, of detections that are given: sAMOTA, MOTA, switches'),
+    'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 
 
@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', type=Path, required=True, metavar='DIR', help='a folder as docs/evaluation.md tells')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the raw answers and page.html')
     parser.add_argument('--json', type=Path, metavar='FILE', help='for the figures, flat')
-    parser.add_argument('--model', default='none', help='a folder of models/, none: the geometric channel')
+    parser.add_argument('--model', default='none', help='of detection and tracking: a folder of models/; none: the geometric channel')
     parser.add_argument('--backend', default='auto', help='engine that runs the model')
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
     parser.add_argument('--peers', action='store_true', help='run the peers that are installed on the same input')

@@ -35,7 +35,7 @@ LIMITS = (
 
 
 def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
-    """Write network.onnx, weights.safetensors and manifest.json of a checkpoint's averaged weights; return the manifest.
+    """Write network.onnx, weights.safetensors and manifest.json of averaged weights; return the manifest.
 
     Raises DataError where the ONNX file holds an operation that not every engine runs.
     """
