@@ -31,7 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', type=Path, required=True, metavar='DIR', help='a folder as docs/evaluation.md tells')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the raw answers and page.html')
     parser.add_argument('--json', type=Path, metavar='FILE', help='for the figures, flat')
-    parser.add_argument('--model', default='none', help='of detection and tracking: a folder of models/; none: the geometric channel')
+    about = 'for detection and tracking: a folder of models/; none: the geometric channel'
+    parser.add_argument('--model', default='none', help=about)
     parser.add_argument('--backend', default='auto', help='engine that runs the model')
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
     parser.add_argument('--peers', action='store_true', help='run the peers that are installed on the same input')
