@@ -17,14 +17,15 @@ SLICES_M = (-1.0, -0.2, 0.15, 0.4, 0.8, 1.2, 1.7, 2.3, 4.0)  # edges of the slic
 POINTS = (
     'count', 'highest', 'lowest', 'mean', 'intensity',
     *(f'slice_{number}' for number in range(len(SLICES_M) - 1)),
-    'before',
+    'before', 'contrast',
 )  # fmt: skip
 PRIOR = ('ground', 'known', 'passed')  # of the geometric channel: height [m], whether it is known, whether rays passed
 CAMERA_CHANNELS, MAP_CHANNELS = 16, 7
 
 CLASSES = ('vehicle', 'truck', 'pedestrian', 'two_wheeler', 'animal')  # truck: with buses and trailers
-BOX = ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'vx', 'vy')  # see below
-# x, y: from the cell's middle; z: of the box's middle above the prior ground; speeds over ground
+BOX = ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'moved_x', 'moved_y')  # see below
+# x, y: from the cell's middle; z: of the box's middle above the prior ground; moved: over ground in STEP_S
+STEP_S = 0.1  # between the sweep before and this one, in training
 TERRAIN = ('paved', 'loose', 'low_vegetation', 'high_vegetation', 'wet', 'rubble', 'obstacle')
 
 # name: channels, cells

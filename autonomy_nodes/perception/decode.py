@@ -104,7 +104,7 @@ def objects_of(
     """Return the objects in base_link, the surest first.
 
     outputs, prior_m: as for `cells_of`. gap_s: time since the earlier sweep, 0 where there was none: then no speed is
-    told. The network learned with sweeps 0.1 s apart.
+    told.
     """
     heat = np.ascontiguousarray(outputs['heat'], np.float32)
     overlap = np.ascontiguousarray(outputs['overlap'][0], np.float32)
@@ -123,7 +123,7 @@ def objects_of(
     classes[:, list(LABELS)] = chances / chances.sum(axis=1, keepdims=True)
     spread = np.exp(np.clip(outputs['box_spread'][:, i, j].astype(np.float64), *_LOG_SPREAD)).T  # (K, 3)
     told = settings.speeds and gap_s > 0.0
-    speeds = rows[8:10].T * 0.1 / gap_s if told else np.full((count, 2), np.nan)
+    speeds = rows[8:10].T / gap_s if told else np.full((count, 2), np.nan)
     return Objects(
         stamp_ns=stamp_ns,
         frame='base_link',

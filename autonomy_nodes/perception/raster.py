@@ -1,7 +1,8 @@
 """Turn points into the tensors that the network sees: the very same loops in training and on board.
 
 Heights count from the ground of the geometric channel, so that slopes and pitch look alike to the network.
-'before' counts what the earlier sweep saw standing, since that alone tells of motion. 'passed' grows from 0, no ray
+'before' counts what the earlier sweep saw standing, since that alone tells of motion. 'contrast' is the intensity
+against the mean of all points looked at, since no two sensors give the same light the same number. 'passed' grows from 0, no ray
 went on over the cell within HIGH_M of the ground, to 1, one went on right above the ground.
 """
 
@@ -15,7 +16,8 @@ from autonomy_nodes.perception.polar import turn_of
 
 STANDING_M = 0.15  # points of the earlier sweep lower than this above the ground tell nothing of motion
 _COUNT, _HIGHEST, _LOWEST, _MEAN, _INTENSITY, _SLICES = range(6)
-_BEFORE = POINTS.index('before')
+_BEFORE, _CONTRAST = POINTS.index('before'), POINTS.index('contrast')
+_MEAN_CONTRAST, _MOST_CONTRAST = 0.5, 3.0
 _EDGES_M = np.array(SLICES_M, np.float32)
 
 
@@ -40,6 +42,7 @@ def rasterised(
     fine = np.zeros((len(POINTS), *FINE), np.float32)
     _lay_points(points, ground.heights_m, _EDGES_M, fine)
     _lay_before(before, prior[0], fine[_BEFORE])
+    _lay_contrast(fine[_COUNT], fine[_INTENSITY], fine[_CONTRAST])
     return {'points': fine, 'prior': prior}
 
 
@@ -92,7 +95,7 @@ def _lay_rays(table: np.ndarray, sensor: np.ndarray, prior: np.ndarray) -> None:
 
 @njit(cache=True, nogil=True)
 def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine: np.ndarray) -> None:
-    """Set all channels but 'before'; what lies outside LOW_M to HIGH_M above the ground is not looked at."""
+    """Set all channels of one sweep; what lies outside LOW_M to HIGH_M above the ground is not looked at."""
     slices = len(edges) - 1
     rows, count = np.zeros(fine.shape[1:], np.int32), 0
     sums = np.empty((min(len(points), rows.size), _SLICES + slices), np.float32)  # of one cell side by side: no misses
@@ -142,3 +145,21 @@ def _lay_before(before: np.ndarray, height: np.ndarray, layer: np.ndarray) -> No
         for j in range(layer.shape[1]):
             if layer[i, j] > 0.0:
                 layer[i, j] = np.log1p(layer[i, j])
+
+
+@njit(cache=True, nogil=True)
+def _lay_contrast(count: np.ndarray, intensity: np.ndarray, layer: np.ndarray) -> None:
+    """Set the intensity of each cell as a multiple of that of all points; 0 where no point has any."""
+    total, number = 0.0, 0.0
+    for i in range(count.shape[0]):
+        for j in range(count.shape[1]):
+            if count[i, j] > 0.0:
+                here = np.exp(count[i, j]) - 1.0
+                total += here * intensity[i, j]
+                number += here
+    if total <= 0.0:
+        return
+    scale = _MEAN_CONTRAST * number / total
+    for i in range(count.shape[0]):
+        for j in range(count.shape[1]):
+            layer[i, j] = min(scale * intensity[i, j], _MOST_CONTRAST)

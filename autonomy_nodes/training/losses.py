@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from autonomy_nodes.perception.bev import BOX, TERRAIN
+from autonomy_nodes.perception.bev import BOX, STEP_S, TERRAIN
 from autonomy_nodes.training.targets import NOT_TOLD
 
 WEIGHTS = {
     'heat': 1.0, 'box': 2.0, 'heading': 2.0, 'velocity': 0.3, 'box_spread': 0.1, 'overlap': 0.5, 'ground': 2.0,
-    'ground_spread': 0.2, 'terrain': 0.5, 'top': 0.5, 'blocked': 0.5, 'occupied': 0.5,
+    'ground_spread': 0.2, 'terrain': 1.2, 'top': 0.5, 'blocked': 0.5, 'occupied': 0.5,
 }  # fmt: skip
-CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'wet': 4.0, 'rubble': 4.0, 'obstacle': 2.0}
+CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'high_vegetation': 2.0, 'wet': 4.0, 'rubble': 4.0, 'obstacle': 1.5}
 BLOCKED_WEIGHT = 3.0  # an obstacle that is missed is worse than one that is not there
 MOVING_MPS, STANDING_WEIGHT = 0.3, 0.3  # most stand, and to say so of all would be cheap
-DIRECTION_WEIGHT = 0.2  # where is the front, beside how the box lies
-_SIZE, _HEADING, _VELOCITY = slice(0, 6), slice(6, 8), slice(8, 10)
-assert BOX[_HEADING] == ('sin', 'cos') and BOX[_VELOCITY] == ('vx', 'vy')
+DIRECTION_WEIGHT = 0.4  # where is the front, beside how the box lies
+_SIZE, _HEADING, _MOVED = slice(0, 6), slice(6, 8), slice(8, 10)
+assert BOX[_HEADING] == ('sin', 'cos') and BOX[_MOVED] == ('moved_x', 'moved_y')
 
 
 def losses(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -76,8 +76,8 @@ def _boxes(out: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, Tens
     turned = (box[:, _HEADING] - wanted[:, _HEADING]).abs().sum(1, keepdim=True)
     back = (box[:, _HEADING] + wanted[:, _HEADING]).abs().sum(1, keepdim=True)
     lies = torch.minimum(turned, back)  # front and rear look alike: half a turn costs less than not to decide
-    speed = (box[:, _VELOCITY] - wanted[:, _VELOCITY]).abs().sum(1, keepdim=True)
-    moves = torch.linalg.vector_norm(wanted[:, _VELOCITY], dim=1, keepdim=True) > MOVING_MPS
+    speed = (box[:, _MOVED] - wanted[:, _MOVED]).abs().sum(1, keepdim=True) / STEP_S
+    moves = torch.linalg.vector_norm(wanted[:, _MOVED], dim=1, keepdim=True) > MOVING_MPS * STEP_S
     speed_weight = weight * targets['told_before'] * torch.where(moves, 1.0, STANDING_WEIGHT)
     (sin, cos), (their_sin, their_cos) = _unit(wanted), _unit(box)
     heading_off = torch.asin((their_sin * cos - their_cos * sin).abs().clamp(max=1.0))

@@ -22,7 +22,6 @@ from autonomy_nodes.training.cover import Cover, cells_of, cover_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.scenes import FIRST_SEED
 
-STEP_S = 0.1  # between two sweeps
 Someone = tuple[int, User, np.ndarray]  # number, who, (4, 4) pose in map
 _EGO_M = np.array([4.4, 1.8, 1.6])
 
@@ -80,8 +79,8 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
     seen = place.sight.sweep(rig, map_from_base, bodies_faces(movers), _columns(rig, map_from_base, movers), rng)
     before = np.zeros((0, 4), np.float32)
     if rng.random() < settings.before_share:
-        then = _numbered(first, users, poses_of(relief, users, STEP_S))
-        pose = _ego_pose(place.plot, ego, speed_mps * STEP_S)
+        then = _numbered(first, users, poses_of(relief, users, bev.STEP_S))
+        pose = _ego_pose(place.plot, ego, speed_mps * bev.STEP_S)
         earlier = place.sight.sweep(rig, pose, bodies_faces(then), _columns(rig, pose, then), rng)
         off = matrix_of_rpy(rng.normal(size=3) * settings.jitter_m, rng.normal(size=3) * settings.jitter_rad)
         before = _moved(earlier.points, off @ inverse(map_from_base) @ pose)

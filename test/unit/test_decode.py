@@ -12,7 +12,7 @@ from autonomy_nodes.perception.decode import DecodeSettings, cells_of, checked, 
 
 SETTINGS = DecodeSettings(least=0.1, fit=0.3, speeds=True)
 LEVEL = np.zeros(CELLS, np.float32)
-CAR = (0.2, -0.1, 0.8, np.log(4.4), np.log(1.8), np.log(1.5), 0.0, 1.0, 2.0, 0.0)
+CAR = (0.2, -0.1, 0.8, np.log(4.4), np.log(1.8), np.log(1.5), 0.0, 1.0, 0.2, 0.0)  # 0.2 m between two sweeps
 
 
 def silent():
@@ -143,4 +143,4 @@ def test_nonsense_settings_are_refused():
 
 
 def test_the_box_has_its_channels_in_the_order_that_is_read_here():
-    assert BOX == ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'vx', 'vy')
+    assert BOX == ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'moved_x', 'moved_y')

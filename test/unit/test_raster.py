@@ -33,9 +33,22 @@ def test_a_cell_tells_count_heights_intensity_and_slices_of_its_points():
     assert at('lowest', told, 5.1, 2.1) == pytest.approx(0.3)
     assert at('mean', told, 5.1, 2.1) == pytest.approx(3.4 / 3.0)
     assert at('intensity', told, 5.1, 2.1) == pytest.approx(0.5)
+    assert at('contrast', told, 5.1, 2.1) == pytest.approx(0.5)  # as bright as all there is
     slices = [at(f'slice_{level}', told, 5.1, 2.1) for level in range(8)]  # 0.15-0.4, 1.2-1.7 and from 1.7 on
     assert slices == [0, 0, 1, 0, 0, 1, 1, 0]
     assert (told['points'][0] > 0).sum() == 1
+
+
+@given(st.floats(0.05, 1.0))
+@settings(max_examples=10, deadline=None)
+def test_contrast_is_that_against_the_mean_point_whatever_the_gain_of_the_sensor(gain):
+    points = np.array([[5.1, 2.1, 0, 0.2], [5.1, 2.1, 0, 0.4], [9.1, 2.1, 0, 0.9], [9.1, 6.1, 0, 0.1]], np.float32)
+    told = rasterised(points * [1, 1, 1, gain], NOTHING, ground_of([GROUND] * 4, [0.0] * 4))  # 0.4 on average
+    assert at('contrast', told, 5.1, 2.1) == pytest.approx(0.5 * 0.3 / 0.4, rel=1e-5)
+    assert at('contrast', told, 9.1, 2.1) == pytest.approx(0.5 * 0.9 / 0.4, rel=1e-5)
+    assert at('contrast', told, 9.1, 6.1) == pytest.approx(0.5 * 0.1 / 0.4, rel=1e-5)
+    dark = rasterised(points * [1, 1, 1, 0], NOTHING, ground_of([GROUND] * 4, [0.0] * 4))
+    assert (dark['points'][POINTS.index('contrast')] == 0.0).all()
 
 
 def test_the_ground_is_the_mean_below_the_points_of_a_cell_and_spreads_to_where_none_fell():

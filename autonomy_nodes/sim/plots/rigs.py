@@ -96,10 +96,10 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     return Rig(
         name=name, directions=directions, shape=(len(azimuth), len(elevation)), turned=azimuth, raised=elevation,
         at_m=at, farthest_m=rng.uniform(60.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
-        dropout=rng.choice([0.0, rng.uniform(0.0, 0.15)]), half_lost_m=rng.uniform(45.0, 130.0),
+        dropout=rng.choice([0.0, rng.uniform(0.0, 0.15)]), half_lost_m=rng.uniform(60.0, 200.0),
         mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=rng.uniform(0.6, 2.0), gamma=rng.uniform(0.5, 1.3),
-        tastes=np.exp(0.35 * rng.normal(size=len(Material))).astype(np.float32),
-        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.46, 0.04]),
+        tastes=np.exp(0.22 * rng.normal(size=len(Material))).astype(np.float32),
+        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.6, 0.37, 0.03]),
         own=rng.choice([0.0, rng.uniform(0.0, 0.05)]), body=body,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ def _land(rng: np.random.Generator, half: float, rough: float) -> Relief:
     soil, other = rng.choice(len(_SOILS), 2, replace=False, p=[0.55, 0.2, 0.15, 0.1])
     materials = np.full((len(s) - 1, len(n) - 1), int(_SOILS[soil]), np.uint8)
     materials[patches(s, n, rng, rng.uniform(3.0, 15.0), rng.uniform(0.1, 0.5))] = _SOILS[other]
-    materials[patches(s, n, rng, 4.0, rng.uniform(0.0, 0.05))] = Material.MUD
+    materials[patches(s, n, rng, rng.uniform(2.5, 7.0), rng.uniform(0.0, 0.12))] = Material.MUD
     if rng.random() < 0.5:
         materials[patches(s, n, rng, 3.0, rng.uniform(0.0, 0.04))] = Material.ROCK
     if half:
@@ -45,8 +45,8 @@ def _wet(
     rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Add ponds, holes and ditches, in place."""
-    for _ in range(int(rng.integers(0, 3))):
-        at, radius = (rng.uniform(-50, 50), rng.choice([-1, 1]) * rng.uniform(half + 5, 40)), rng.uniform(2.0, 8.0)
+    for _ in range(int(rng.integers(0, 5))):
+        at, radius = (rng.uniform(-50, 50), rng.choice([-1, 1]) * rng.uniform(half + 5, 35)), rng.uniform(2.0, 8.0)
         distance = np.hypot(s[:, None] - at[0], (n[None, :] - at[1]) * rng.uniform(0.7, 1.5))
         inside = distance < radius
         if not inside.any():

@@ -106,7 +106,10 @@ def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> 
 
 def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Put what stands on sidewalks, near the kerb."""
-    shares = {'pole': 0.24, 'sign': 0.2, 'post': 0.2, 'bin': 0.13, 'trunk': 0.1, 'bench': 0.06, 'tree': 0.07}
+    shares = {
+        'pole': 0.2, 'sign': 0.16, 'post': 0.16, 'bin': 0.13, 'trunk': 0.08, 'bench': 0.05, 'tree': 0.06, 'cabinet': 0.1,
+        'column': 0.06,
+    }  # fmt: skip
     names, weights = list(shares), np.array(list(shares.values()))
     for side in (-1.0, 1.0):
         for s in np.arange(-HALF_S_M + 2, HALF_S_M - 2, 5.0):
@@ -158,7 +161,7 @@ def street(rng: np.random.Generator) -> Plot:
             _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, avoid)
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
-    plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'conifer', 'trunk', 'shed')
+    plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'conifer', 'trunk', 'shed', 'column', 'cabinet')
     _gardens(plot, half + walk, int(rng.integers(10, 40)), plants)
     if rng.random() < 0.4:
         _avenue(plot, half + rng.uniform(0.5, 1.2))
@@ -194,7 +197,7 @@ def suburb(rng: np.random.Generator) -> Plot:
                 plot.park(kind, s, side * (front + rng.uniform(2.6, max(2.7, garden - 2.0))), heading)
     _fronts(plot, front + 0.4, drives)
     _furniture(plot, front - 0.3 if walk > 1.0 else front + 0.6, rng.uniform(0.1, 0.4))
-    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin')
+    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin', 'column', 'cabinet')
     _gardens(plot, front, int(rng.integers(20, 50)), plants)
     _two_ways(plot, [0.5 * lane], (4.0, 16.0), TRAFFIC, rng.uniform(20.0, 80.0))
     _walks(plot, front - 0.5 * walk, 0.4 * walk, rng.uniform(25.0, 120.0))

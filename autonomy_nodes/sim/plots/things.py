@@ -221,6 +221,22 @@ def _bin(rng: np.random.Generator) -> Thing:
     return _solid(joined([box(*size, Material.BODY if rng.random() < 0.5 else Material.METAL), lid]))
 
 
+def _cabinet(rng: np.random.Generator) -> Thing:
+    """Return a cabinet, a ticket machine, a board on two legs: as large as somebody standing."""
+    size = rng.uniform(0.25, 0.9), rng.uniform(0.2, 0.6), rng.uniform(1.2, 2.3)
+    lift = 0.0 if rng.random() < 0.6 else rng.uniform(0.2, 0.9)
+    plate = box(*size[:2], size[2] - lift, Material.BODY if rng.random() < 0.6 else Material.METAL).shifted(z=lift)
+    legs = [box(0.06, 0.06, lift, Material.METAL).shifted(x) for x in (-0.4 * size[0], 0.4 * size[0])] if lift else []
+    return _solid(joined([plate, *legs]))
+
+
+def _column(rng: np.random.Generator) -> Thing:
+    """Return a pillar, a statue, a stump, a clipped plant: round, and about as thick as somebody."""
+    radius, height = rng.uniform(0.15, 0.45), rng.uniform(1.2, 3.2)
+    material = Material(int(rng.choice([Material.CONCRETE, Material.BARK, Material.BODY, Material.BUSH])))
+    return _solid(tube(np.array([[0, 0, -0.1], [0, 0, height]]), (radius, radius * rng.uniform(0.4, 1.1)), material, 9))
+
+
 def _bench(rng: np.random.Generator) -> Thing:
     length = rng.uniform(1.2, 2.2)
     seat, back = box(length, 0.45, 0.08, Material.WOOD), box(length, 0.06, 0.4, Material.WOOD)
@@ -274,6 +290,7 @@ RECIPES: dict[str, Callable[[np.random.Generator], Thing]] = {
     'hedge': _hedge, 'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall, 'barrier': _barrier, 'rail': _rail,
     'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal, 'post': _post, 'bin': _bin, 'bench': _bench,
     'cone': _cone, 'board': _board, 'heap': _heap, 'rock': _rock, 'log': _log, 'pallets': _pallets,
+    'cabinet': _cabinet, 'column': _column,
 }  # fmt: skip
 
 

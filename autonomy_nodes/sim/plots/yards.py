@@ -47,7 +47,7 @@ def car_park(rng: np.random.Generator) -> Plot:
                 heading = rng.choice([-1.0, 1.0]) * np.pi / 2 + slant + rng.normal() * 0.03
                 plot.park(kind, s + 0.5 * slot, row + rng.normal() * 0.2, heading, gap_m=0.05)
             elif lot > 0.985:
-                plot.put(str(rng.choice(['tree', 'pole', 'sign', 'bin', 'post'])), s, row)
+                plot.put(str(rng.choice(['tree', 'pole', 'sign', 'bin', 'post', 'cabinet', 'column'])), s, row)
     for side in (-1.0, 1.0):
         edge = str(rng.choice(['hedge', 'fence', 'wall', 'hall', 'shrub']))
         far = half + (12.0 if edge == 'hall' else 1.5)
@@ -74,7 +74,7 @@ def works(rng: np.random.Generator) -> Plot:
     line = side * rng.uniform(2.6, 4.0)
     name = str(rng.choice(['cone', 'board', 'barrier', 'post']))
     plot.row(name, line, -30.0, 50.0, 4.0 if name == 'barrier' else rng.uniform(2.0, 6.0), 0.95, aside_m=0.05)
-    names = ['heap', 'pallets', 'board', 'cone', 'shed', 'bin', 'log', 'fence', 'rock', 'pole', 'wall']
+    names = ['heap', 'pallets', 'board', 'cone', 'shed', 'bin', 'log', 'fence', 'rock', 'pole', 'wall', 'cabinet', 'column']
     for _ in range(int(rng.integers(15, 60))):
         s, n = rng.uniform(-HALF_S_M, HALF_S_M), rng.uniform(-half - 12, half + 12)
         if side * n > side * line + 1.0 or side * n < -3.5:
