@@ -2,8 +2,8 @@
 
 Heights count from the ground of the geometric channel, so that slopes and pitch look alike to the network.
 'before' counts what the earlier sweep saw standing, since that alone tells of motion. 'contrast' is the intensity
-against the mean of all points looked at, since no two sensors give the same light the same number. 'passed' grows from 0, no ray
-went on over the cell within HIGH_M of the ground, to 1, one went on right above the ground.
+against the mean of all points looked at, since no two sensors give the same light the same number.
+'passed' grows from 0, no ray went on over the cell within HIGH_M of the ground, to 1, one went on right above it.
 """
 
 import numpy as np

@@ -7,7 +7,18 @@ box with fewer than LEAST_HITS points or of which less than LEAST_SHARE is to be
 import cv2
 import numpy as np
 
-from autonomy_nodes.perception.bev import BOX, CELL_M, CELLS, CLASSES, HIGH_M, ORIGIN_M, SLICES_M, STEP_S, TERRAIN, middles
+from autonomy_nodes.perception.bev import (
+    BOX,
+    CELL_M,
+    CELLS,
+    CLASSES,
+    HIGH_M,
+    ORIGIN_M,
+    SLICES_M,
+    STEP_S,
+    TERRAIN,
+    middles,
+)
 from autonomy_nodes.training.examples import Example
 
 LEAST_HITS, LEAST_SHARE = 5, 0.15
@@ -81,7 +92,8 @@ def _row(one: np.ndarray, away: np.ndarray, height: np.ndarray) -> np.ndarray:
     same = np.ones(len(away))
     sizes, heading = np.log(one[3:6]), one[6]
     rows = [-away[:, 0], -away[:, 1], one[2] - height, *(size * same for size in sizes)]
-    return np.array([*rows, np.sin(heading) * same, np.cos(heading) * same, STEP_S * one[7] * same, STEP_S * one[8] * same])
+    moved = STEP_S * one[7:9]
+    return np.array([*rows, np.sin(heading) * same, np.cos(heading) * same, moved[0] * same, moved[1] * same])
 
 
 def _window(one: np.ndarray, reach_m: float) -> tuple[slice, slice]:

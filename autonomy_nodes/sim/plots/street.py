@@ -107,8 +107,8 @@ def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> 
 def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Put what stands on sidewalks, near the kerb."""
     shares = {
-        'pole': 0.2, 'sign': 0.16, 'post': 0.16, 'bin': 0.13, 'trunk': 0.08, 'bench': 0.05, 'tree': 0.06, 'cabinet': 0.1,
-        'column': 0.06,
+        'pole': 0.2, 'sign': 0.16, 'post': 0.16, 'bin': 0.13, 'trunk': 0.08, 'bench': 0.05, 'tree': 0.06,
+        'cabinet': 0.1, 'column': 0.06,
     }  # fmt: skip
     names, weights = list(shares), np.array(list(shares.values()))
     for side in (-1.0, 1.0):

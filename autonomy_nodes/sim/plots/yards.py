@@ -74,7 +74,8 @@ def works(rng: np.random.Generator) -> Plot:
     line = side * rng.uniform(2.6, 4.0)
     name = str(rng.choice(['cone', 'board', 'barrier', 'post']))
     plot.row(name, line, -30.0, 50.0, 4.0 if name == 'barrier' else rng.uniform(2.0, 6.0), 0.95, aside_m=0.05)
-    names = ['heap', 'pallets', 'board', 'cone', 'shed', 'bin', 'log', 'fence', 'rock', 'pole', 'wall', 'cabinet', 'column']
+    names = ['heap', 'pallets', 'board', 'cone', 'shed', 'bin', 'log', 'fence', 'rock', 'pole', 'wall']
+    names += ['cabinet', 'column']
     for _ in range(int(rng.integers(15, 60))):
         s, n = rng.uniform(-HALF_S_M, HALF_S_M), rng.uniform(-half - 12, half + 12)
         if side * n > side * line + 1.0 or side * n < -3.5:
