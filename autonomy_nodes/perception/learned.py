@@ -78,8 +78,8 @@ class LearnedChannel:
         given = earlier if earlier is not None and GAPS_S[0] <= earlier.gap_s <= GAPS_S[1] else None
         before = np.zeros((0, 4), np.float32)
         if given is not None:
-            before = _rows(given.cloud, moved(given.cloud.xyz, given.now_from_then))
-        inputs = rasterised(_rows(cloud, cloud.xyz), before, ground, rays, sensor_m)
+            before = rows_of(given.cloud, moved(given.cloud.xyz, given.now_from_then))
+        inputs = rasterised(rows_of(cloud, cloud.xyz), before, ground, rays, sensor_m)
         prior = inputs['prior']
         batch = {name: value[None] for name, value in inputs.items()} | self._nothing
         told = checked(self._backend.run(batch))
@@ -104,7 +104,7 @@ def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int 
     return OnnxBackend(folder, manifest, threads)
 
 
-def _rows(cloud: PointCloud, xyz: np.ndarray) -> np.ndarray:
+def rows_of(cloud: PointCloud, xyz: np.ndarray) -> np.ndarray:
     """Return (N, 4) x y z intensity; drivers give intensity from 0 to 1 or from 0 to 255."""
     scale = 255.0 if cloud.intensity.max(initial=0.0) > 1.0 else 1.0
     return np.column_stack([xyz, np.clip(cloud.intensity / scale, 0.0, 1.0)]).astype(np.float32)

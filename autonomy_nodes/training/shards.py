@@ -98,12 +98,18 @@ def _points(table: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 def read_shard(path: Path) -> Iterator[Example]:
     """Yield the examples of one file, in their order; raises DataError naming it where it is broken."""
+    for _, example in read_named(path):
+        yield example
+
+
+def read_named(path: Path) -> Iterator[tuple[str, Example]]:
+    """Yield (name, example) of one file, as `read_shard` does; a name is PPPPPPP-V, place and view."""
     try:
         with tarfile.open(path) as shard:
             for member in shard:
                 file = shard.extractfile(member)
                 if file is not None:
-                    yield unpacked(file.read())
+                    yield Path(member.name).stem, unpacked(file.read())
     except (tarfile.TarError, OSError, DataError) as error:
         raise DataError(f'{path}: {error}') from error
 

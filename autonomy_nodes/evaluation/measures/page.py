@@ -5,6 +5,7 @@ import html
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,23 @@ def slices(result: Result) -> list[list[str]]:
     return [['part', *leaves], *rows] if rows else []
 
 
-def _html(rows: list[list[str]]) -> str:
+def rows_html(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of words as an HTML table, the head first."""
     lines = [''.join(f'<td>{html.escape(word)}</td>' for word in row) for row in rows]
-    return '<table>' + ''.join(f'<tr>{line}</tr>' for line in lines) + '</table>'
+    return '<div><table>' + ''.join(f'<tr>{line}</tr>' for line in lines) + '</table></div>'
+
+
+def picture_html(name: str, png: bytes) -> str:
+    """Return a picture that lies in the page itself."""
+    return f'<img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def page_html(title: str, parts: Sequence[str], more: str = '') -> str:
+    """Return one self-contained page. more: style besides that of all pages."""
+    style = 'body{font:15px system-ui;margin:2em;max-width:70em}img{max-width:100%}pre{background:#f4f4f4;padding:1em}'
+    style += 'div{overflow-x:auto}td{padding:.2em .6em;border-bottom:1px solid #ddd}tr:first-child{font-weight:600}'
+    head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(title)}</title><style>{style}{more}</style>'
+    return head + '\n'.join(parts) + '\n'
 
 
 def write_page(path: Path, what: str, task: Task, result: Result) -> None:
@@ -83,13 +98,9 @@ def write_page(path: Path, what: str, task: Task, result: Result) -> None:
         told = ', '.join(f'{name} {value:.4g}' for name, value in frame.figures.items())
         parts.append(f'<h3>{html.escape(frame.name)}</h3>')
         if frame.picture is not None:
-            picture = base64.b64encode(frame.picture()).decode()
-            parts.append(f'<img alt="{html.escape(frame.name)}" src="data:image/png;base64,{picture}">')
+            parts.append(picture_html(frame.name, frame.picture()))
         parts.append(f'<p>{html.escape(told)}</p>')
     if rows := slices(result):
-        parts.append(f'<h2>By part</h2><div>{_html(rows)}</div>')
+        parts.append(f'<h2>By part</h2>{rows_html(rows)}')
     parts.append(f'<h2>All figures</h2><pre>{html.escape(chr(10).join(table(result)))}</pre>')
-    style = 'body{font:15px system-ui;margin:2em;max-width:70em}img{max-width:100%}pre{background:#f4f4f4;padding:1em}'
-    style += 'div{overflow-x:auto}td{padding:.2em .6em;border-bottom:1px solid #ddd}tr:first-child{font-weight:600}'
-    head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(what)}</title><style>{style}</style>'
-    path.write_text(head + '\n'.join(parts) + '\n')
+    path.write_text(page_html(what, parts))
