@@ -14,6 +14,7 @@ from numba import njit
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.bev import CELL_M, CLASSES, ORIGIN_M, OUTPUTS
+from autonomy_nodes.perception.confidence import Confidences
 
 # There is no class of its own for buses, trailers and motorcycles: they come as the nearest of these.
 LABELS = (Label.CAR, Label.TRUCK, Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
@@ -22,26 +23,30 @@ RADII_M = np.array([1.2, 1.6, 0.35, 0.5, 0.5])  # no two of a class stand so nea
 LONGEST_M, WIDEST_SPREAD = 40.0, 25.0
 _LOG_SIZE = (np.log(0.1), np.log(LONGEST_M))
 _LOG_SPREAD = (-9.0, np.log(WIDEST_SPREAD))
+SCALES = ('spread_scale', 'spread_scale', 'heading_scale')  # of x, y, heading
+PLAIN = Confidences()
 assert len(LABELS) == len(CLASSES) == len(FAMILIES) == len(RADII_M)
 
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """least: existence below which nothing is told. fit: how much the told fit counts beside the chance of a middle.
+    """least: existence below which nothing is told; 0: what the network's card tells of each class.
+
+    fit: how much the told fit counts beside the chance of a middle.
 
     speeds: whether speeds are told, when an earlier sweep was given: only of a network whose speeds were measured to be
     right, since one that says of all that it stands is worse than none. velocity_sigma_mps: of these.
     """
 
-    least: float = 0.4
+    least: float = 0.0
     most: int = 300
     fit: float = 0.3
     speeds: bool = False
     velocity_sigma_mps: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.least < 1.0:
-            raise ValueError(f'decode.least={self.least} must lie between 0 and 1')
+        if not 0.0 <= self.least < 1.0:
+            raise ValueError(f'decode.least={self.least} must not be below 0, and below 1')
         if not 0.0 <= self.fit < 1.0:
             raise ValueError(f'decode.fit={self.fit} must lie between 0 and 1')
         if self.most < 1:
@@ -99,17 +104,24 @@ def cells_of(outputs: Mapping[str, np.ndarray], prior_m: np.ndarray) -> Cells:
 
 
 def objects_of(
-    outputs: Mapping[str, np.ndarray], prior_m: np.ndarray, stamp_ns: int, gap_s: float, settings: DecodeSettings
+    outputs: Mapping[str, np.ndarray],
+    prior_m: np.ndarray,
+    stamp_ns: int,
+    gap_s: float,
+    settings: DecodeSettings,
+    confidences: Confidences = PLAIN,
 ) -> Objects:
     """Return the objects in base_link, the surest first.
 
     outputs, prior_m: as for `cells_of`. gap_s: time since the earlier sweep, 0 where there was none: then no speed is
-    told.
+    told. confidences: how far the network is to be believed.
     """
     heat = np.ascontiguousarray(outputs['heat'], np.float32)
     overlap = np.ascontiguousarray(outputs['overlap'][0], np.float32)
     box = np.ascontiguousarray(outputs['box'], np.float32)
-    picked = _picked(heat, overlap, float(settings.least), float(settings.fit))  # (P, 4) existence, class, i, j
+    least = np.full(len(CLASSES), settings.least) if settings.least else confidences.column('least')
+    picked = _picked(heat, overlap, confidences.floors(least), float(settings.fit))  # (P, 4) existence, class, i, j
+    picked[:, 0] = confidences.believed(picked[:, 0], picked[:, 1].astype(np.int64))
     picked = picked[np.argsort(-picked[:, 0], kind='stable')][: 4 * settings.most]
     kind, i, j = picked[:, 1:].astype(np.int64).T
     rows = box[:, i, j].astype(np.float64)  # (len(BOX), P)
@@ -117,11 +129,12 @@ def objects_of(
     sizes = np.exp(np.clip(rows[3:6].T, *_LOG_SIZE))
     headings = np.arctan2(rows[6], rows[7])
     kept = _apart(middles, sizes, headings, FAMILIES[kind], RADII_M[kind])[: settings.most]
-    i, j, rows, count = i[kept], j[kept], rows[:, kept], len(kept)
+    kind, i, j, rows, count = kind[kept], i[kept], j[kept], rows[:, kept], len(kept)
     chances = _chance(heat[:, i, j].astype(np.float64)).T  # (K, 5)
     classes = np.zeros((count, len(Label)))
     classes[:, list(LABELS)] = chances / chances.sum(axis=1, keepdims=True)
     spread = np.exp(np.clip(outputs['box_spread'][:, i, j].astype(np.float64), *_LOG_SPREAD)).T  # (K, 3)
+    spread *= np.stack([confidences.column(name)[kind] for name in SCALES], axis=1)
     told = settings.speeds and gap_s > 0.0
     speeds = rows[8:10].T / gap_s if told else np.full((count, 2), np.nan)
     return Objects(
@@ -144,12 +157,17 @@ def _chance(logits: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _picked(heat: np.ndarray, overlap: np.ndarray, least: float, fit: float) -> np.ndarray:
-    """Return (P, 4) existence, class and cell of each middle that is sure enough, class by class, cell by cell."""
+def _picked(heat: np.ndarray, overlap: np.ndarray, floors: np.ndarray, fit: float) -> np.ndarray:
+    """Return (P, 4) existence, class and cell of each middle that is sure enough, class by class, cell by cell.
+
+    floors: (5,) the least existence of a class.
+    """
     found, count = np.empty((heat.size // 4, 4)), 0
     classes, wide, long = heat.shape
-    floor = np.log(least ** (1.0 / (1.0 - fit)) / (1.0 - least ** (1.0 / (1.0 - fit))))  # a perfect fit needs as much
     for kind in range(classes):
+        least = floors[kind]
+        alone = min(least ** (1.0 / (1.0 - fit)), 1.0 - 1e-12)  # a perfect fit needs as much
+        floor = np.log(alone / (1.0 - alone))
         for i in range(wide):
             for j in range(long):
                 here = heat[kind, i, j]

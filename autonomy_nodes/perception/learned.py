@@ -3,6 +3,8 @@
 It stands beside the geometric channel, whose ground it builds upon, and holds nothing from sweep to sweep.
 """
 
+from collections.abc import Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from autonomy_nodes.common.geometry import moved
 from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.status import Lap, untimed
 from autonomy_nodes.inference.backend import Backend, choose
 from autonomy_nodes.inference.manifest import WEIGHTS, read_manifest
 from autonomy_nodes.perception.bev import INPUTS, OUTPUTS
+from autonomy_nodes.perception.confidence import confidences_of
 from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.raster import rasterised
@@ -40,11 +44,16 @@ class Earlier:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What the network tells of a sweep: objects in base_link and cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR."""
+    """What the network tells of a sweep: objects in base_link and cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR.
+
+    outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given.
+    """
 
     objects: Objects
     cells: Cells
     prior: np.ndarray
+    outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    gap_s: float = 0.0
 
 
 class LearnedChannel:
@@ -57,6 +66,7 @@ class LearnedChannel:
             if (found := {name: tensor.shape for name, tensor in side.items()}) != wanted:
                 raise SettingsError(f'network {manifest.name!r} has tensors {found}, perception needs {wanted}')
         self._backend, self._settings = backend, settings or LearnedSettings()
+        self.confidences = confidences_of(manifest.card)
         self._nothing = {
             name: np.zeros((1, channels, *cells), np.float32)
             for name, (channels, cells) in INPUTS.items()
@@ -70,22 +80,32 @@ class LearnedChannel:
         rays: np.ndarray | None = None,
         sensor_m: np.ndarray | None = None,
         earlier: Earlier | None = None,
+        lap: Lap = untimed,
     ) -> Learned:
         """Return what is told of a sweep in base_link, with the ground of its points and its rays (cells.rays).
 
-        An earlier sweep too near or too far in time is left out; without one no speeds are told.
+        An earlier sweep too near or too far in time is left out; without one no speeds are told. lap: hears what is
+        over.
         """
         given = earlier if earlier is not None and GAPS_S[0] <= earlier.gap_s <= GAPS_S[1] else None
         before = np.zeros((0, 4), np.float32)
         if given is not None:
             before = rows_of(given.cloud, moved(given.cloud.xyz, given.now_from_then))
         inputs = rasterised(rows_of(cloud, cloud.xyz), before, ground, rays, sensor_m)
+        lap('raster')
         prior = inputs['prior']
         batch = {name: value[None] for name, value in inputs.items()} | self._nothing
-        told = checked(self._backend.run(batch))
+        answer = self._backend.run(batch)
+        lap('network')
+        told = checked(answer)
         gap_s = given.gap_s if given is not None else 0.0
-        objects = objects_of(told, prior[0], cloud.stamp_ns, gap_s, self._settings.decode)
-        return Learned(objects, cells_of(told, prior[0]), prior)
+        objects = objects_of(told, prior[0], cloud.stamp_ns, gap_s, self._settings.decode, self.confidences)
+        return Learned(objects, cells_of(told, prior[0]), prior, told, gap_s)
+
+    def again(self, said: Learned, settings: DecodeSettings) -> Objects:
+        """Return the objects of a sweep by other settings, without asking the network anew."""
+        stamp_ns = said.objects.stamp_ns
+        return objects_of(said.outputs, said.prior[0], stamp_ns, said.gap_s, settings, self.confidences)
 
 
 def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:

@@ -84,7 +84,7 @@ def test_cars_side_by_side_stay_two():
 def test_the_surest_come_first_and_no_more_than_the_most():
     out = put(put(put(silent(), 2, 20, 20, 0.5), 2, 60, 60, 0.9), 2, 90, 90, 0.7)
     assert np.diff(found(out).existence).max() < 0.0 and len(found(out)) == 3
-    assert found(out, config=DecodeSettings(most=1)).existence == pytest.approx([0.9**0.7], rel=1e-3)
+    assert found(out, config=DecodeSettings(least=0.1, most=1)).existence == pytest.approx([0.9**0.7], rel=1e-3)
 
 
 def test_a_bad_fit_makes_less_of_an_object():
@@ -137,7 +137,7 @@ def test_whatever_the_network_says_objects_are_in_range(seed, loud):
 
 
 def test_nonsense_settings_are_refused():
-    for wrong in ({'least': 0.0}, {'fit': 1.0}, {'most': 0}, {'velocity_sigma_mps': 0.0}):
+    for wrong in ({'least': 1.0}, {'fit': 1.0}, {'most': 0}, {'velocity_sigma_mps': 0.0}):
         with pytest.raises(ValueError, match=f'decode.{next(iter(wrong))}='):
             DecodeSettings(**wrong)
 
