@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,7 +24,7 @@ from autonomy_nodes.evaluation.lockstep import Effects, Event, Lockstep, Sink
 from autonomy_nodes.evaluation.relay import Downstream, StandIn, Upstream, ahead, divided
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
 from autonomy_nodes.messages import topics
-from autonomy_nodes.messages.bags import Recording
+from autonomy_nodes.messages.bags import Message, Recording
 from autonomy_nodes.messages.recording import Keeper
 from autonomy_nodes.messages.remap import Remap
 from autonomy_nodes.messages.topics import Topic
@@ -173,10 +174,20 @@ def _end_with_parent() -> None:
     os._exit(1)  # nobody is left who reads
 
 
-def events_of(bag: Path, remap: Remap | None = None, jobs: int = 1) -> Iterator[Event]:
-    """Yield what the stack reads of a recording, in order; with two jobs or more read ahead by a thread."""
+def events_of(
+    bag: Path, remap: Remap | None = None, jobs: int = 1, within_ns: tuple[int, int] | None = None
+) -> Iterator[Event]:
+    """Yield what the stack reads of a recording, in order; with two jobs or more read ahead by a thread.
+
+    within_ns: of a part of it alone, from one moment until before another; what is latched comes as at its start.
+    """
     recording = Recording(bag, remap)
-    messages = recording.messages(topics=_played(recording))
+    start_ns, end_ns = within_ns or (None, None)
+    messages: Iterable[Message] = recording.messages(_played(recording), start_ns, end_ns)
+    if start_ns is not None:
+        latched = [name for name in _played(recording) if {name, _own(name)} & {*recording.latched, topics.TF_STATIC.name}]
+        earlier = recording.messages(latched, end_ns=start_ns) if latched else ()
+        messages = chain(((name, kind, start_ns, data) for name, kind, _, data in earlier), messages)
     events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in messages)
     return ahead(events) if jobs > 1 else events
 

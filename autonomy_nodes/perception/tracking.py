@@ -10,7 +10,7 @@ from autonomy_nodes.common.geometry import inverse, matrix_of, moved, quaternion
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.perception.association import assigned, hidden, overrun
-from autonomy_nodes.perception.tracks import NONE, born, missed, predicted, seen
+from autonomy_nodes.perception.tracks import NONE, Tracks, born, missed, predicted, seen
 
 _BACK_NS = SECOND_NS  # a step back in time further than this means that time jumped
 
@@ -74,12 +74,17 @@ class Tracker:
         passed_s = self._passed_s(stamp_ns)
         self._tracks = predicted(self._tracks, passed_s, config.acceleration_mps2, config.turn_rps2)
         ego_xy = ego.position_m[:2]
-        matched = self._take(_in_odom(objects, ego.odom_from_base), ego_xy)
+        matched = self._take(in_odom(objects, ego.odom_from_base), ego_xy)
         for other in externals:
             if abs(stamp_ns - other.stamp_ns) <= config.external_age_s * SECOND_NS:
                 matched = self._take(_carried(other, ego), ego_xy, matched)
-        self._lose(matched, _in_odom(objects, ego.odom_from_base), ego_xy)
+        self._lose(matched, in_odom(objects, ego.odom_from_base), ego_xy)
         return self._told(stamp_ns)
+
+    @property
+    def every(self) -> Tracks:
+        """All that is followed now, sure enough to be told or not."""
+        return self._tracks
 
     def _passed_s(self, stamp_ns: int) -> float:
         """Return the time since the last step; forget everything where it jumped."""
@@ -156,7 +161,7 @@ class Tracker:
         )
 
 
-def _in_odom(objects: Objects, odom_from_base: np.ndarray) -> Objects:
+def in_odom(objects: Objects, odom_from_base: np.ndarray) -> Objects:
     """Return detected objects, given in base_link, in odom."""
     heading = np.arctan2(odom_from_base[1, 0], odom_from_base[0, 0])
     c, s = np.cos(heading), np.sin(heading)
@@ -179,6 +184,6 @@ def _carried(objects: Objects, ego: EgoState) -> Objects:
     turned = ego.twist[5] * later_s
     vx, vy = ego.twist[0] * later_s, ego.twist[1] * later_s
     driven = matrix_of(np.array([vx, vy, 0.0]), quaternion_of_heading(turned))  # then_from_now of base_link
-    there = _in_odom(objects, ego.odom_from_base @ inverse(driven))
+    there = in_odom(objects, ego.odom_from_base @ inverse(driven))
     known = np.nan_to_num(there.velocities_mps, nan=0.0) * later_s
     return replace(there, positions_m=there.positions_m + np.column_stack([known, np.zeros(len(known))]))

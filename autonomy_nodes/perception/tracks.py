@@ -133,18 +133,18 @@ def predicted(tracks: Tracks, passed_s: float, acceleration_mps2: float, turn_rp
 
 def seen(tracks: Tracks, found: Objects, ego_xy: np.ndarray) -> Tracks:
     """Return the tracks after each was seen as the object of the same row, in odom, from ego_xy (2,)."""
-    headings, sizes = _aligned(tracks, found)
+    headings, sizes = aligned(tracks.turning[:, 0], found)
     growing = sizes > tracks.sizes_m  # what is hidden makes a thing smaller, nothing makes it larger
     hidden = np.clip(np.sqrt(found.pose_covariances[:, [0, 1], [0, 1]].max(axis=1)) / _HIDDEN_M, 0.0, 1.0)[:, None]
     rates = np.maximum(1.0 / (1.0 + tracks.hits), 0.05)[:, None]  # the mean of what is seen whole
     rates = (1.0 - hidden) * rates + hidden * np.where(growing, 0.3, 0.05)
     grown = tracks.sizes_m + rates * (sizes - tracks.sizes_m)
     known = 1.0 - tracks.probabilities[:, [Label.UNKNOWN]]  # whether it is a thing with a far side, or a part of one
-    away = _away(tracks.motion[:, :2], headings, ego_xy)
+    sides = away(tracks.motion[:, :2], headings, ego_xy)
     before, now = (known * (grown - size)[:, :2] / 2.0 for size in (tracks.sizes_m, sizes))
     motion = tracks.motion.copy()
-    motion[:, :2] += np.einsum('nij,ni->nj', away, before)  # the near side is seen: by it places are compared
-    places = found.positions_m[:, :2] + np.einsum('nij,ni->nj', away, now)
+    motion[:, :2] += np.einsum('nij,ni->nj', sides, before)  # the near side is seen: by it places are compared
+    places = found.positions_m[:, :2] + np.einsum('nij,ni->nj', sides, now)
     motion, covariance = _update(motion, tracks.motion_covariance, places, found.pose_covariances[:, :2, :2], first=0)
     told = np.isfinite(found.velocities_mps).all(axis=1)
     if told.any():
@@ -189,12 +189,12 @@ def _update(
     return mean, (covariance + covariance.transpose(0, 2, 1)) / 2.0
 
 
-def _aligned(tracks: Tracks, found: Objects) -> tuple[np.ndarray, np.ndarray]:
-    """Return headings and sizes of the objects, turned by what is ambiguous so that they fit their tracks.
+def aligned(headings_rad: np.ndarray, found: Objects) -> tuple[np.ndarray, np.ndarray]:
+    """Return headings and sizes of the objects, turned by what is ambiguous so that they fit headings (N,).
 
     Front and rear look alike; of a short rectangle so do length and width.
     """
-    off = np.asarray(wrapped(found.headings_rad - tracks.turning[:, 0]))
+    off = np.asarray(wrapped(found.headings_rad - headings_rad))
     sizes = found.dimensions_m.copy()
     quarters = np.round(off / (np.pi / 2.0))
     short = sizes[:, 0] < 1.5 * sizes[:, 1]
@@ -204,8 +204,8 @@ def _aligned(tracks: Tracks, found: Objects) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(wrapped(found.headings_rad - quarters * np.pi / 2.0)), sizes
 
 
-def _away(places: np.ndarray, headings: np.ndarray, ego_xy: np.ndarray) -> np.ndarray:
-    """Return (N, 2 along and across, 2) directions of a rectangle's axes that point away from ego_xy."""
+def away(places: np.ndarray, headings: np.ndarray, ego_xy: np.ndarray) -> np.ndarray:
+    """Return (N, 2 along and across, 2) directions of a rectangle's axes that point away from ego_xy (2,) or (N, 2)."""
     c, s = np.cos(headings), np.sin(headings)
     axes = np.stack([np.column_stack([c, s]), np.column_stack([-s, c])], axis=1)
     return axes * np.sign(np.einsum('nij,nj->ni', axes, places - ego_xy))[:, :, None]
