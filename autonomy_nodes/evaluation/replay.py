@@ -185,7 +185,8 @@ def events_of(
     start_ns, end_ns = within_ns or (None, None)
     messages: Iterable[Message] = recording.messages(_played(recording), start_ns, end_ns)
     if start_ns is not None:
-        latched = [name for name in _played(recording) if {name, _own(name)} & {*recording.latched, topics.TF_STATIC.name}]
+        stay = {*recording.latched, topics.TF_STATIC.name}
+        latched = [name for name in _played(recording) if {name, _own(name)} & stay]
         earlier = recording.messages(latched, end_ns=start_ns) if latched else ()
         messages = chain(((name, kind, start_ns, data) for name, kind, _, data in earlier), messages)
     events = (Event(_own(name), stamp_ns, data) for name, _, stamp_ns, data in messages)
