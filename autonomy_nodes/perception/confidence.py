@@ -2,7 +2,7 @@
 
 Existence: its log odds are divided by a temperature and shifted (Platt 1999, Guo et al. 2017), so that of what is told
 with 0.7 seven in ten are there. Spread: told variances are scaled so that nine in ten middles lie within the ellipse
-that is told for nine in ten (conformal prediction: Vovk et al. 2005).
+that is told for nine in ten (conformal prediction: Vovk et al. 2005). Support: what the geometric channel's opinion of the same place is worth.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import numpy as np
 from autonomy_nodes.common.settings import SettingsError, configured
 from autonomy_nodes.perception.bev import CLASSES
 
-KEY = 'decode'  # in the card
+KEY, SUPPORT = 'decode', 'support'  # in the card
 _MOST_LOG_ODDS = 30.0
 
 
@@ -59,6 +59,42 @@ class Confidences:
     def floors(self, least: np.ndarray) -> np.ndarray:
         """Return (5,) what the network must say, that an existence of `least` (5,) stands behind it."""
         return chance((log_odds(least) - self.column('offset')) * self.column('temperature'))
+
+
+@dataclass(frozen=True)
+class Support:
+    """What the geometric channel adds to the network's word that there is somebody, on foot or on a bicycle.
+
+    Log odds of somebody are own * the network's + geometric * those of the class of what stands there + offset; where
+    nothing stands, `nothing` in place of the second. least: existence below which nobody is told. As it is here, the
+    network is taken at its word.
+    """
+
+    own: float = 1.0
+    geometric: float = 0.0
+    nothing: float = 0.0
+    offset: float = 0.0
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.own > 0.0 and self.geometric >= 0.0):
+            raise ValueError(f'own={self.own} must lie above 0, geometric={self.geometric} not below')
+        if not (abs(self.nothing) < _MOST_LOG_ODDS and abs(self.offset) < _MOST_LOG_ODDS and 0.0 <= self.least < 1.0):
+            raise ValueError(f'nothing={self.nothing}, offset={self.offset}, least={self.least} make no chance')
+
+    def together(self, existence: np.ndarray, word: np.ndarray) -> np.ndarray:
+        """Return (N,) existence of (N,) that of the network and (N,) log odds of what stands there, NaN for nothing."""
+        beside = np.where(np.isnan(word), self.nothing, self.geometric * np.nan_to_num(word))
+        return chance(self.own * log_odds(existence) + beside + self.offset)
+
+
+def support_of(card: Mapping[str, Any]) -> Support:
+    """Return what the card of a network tells; raises SettingsError naming what is wrong."""
+    try:
+        found: Support = configured(Support, card.get(SUPPORT, {}))
+    except (ValueError, AttributeError) as error:
+        raise SettingsError(f'{SUPPORT!r} on the card: {error}') from error
+    return found
 
 
 def confidences_of(card: Mapping[str, Any]) -> Confidences:

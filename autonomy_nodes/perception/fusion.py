@@ -2,7 +2,9 @@
 
 The geometric channel sees whatever stands up, but hardly knows what it is; the network knows, but may be blind to what
 it never learned. So a cluster of which the network's boxes explain less than half is told as well, as an obstacle of
-which nobody knows what it is. Nothing that was seen gets lost.
+which nobody knows what it is. Nothing that was seen gets lost. Of somebody on foot or on a bicycle the network is asked
+together with what the geometric channel makes of the same place (`Support`): posts are too thin for it, and bushes too
+wide.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -13,6 +15,11 @@ from numba import njit
 
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.perception.clustering import Clusters
+from autonomy_nodes.perception.confidence import Support, log_odds
+
+PEOPLE = (Label.PEDESTRIAN, Label.BICYCLE, Label.MOTORCYCLE)
+MOST_SURE = 0.98  # of a word of the geometric channel
+ALONE = Support()
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,9 @@ class Fused:
     unexplained: int
 
 
-def fused(learned: Objects, clusters: Clusters, settings: FusionSettings) -> Fused:
-    """Return the objects of both channels of one sweep, in base_link."""
-    boxes = np.column_stack([learned.positions_m[:, :2], learned.dimensions_m[:, :2], learned.headings_rad])
-    within = _within(clusters.places_m, np.ascontiguousarray(boxes, np.float64), settings.margin_m)
+def fused(learned: Objects, clusters: Clusters, settings: FusionSettings, support: Support = ALONE) -> Fused:
+    """Return the objects of both channels of one sweep, in base_link. support: what one says of the other's people."""
+    learned, within = supported(learned, clusters, settings, support)
     count, mine = len(clusters.objects), clusters.owners >= 0
     cells = np.bincount(clusters.owners[mine], minlength=count)
     told = np.bincount(clusters.owners[mine & (within >= 0)], minlength=count)
@@ -53,6 +59,51 @@ def fused(learned: Objects, clusters: Clusters, settings: FusionSettings) -> Fus
     owners = np.where(within >= 0, within, place[clusters.owners])
     objects = joined(learned, unknown(clusters.objects.kept(left)))
     return Fused(replace(clusters, objects=objects, owners=owners), len(left))
+
+
+def supported(
+    learned: Objects, clusters: Clusters, settings: FusionSettings, support: Support
+) -> tuple[Objects, np.ndarray]:
+    """Return the network's objects as both channels believe in them, the surest first, and (C,) the box of each cell.
+
+    Who is believed less than `support.least` is left out: what stands there is then nobody knows what.
+    """
+    within = _boxed(learned, clusters, settings)
+    people = np.isin(learned.labels, PEOPLE)
+    if support == ALONE or not people.any():
+        return learned, within
+    both = support.together(learned.existence, words(within, clusters, len(learned)))
+    existence = np.where(people, both, learned.existence)
+    order = np.argsort(-existence, kind='stable')
+    order = order[~people[order] | (existence[order] >= support.least)]
+    sure = replace(learned, existence=existence).kept(order)
+    return sure, _boxed(sure, clusters, settings)
+
+
+def words(within: np.ndarray, clusters: Clusters, count: int) -> np.ndarray:
+    """Return (count,) log odds of the geometric channel that somebody stands in a box, NaN where nothing stands there.
+
+    They are those of the cluster that has most cells there. within: (C,) the box of each cell.
+    """
+    mine = (within >= 0) & (clusters.owners >= 0)
+    total = max(len(clusters.objects), 1)
+    pairs, cells = np.unique(within[mine] * total + clusters.owners[mine], return_counts=True)
+    found = np.full(count, np.nan)
+    order = np.argsort(cells, kind='stable')  # so that the one with most cells is written last
+    people = clusters.objects.class_probabilities[:, list(PEOPLE)].sum(axis=1)
+    found[pairs[order] // total] = log_odds(np.clip(people, 1.0 - MOST_SURE, MOST_SURE))[pairs[order] % total]
+    return found
+
+
+def _boxed(objects: Objects, clusters: Clusters, settings: FusionSettings) -> np.ndarray:
+    """Return (C,) the surest box that holds each cell, -1 for none."""
+    return holding(clusters.places_m, boxes_of(objects), settings.margin_m)
+
+
+def boxes_of(objects: Objects) -> np.ndarray:
+    """Return (B, 5) x y length width heading of objects, seen from above."""
+    boxes = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
+    return np.ascontiguousarray(boxes, np.float64)
 
 
 def unknown(objects: Objects) -> Objects:
@@ -70,7 +121,7 @@ def joined(one: Objects, other: Objects) -> Objects:
 
 
 @njit(cache=True)
-def _within(places: np.ndarray, boxes: np.ndarray, margin: float) -> np.ndarray:
+def holding(places: np.ndarray, boxes: np.ndarray, margin: float) -> np.ndarray:
     """Return (C,) the first box (B, 5) that holds each place (C, 2), -1 for none; boxes come the surest first."""
     found = np.full(len(places), -1, np.int64)
     for b in range(len(boxes)):

@@ -1,13 +1,17 @@
 """Two channels as one list: what the network explains is told once, what it does not stays an obstacle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError, EgoState
 from autonomy_nodes.perception.clustering import Clusters
-from autonomy_nodes.perception.fusion import FusionSettings, fused
+from autonomy_nodes.perception.confidence import Support, support_of
+from autonomy_nodes.perception.fusion import FusionSettings, fused, words
 from autonomy_nodes.perception.ladder import Channel, LadderSettings
 from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
@@ -118,3 +122,55 @@ def test_the_sweep_before_is_told_with_the_way_between(run):
     assert network.earlier[0] is None
     assert network.earlier[1].gap_s == pytest.approx(0.1)
     assert network.earlier[1].now_from_then[:3, 3] == pytest.approx([-1.0, 0, 0])
+
+
+def people(*places, existence):
+    found = objects(*places, label=Label.PEDESTRIAN, size=(0.6, 0.6, 1.7))
+    return replace(found, existence=np.array(existence))
+
+
+def standing(*chances):
+    """Clusters 10 m apart, each of one cell and with a chance of being somebody."""
+    found = objects(*((10.0 * k, 0.0) for k in range(len(chances))), size=(0.5, 0.5, 1.7))
+    classes = np.zeros((len(chances), len(Label)))
+    classes[:, Label.PEDESTRIAN], classes[:, Label.UNKNOWN] = chances, 1.0 - np.array(chances)
+    return clusters(replace(found, class_probabilities=classes), *((10.0 * k, 0.0, k) for k in range(len(chances))))
+
+
+def test_somebody_is_believed_by_what_both_channels_say():
+    support = Support(own=1.0, geometric=0.5, nothing=-np.log(3.0), offset=0.0, least=0.3)
+    seen = standing(0.8, 0.2)
+    both = fused(people((0, 0), (10, 0), (40, 0), existence=[0.5, 0.5, 0.6]), seen, FusionSettings(), support)
+    told = both.clusters.objects.existence[both.clusters.objects.labels == Label.PEDESTRIAN]
+    # odds 1 times sqrt(4), odds 1 times sqrt(1/4), odds 3/2 times 1/3
+    assert told == pytest.approx([2.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0])
+    assert both.unexplained == 0
+
+
+def test_who_is_believed_too_little_becomes_an_obstacle_of_which_nobody_knows_what_it_is():
+    support = Support(geometric=1.0, least=0.3)
+    both = fused(people((0, 0), (10, 0), existence=[0.5, 0.5]), standing(0.2, 0.9), FusionSettings(), support)
+    assert both.clusters.objects.labels.tolist() == [Label.PEDESTRIAN, Label.UNKNOWN] and both.unexplained == 1
+    assert both.clusters.objects.positions_m[:, 0].tolist() == [10.0, 0.0]
+    assert both.clusters.owners.tolist() == [1, 0]
+
+
+def test_vehicles_are_the_network_s_alone_and_so_is_everybody_without_a_card():
+    support = Support(geometric=1.0, nothing=-5.0, least=0.9)
+    assert fused(objects((0, 0)), standing(0.1), FusionSettings(), support).clusters.objects.existence[0] == 0.8
+    alone = fused(people((0, 0), existence=[0.4]), standing(0.1), FusionSettings())
+    assert alone.clusters.objects.existence.tolist() == [0.4]
+
+
+def test_the_word_on_a_place_is_that_of_the_cluster_with_most_cells_there():
+    seen = standing(0.9, 0.2)
+    mixed = replace(seen, places_m=np.array([[0.0, 0], [0.1, 0], [0.1, 0.1]]), owners=np.array([0, 1, 1]))
+    told = words(np.array([0, 0, 0]), mixed, 2)
+    assert told[0] == pytest.approx(np.log(0.25)) and np.isnan(told[1])
+
+
+def test_a_support_on_the_card_is_read_and_a_bad_one_refused():
+    assert support_of({'support': {'geometric': 0.3, 'nothing': -1}}) == Support(geometric=0.3, nothing=-1.0)
+    for wrong in ({'own': 0.0}, {'geometric': -1.0}, {'least': 1.0}, {'most': 1.0}, 3):
+        with pytest.raises(SettingsError, match='support'):
+            support_of({'support': wrong})
