@@ -65,6 +65,7 @@ def overrides(arguments: Mapping[str, str]) -> dict[str, str]:
     """Return the settings that arguments stand for: {'node.setting': value}."""
     found = {
         'map.map_path': arguments['map_path'],
+        'perception.model': "''" if arguments['model'] == 'none' else arguments['model'],  # over a network that is set
         'perception.backend': arguments['backend'],
         'perception.require_backend': arguments['require_backend'],
         'localization.publish_calibration': arguments['publish_calibration'],

@@ -57,6 +57,7 @@ LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     'log_level': ('info', 'how much the nodes log', ('debug', 'info', 'warn', 'error', 'fatal')),
     'autostart': ('true', 'configure and activate the nodes; false: a lifecycle manager does', ('true', 'false')),
     'respawn': ('true', 'start a process again a second after it ends with an error', ('true', 'false')),
+    'model': ('', 'network of perception: a name in models/, a folder, or none; empty: as the settings tell', ()),
     'backend': ('auto', 'which engine runs networks', _BACKENDS),
     'require_backend': ('', 'refuse to start unless networks run on this backend; empty: any', _BACKENDS[1:] + ('',)),
     'composition': ('grouped', 'which nodes share a process', tuple(COMPOSITIONS)),

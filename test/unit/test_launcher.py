@@ -1,9 +1,12 @@
 """Launch arguments without ROS's launch: what they stand for, and what is refused."""
 
+import argparse
 import sys
 
 import pytest
+import yaml
 
+from autonomy_nodes.commands.options import add_setup, overriding
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.nodes.launcher import Launcher, overrides, resolved, settings_files
 from autonomy_nodes.nodes.pacing import Pace
@@ -45,6 +48,17 @@ def test_the_vehicle_comes_first_so_that_the_settings_of_the_stack_override_it(t
 def test_arguments_stand_for_settings():
     told = overrides(resolved({'map_path': 'town.osm', 'require_backend': 'onnx'}))
     assert told == {'map.map_path': 'town.osm', 'perception.require_backend': 'onnx'}
+
+
+@pytest.mark.parametrize('given, told', [('', {}), ('mine', {'model': 'mine'}), ('none', {'model': ''})])
+def test_a_network_can_be_given_taken_away_or_left_to_the_settings(given, told, tmp_path):
+    for name, value in overrides(resolved({'model': given})).items():
+        node, _, key = name.partition('.')
+        assert (node, {key: yaml.safe_load(value)}) == ('perception', told)
+    parser = argparse.ArgumentParser()
+    add_setup(parser, out=str(tmp_path))
+    more = overriding(parser.parse_args([f'model:={given}']))
+    assert more == {f'perception.{key}': value for key, value in told.items()}
 
 
 def test_control_and_recorder_run_when_asked_for_and_givers_of_time_only_by_hand():
