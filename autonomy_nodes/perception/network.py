@@ -70,7 +70,8 @@ class Network(nn.Module):
         self.lift = _conv(middle, fine, kernel=1)
         self.neck = _conv(2 * fine, fine)
         self.objects = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(OBJECT_HEADS), 1))
-        self.ground = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(GROUND_HEADS), 1))
+        self.skim = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *_after(fine))
+        self.ground = nn.Sequential(_conv(2 * fine, settings.neck), nn.Conv2d(settings.neck, _channels(GROUND_HEADS), 1))
         with torch.no_grad():
             self.objects[1].bias[: len(CLASSES)] = _RARE  # type: ignore[index, operator]
         # far away points are few: how far is told, since convolutions do not know where they are
@@ -89,7 +90,8 @@ class Network(nn.Module):
         deep = self.rise(self.deep(wide))  # (B, middle, 60, 50)
         wide = self.blend(torch.cat([wide, _larger(deep)], 1))
         shared = self.neck(torch.cat([near, _larger(self.lift(wide))], 1))
-        objects, ground = self.objects(shared), self.ground(shared)
+        objects = self.objects(shared)
+        ground = self.ground(torch.cat([shared, self.skim(points)], 1))  # how bright and rough, besides what is where
         return _parted(objects, OBJECT_HEADS) | _parted(ground, GROUND_HEADS)
 
 

@@ -1,9 +1,10 @@
 """Changes of an example that leave it true: other mountings, sensors, weather, and the same place seen another way.
 
 Each is a function `change(example, rng, ...) -> Example`; `augmented` draws which of them are made, in one order.
+Somebody of another example is set down first (training/pasting.py), so that all that follows changes him too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,7 +13,8 @@ import numpy as np
 from autonomy_nodes.common.geometry import matrix_of_rpy
 from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.materials import Semantic
-from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.examples import MASKS, Example, with_points
+from autonomy_nodes.training.pasting import pasted
 
 _UNKNOWN = 255  # terrain
 
@@ -21,10 +23,13 @@ _UNKNOWN = 255  # terrain
 class AugmentationSettings:
     """How often each change is made, 0 to 1, and how far it goes.
 
+    guests: how many of other examples are set down at most, where `paste` says that any are.
     turn_rad: largest turn about z. scale: largest change of size. tilt_rad, lift_m: errors of the mounting (one sigma).
     visibility_m: shortest range of sight in fog and rain. narrow_rad: least half angle of a field of view.
     """
 
+    paste: float = 0.15
+    guests: int = 3
     flip: float = 0.5
     turn: float = 0.7
     turn_rad: float = 0.8
@@ -41,9 +46,11 @@ class AugmentationSettings:
     light: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ('flip', 'turn', 'jitter', 'beams', 'thin', 'weather', 'crop', 'light'):
+        for name in ('paste', 'flip', 'turn', 'jitter', 'beams', 'thin', 'weather', 'crop', 'light'):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f'{name}={getattr(self, name)} must lie between 0 and 1')
+        if self.guests < 1:
+            raise ValueError(f'guests={self.guests} must be 1 at least')
         if not 0.0 <= self.scale < 0.5:
             raise ValueError(f'scale={self.scale} must lie between 0 and 0.5')
         for name in ('turn_rad', 'tilt_rad', 'lift_m', 'visibility_m', 'narrow_rad'):
@@ -52,10 +59,15 @@ class AugmentationSettings:
 
 
 def augmented(
-    example: Example, rng: np.random.Generator, settings: AugmentationSettings | None = None
+    example: Example,
+    rng: np.random.Generator,
+    others: Sequence[Example] = (),
+    settings: AugmentationSettings | None = None,
 ) -> Example:
-    """Return an example changed as drawn; the same for the same state of `rng`."""
+    """Return an example changed as drawn; the same for the same state of `rng`. others: who lend guests."""
     settings = settings or AugmentationSettings()
+    if others and rng.random() < settings.paste:
+        example = pasted(example, others, rng, int(rng.integers(1, settings.guests + 1)))
     for name, change in CHANGES.items():
         if rng.random() < getattr(settings, name):
             example = change(example, rng, settings)
@@ -66,7 +78,8 @@ def flipped(example: Example) -> Example:
     """Return the example with left and right changed."""
     mirror = np.array([1.0, -1.0, 1.0, 1.0], np.float32)
     boxes = example.boxes * np.array([1, -1, 1, 1, 1, 1, -1, 1, -1], np.float32)
-    cells = {name: getattr(example, name)[:, ::-1].copy() for name in _CELLS}
+    layers = {name: getattr(example, name) for name in (*_CELLS, *MASKS)}
+    cells = {name: layer[:, ::-1].copy() for name, layer in layers.items() if layer is not None}
     return replace(
         example, points=example.points * mirror, before=example.before * mirror, boxes=boxes,
         sensor_m=example.sensor_m * mirror[:3], **cells,
@@ -115,7 +128,9 @@ def _sampled(example: Example, angle: float, scale: float) -> dict[str, np.ndarr
         example.ground_m.astype(np.float32), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
         borderValue=float('nan'),
     )  # fmt: skip
+    masks = {name: mask for name in MASKS if (mask := getattr(example, name)) is not None}
     return {
+        **{name: nearest(mask.astype(np.uint8), 0).astype(bool) for name, mask in masks.items()},
         'ground_m': ground * np.float32(scale),
         'terrain': nearest(example.terrain, _UNKNOWN),
         'top_m': np.minimum(nearest(example.top_m.astype(np.float32), 0.0) * scale, bev.HIGH_M).astype(np.float32),
@@ -130,19 +145,6 @@ def _with_boxes(example: Example, kept: np.ndarray) -> Example:
     return replace(
         example, boxes=example.boxes[kept], kinds=example.kinds[kept], hits=example.hits[kept],
         shares=example.shares[kept], bodies=rows[example.bodies],
-    )  # fmt: skip
-
-
-def _with_points(example: Example, kept: np.ndarray, kept_before: np.ndarray, hides: bool = False) -> Example:
-    """Return the example with some of its points. hides: what went counts as hidden."""
-    bodies = example.bodies[kept]
-    hits = np.bincount(bodies + 1, minlength=len(example.boxes) + 1)[1:].astype(example.hits.dtype)
-    shares = example.shares
-    if hides:
-        shares = (shares * hits / np.maximum(example.hits, 1)).astype(np.float32)
-    return replace(
-        example, points=example.points[kept], semantics=example.semantics[kept], bodies=bodies, hits=hits,
-        shares=shares, before=example.before[kept_before],
     )  # fmt: skip
 
 
@@ -169,12 +171,12 @@ def without_beams(example: Example, rng: np.random.Generator) -> Example:
         ring = ((up + 0.5 * np.pi) / width + phase).astype(int)
         return np.asarray(ring % period == 0 if style < 0.4 else ~lost[ring])
 
-    return _with_points(example, kept(example.points), kept(example.before))
+    return with_points(example, kept(example.points), kept(example.before))
 
 
 def thinned(example: Example, rng: np.random.Generator, share: float) -> Example:
     """Return the example with a share of its points lost at random."""
-    return _with_points(
+    return with_points(
         example, rng.random(len(example.points)) >= share, rng.random(len(example.before)) >= share
     )
 
@@ -188,7 +190,7 @@ def clouded(example: Example, rng: np.random.Generator, visibility_m: float) -> 
         rng.random(len(points)) < _returning(points, example.sensor_m, visibility_m)
         for points in (example.points, example.before)
     )
-    less = _with_points(example, now, then)
+    less = with_points(example, now, then)
     false = [_drops(example.sensor_m, visibility_m, len(points), rng) for points in (less.points, less.before)]
     count = len(false[0])
     return replace(
@@ -223,12 +225,12 @@ def cropped(example: Example, middle_rad: float, half_rad: float) -> Example:
         away = np.abs(around - middle_rad) % (2.0 * np.pi)
         return np.asarray(np.minimum(away, 2.0 * np.pi - away) < half_rad)
 
-    return _with_points(example, kept(example.points), kept(example.before), hides=True)
+    return with_points(example, kept(example.points), kept(example.before), hides=True)
 
 
 def relit(example: Example, rng: np.random.Generator) -> Example:
     """Return the example with the intensities of another sensor; now and then of one that tells none."""
-    gain, gamma, silent = rng.uniform(0.6, 1.6), rng.uniform(0.6, 1.6), rng.random() < 0.05
+    gain, gamma, silent = rng.uniform(0.6, 1.6), rng.uniform(0.75, 1.35), rng.random() < 0.05
     changed = []
     for points in (example.points, example.before):
         light = np.zeros(len(points)) if silent else np.clip(gain * points[:, 3] ** gamma, 0.0, 1.0)

@@ -4,32 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.sim.beams import ELEVATIONS_DEG
 from autonomy_nodes.sim.materials import Material
 
 _DEGREE = np.pi / 180.0
-_VLP32 = (
-    -25.0, -15.64, -11.31, -8.84, -7.25, -6.15, -5.33, -4.67, -4.0, -3.67, -3.33, -3.0, -2.67, -2.33, -2.0, -1.67,
-    -1.33, -1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0, 1.33, 1.67, 2.33, 3.33, 4.67, 7.0, 10.33, 15.0,
-)  # fmt: skip
-# name: elevations [deg], columns, how often it is drawn. Tables after the makers' manuals, rounded
-TABLES: dict[str, tuple[np.ndarray, tuple[int, int], float]] = {
-    'hdl64': (np.concatenate([np.linspace(-24.33, -8.83, 32), np.linspace(-8.33, 2.0, 32)]), (1700, 2100), 0.26),
-    'hdl32': (np.linspace(-30.67, 10.67, 32), (1000, 2000), 0.14),
-    'vlp32': (np.array(_VLP32), (900, 1800), 0.08),
-    'two32': (np.concatenate([_VLP32, -np.array(_VLP32)]), (900, 1800), 0.10),
-    'vlp16': (np.linspace(-15.0, 15.0, 16), (900, 1800), 0.06),
-    'pandar64': (
-        np.concatenate([
-            np.linspace(-25, -14, 6), np.linspace(-13, -6.2, 8), np.linspace(-6, 2, 45), np.linspace(3, 15, 5),
-        ]),
-        (900, 1800), 0.10,
-    ),
-    'os16': (np.linspace(-16.6, 16.6, 16), (1024, 2048), 0.02),
-    'os32': (np.linspace(-22.5, 22.5, 32), (1024, 2048), 0.04),
-    'os64': (np.linspace(-22.5, 22.5, 64), (1024, 1024), 0.08),
-    'os64_flat': (np.linspace(-16.6, 16.6, 64), (1024, 1024), 0.06),
-    'os128': (np.linspace(-22.5, 22.5, 128), (1024, 1024), 0.06),
+# name: columns, and how often it is drawn
+DRAWN: dict[str, tuple[tuple[int, int], float]] = {
+    'hdl64': ((1700, 2100), 0.26), 'hdl32': ((1000, 2000), 0.14), 'vlp32': ((900, 1800), 0.08),
+    'two32': ((900, 1800), 0.10), 'vlp16': ((900, 1800), 0.06), 'pandar64': ((900, 1800), 0.10),
+    'os16': ((1024, 2048), 0.02), 'os32': ((1024, 2048), 0.04), 'os64': ((1024, 1024), 0.08),
+    'os64_flat': ((1024, 1024), 0.06), 'os128': ((1024, 1024), 0.06),
 }  # fmt: skip
+TWO_32 = np.concatenate([ELEVATIONS_DEG['vlp32'], -ELEVATIONS_DEG['vlp32']])  # one above the other, upside down
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +52,10 @@ class Rig:
 
 
 def drawn_rig(rng: np.random.Generator) -> Rig:
-    """Return a LiDAR of TABLES with a mounting, noise and losses."""
-    names, shares = list(TABLES), np.array([entry[2] for entry in TABLES.values()])
+    """Return a LiDAR of DRAWN with a mounting, noise and losses."""
+    names, shares = list(DRAWN), np.array([share for _, share in DRAWN.values()])
     name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
-    table, (low, high), _ = TABLES[name]
+    table, (low, high) = TWO_32 if name == 'two32' else ELEVATIONS_DEG[name], DRAWN[name][0]
     columns = int(rng.integers(low, high + 1))
     elevation = (table + rng.normal(size=len(table)) * 0.03) * _DEGREE
     elevation = elevation[rng.random(len(elevation)) >= (0.04 if rng.random() < 0.2 else 0.0)]  # beams that are gone
@@ -97,8 +83,8 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
         name=name, directions=directions, shape=(len(azimuth), len(elevation)), turned=azimuth, raised=elevation,
         at_m=at, farthest_m=rng.uniform(60.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
         dropout=rng.choice([0.0, rng.uniform(0.0, 0.15)]), half_lost_m=rng.uniform(60.0, 200.0),
-        mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=rng.uniform(0.6, 2.0), gamma=rng.uniform(0.5, 1.3),
-        tastes=np.exp(0.22 * rng.normal(size=len(Material))).astype(np.float32),
+        mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=rng.uniform(0.6, 2.0), gamma=rng.uniform(0.7, 1.2),
+        tastes=np.exp(0.18 * rng.normal(size=len(Material))).astype(np.float32),
         blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.6, 0.37, 0.03]),
         own=rng.choice([0.0, rng.uniform(0.0, 0.05)]), body=body,
     )  # fmt: skip
