@@ -53,6 +53,6 @@ def examples(seed):
         yield example_of(boxes, kinds, rng)
 
 
-def as_it_is(example, rng):
+def as_it_is(example, rng, others=()):
     """No augmentation."""
     return example

@@ -1,8 +1,11 @@
 """What a network learns from: a sweep, the one before, and all that is true of them, in base_link of the sweep."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+NO_OBSTACLE = 254  # class of terrain
+MASKS = ('objects_asked', 'stands_asked')  # of examples that do not know all; others have none
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +22,9 @@ class Example:
     the cell is of, 255 where not known; what stands on the ground counts before it. top_m: (X, Y) height of the highest
     obstacle up to bev.HIGH_M above the ground, 0 where free. blocked: (X, Y) whether no vehicle may enter: obstacles
     above 0.25 m, moving or not, water, holes and ditches; low plants are not.
+    Of recordings not all is known. terrain is NO_OBSTACLE where all that is known is that it is none. objects_asked:
+    (X, Y) where all objects are among the boxes; None: everywhere. stands_asked: (X, Y) where top_m and blocked are
+    known; None: wherever ground_m is.
     """
 
     points: np.ndarray
@@ -34,3 +40,18 @@ class Example:
     terrain: np.ndarray
     top_m: np.ndarray
     blocked: np.ndarray
+    objects_asked: np.ndarray | None = None
+    stands_asked: np.ndarray | None = None
+
+
+def with_points(example: Example, kept: np.ndarray, kept_before: np.ndarray, hides: bool = False) -> Example:
+    """Return the example with some of its points. hides: what went counts as hidden."""
+    bodies = example.bodies[kept]
+    hits = np.bincount(bodies + 1, minlength=len(example.boxes) + 1)[1:].astype(example.hits.dtype)
+    shares = example.shares
+    if hides:
+        shares = (shares * hits / np.maximum(example.hits, 1)).astype(np.float32)
+    return replace(
+        example, points=example.points[kept], semantics=example.semantics[kept], bodies=bodies, hits=hits,
+        shares=shares, before=example.before[kept_before],
+    )  # fmt: skip

@@ -4,7 +4,7 @@ A seed makes one place. Places with the seeds from HELD_OUT are never learned fr
 from scenes.FIRST_SEED on are for measuring.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -26,7 +26,7 @@ VEHICLE_HEIGHT_M = 1.7  # moves no height, and heights alone count here
 _PASSED = PRIOR.index('passed')
 
 Source = Callable[[int], Iterator[Example]]  # a seed's examples
-Guise = Callable[[Example, np.random.Generator], Example]  # an example, changed
+Guise = Callable[[Example, np.random.Generator, Sequence[Example]], Example]  # an example among others, changed
 Sample = dict[str, torch.Tensor]
 
 
@@ -84,7 +84,7 @@ class Samples(IterableDataset):
                 debt += settings.uses
                 while debt >= 1.0:
                     debt -= 1.0
-                    chosen = self.guise(pool[rng.integers(len(pool))], rng)
+                    chosen = self.guise(pool[rng.integers(len(pool))], rng, pool)
                     yield _strip(sample_of(chosen, rng, settings), rng, settings.across) | {'seed': torch.tensor(seed)}
 
 
