@@ -11,6 +11,10 @@ TERRAIN_LAYERS = (
     'elevation', 'variance', 'slope', 'step', 'roughness', 'traversability',
     'class', 'obstacle_height', 'ceiling', 'occupancy', 'observed',
 )  # fmt: skip
+SEMANTIC_LAYERS = ('semantic', 'certainty', 'forbidden')  # beside those of the terrain, where a network tells them
+SEMANTICS = (
+    'unknown', 'paved', 'loose', 'low_vegetation', 'high_vegetation', 'wet', 'rubble', 'obstacle',
+)  # fmt: skip
 FAR_LAYERS = ('elevation', 'obstacle_height', 'occupancy', 'observed')
 PRIOR_LAYERS = ('drivable', 'divider', 'boundary', 'stop_line', 'crosswalk', 'direction_sin', 'direction_cos')
 
@@ -24,6 +28,7 @@ class Grid:
     Terrain layers: elevation [m, z in `frame`], variance [m^2], slope [rad], step [m], roughness [m],
     traversability 0 (never) to 1 (easy), class (0 unknown, 1 ground, 2 rough, 3 obstacle, 4 hole),
     obstacle_height [m above ground], ceiling [m above ground, inf where there is none seen],
+    semantic: place in SEMANTICS, certainty: chance that it is this, forbidden: chance that no vehicle may enter.
     occupancy 0 to 1, observed 1 where this or an earlier sweep saw the ground, 0.5 where filled in, 0 never seen.
     """
 

@@ -1,6 +1,6 @@
 """How things stand: the status of a step, the mode of the stack, the environment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -21,6 +21,13 @@ FAULTS = {  # what nodes say under the key `fault`, as docs/interface.md lists i
     'F22': 'a node is lost',
     'F27': 'a planned trajectory was refused',
 }
+
+
+Lap = Callable[[str], None]  # hears the name of a part of a step when it is over, to tell how long it took
+
+
+def untimed(part: str) -> None:
+    """A `Lap` of which nobody asks how long it took."""
 
 
 class Level(Enum):
@@ -56,6 +63,7 @@ class Status:
 
     lineage: the stamp of each input that the step really read. dropped: messages dropped since activation, by topic.
     values: what else the node tells. duration_ms: wall time of the step, None where no clock runs (lockstep).
+    parts_ms: wall time of its parts, by name, of a node that tells them; empty where no clock runs.
     """
 
     stamp_ns: int
@@ -66,6 +74,7 @@ class Status:
     dropped: Mapping[str, int] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     duration_ms: float | None = None
+    parts_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -278,9 +278,9 @@ class Seat(Inputs):
         self._alarm.rest()
 
     def told(self, status: Status) -> None:
-        """Keep the duration out of the message: it differs from run to run."""
+        """Keep durations out of the message: they differ from run to run."""
         self.player.told(status)
-        super().told(replace(status, duration_ms=None))
+        super().told(replace(status, duration_ms=None, parts_ms={}))
 
     def way_in(self, kind: str, topic: str) -> int:
         """Return the number of a new way in."""

@@ -35,13 +35,21 @@ def log_line(status: Status) -> str:
     )
 
 
-def timing_line(stage: str, stamp_ns: int, duration_ms: float | None, latency_ms: float | None) -> str:
+def timing_line(
+    stage: str,
+    stamp_ns: int,
+    duration_ms: float | None,
+    latency_ms: float | None,
+    parts_ms: Mapping[str, float] | None = None,
+) -> str:
     """Return the line of timing.jsonl of one step.
 
-    latency_ms: when its output was sent minus its stamp; None in lockstep.
+    latency_ms: when its output was sent minus its stamp; None in lockstep. parts_ms: durations of its parts, by name.
     """
     rounded = [None if value is None else round(value, 3) for value in (duration_ms, latency_ms)]
-    return _line({'stage': stage, 'stamp_ns': stamp_ns, 'duration_ms': rounded[0], 'latency_ms': rounded[1]})
+    row = {'stage': stage, 'stamp_ns': stamp_ns, 'duration_ms': rounded[0], 'latency_ms': rounded[1]}
+    parts = {part: round(spent_ms, 3) for part, spent_ms in (parts_ms or {}).items()}
+    return _line(row | ({'parts_ms': parts} if parts else {}))
 
 
 class RunLog:
@@ -57,7 +65,7 @@ class RunLog:
         self._log.write(log_line(status))
         duration_ms = status.duration_ms if duration_ms is None else duration_ms
         if duration_ms is not None or latency_ms is not None:
-            self._timing.write(timing_line(status.node, status.stamp_ns, duration_ms, latency_ms))
+            self._timing.write(timing_line(status.node, status.stamp_ns, duration_ms, latency_ms, status.parts_ms))
 
     def close(self) -> None:
         """Finish both files."""

@@ -1,7 +1,7 @@
 """States in words: diagnostic_msgs/DiagnosticArray, heartbeats and the state of a minimal risk manoeuvre.
 
 A status of a node is called autonomy/NODE, so that rqt_robot_monitor and Foxglove show the stack as one group.
-Its keys are `stamp_ns TOPIC`, `dropped TOPIC`, `duration_ms`, and whatever else the node tells.
+Its keys are `stamp_ns TOPIC`, `dropped TOPIC`, `duration_ms`, `ms PART` of the step, and whatever else the node tells.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,8 @@ from autonomy_nodes.messages.store import constants, decode, encode, header_of, 
 ARRAY = 'diagnostic_msgs/msg/DiagnosticArray'
 MRM_STATE = 'autoware_adapi_v1_msgs/msg/MrmState'
 GROUP, DECISION = 'autonomy/', 'decision'
-STAMP, DROPPED, DURATION = 'stamp_ns ', 'dropped ', 'duration_ms'
+STAMP, DROPPED, DURATION, PART = 'stamp_ns ', 'dropped ', 'duration_ms', 'ms '
+OURS = (STAMP, DROPPED, PART)
 CHOSEN, RUNNER_UP = 'chosen', 'runner_up'
 STATES = {
     Mode.INIT: 'UNKNOWN',
@@ -38,12 +39,13 @@ class MrmState:
 
 def write_status(status: Status) -> bytes:
     """Write how a step went; raises ValueError on a value whose key stands for something else."""
-    if taken := [key for key in status.values if key.startswith((STAMP, DROPPED)) or key == DURATION]:
+    if taken := [key for key in status.values if key.startswith(OURS) or key == DURATION]:
         raise ValueError(f'keys {taken} of the status of {status.node} stand for inputs, drops and time')
     values = {STAMP + topic: str(stamp_ns) for topic, stamp_ns in status.lineage.items()}
     values |= {DROPPED + topic: str(count) for topic, count in status.dropped.items()}
     if status.duration_ms is not None:
         values[DURATION] = f'{status.duration_ms:.3f}'
+    values |= {PART + part: f'{spent_ms:.3f}' for part, spent_ms in status.parts_ms.items()}
     return _write(status.stamp_ns, GROUP + status.node, status.level, status.text, {**values, **status.values})
 
 
@@ -62,8 +64,9 @@ def read_status(data: bytes) -> Status:
             text=status.message,
             lineage=_numbers(values, STAMP),
             dropped=_numbers(values, DROPPED),
-            values={key: value for key, value in values.items() if not key.startswith((STAMP, DROPPED))},
+            values={key: value for key, value in values.items() if not key.startswith(OURS)},
             duration_ms=None if duration is None else float(duration),
+            parts_ms={key.removeprefix(PART): float(each) for key, each in values.items() if key.startswith(PART)},
         )
     except ValueError as error:
         raise DataError(f'status of {status.name!r}: {error}') from error

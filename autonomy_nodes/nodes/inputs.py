@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autonomy_nodes.common.status import Heartbeat, Level, Status
@@ -34,6 +34,8 @@ class Inputs:
         self._last_ns: dict[str, int] = {}
         self._lineage: dict[str, int] = {}
         self._words: list[tuple[Level, str, dict[str, str]]] = []
+        self._parts_ms: dict[str, float] = {}
+        self._lapped_s = 0.0
         self._status_out: Publisher = self.publisher(DIAGNOSTICS)
         self._heartbeat_out: Publisher = self.publisher(HEARTBEAT)
 
@@ -75,11 +77,11 @@ class Inputs:
 
         def take(data: bytes) -> None:
             arrived()
-            start = time.perf_counter()
+            start, parts_ms = self._begin({})
             value = self._told_apart(topic, read, data)
             self._note_time(topic, value.stamp_ns)
             read_ms = (time.perf_counter() - start) * 1e3
-            self._pending.append(Pending(topic, value, step, partners, self.waited_ns(), read_ms))
+            self._pending.append(Pending(topic, value, step, partners, self.waited_ns(), read_ms, parts_ms))
             if len(self._pending) > WAITING:
                 self.drop(self._pending.popleft().topic, 'the step before it still waits')
             self.settle()
@@ -149,6 +151,12 @@ class Inputs:
         """See `Port`."""
         self._words.append((level, text, values))
 
+    def lap(self, part: str) -> None:
+        """See `Port`."""
+        now_s = time.perf_counter()
+        self._parts_ms[part] = self._parts_ms.get(part, 0.0) + (now_s - self._lapped_s) * 1e3
+        self._lapped_s = now_s
+
     def drop(self, topic: Topic, reason: str, fault: str = '') -> None:
         """Count a message that cannot be used, and say why."""
         self.dropped[topic.name] += 1
@@ -171,7 +179,14 @@ class Inputs:
         """Give a sign of life; the port calls it each HEARTBEAT_S from the thread that runs the steps."""
         self._heartbeat_out.publish(write_heartbeat(Heartbeat(now_ns, self.stage_name)))
 
-    def tell(self, level: Level, text: str, stamp_ns: int | None = None, duration_ms: float | None = None) -> None:
+    def tell(
+        self,
+        level: Level,
+        text: str,
+        stamp_ns: int | None = None,
+        duration_ms: float | None = None,
+        parts_ms: Mapping[str, float] | None = None,
+    ) -> None:
         """Publish a status: this text and level, and what was said since the last one."""
         words, self._words = [(level, text, {}), *self._words], []
         worst = max((level for level, _, _ in words), key=lambda level: level.value)
@@ -184,7 +199,7 @@ class Inputs:
         self.told(
             Status(
                 stamp_ns, self.stage_name, worst, '; '.join(dict.fromkeys(texts)) or 'running', lineage,
-                dict(self.dropped), values, duration_ms,
+                dict(self.dropped), values, duration_ms, dict(parts_ms or {}),
             )
         )  # fmt: skip
 
@@ -247,10 +262,16 @@ class Inputs:
             values.append(partner.values.get(stamp_ns))
             if values[-1] is not None:
                 self._lineage[partner.join.topic.name] = stamp_ns
-        start = time.perf_counter()
+        start, _ = self._begin(pending.parts_ms)
         try:
             pending.step(pending.value, *values)
         except DataError as error:
             self.drop(pending.topic, str(error), error.fault)
             return
-        self.tell(Level.OK, '', stamp_ns, pending.read_ms + (time.perf_counter() - start) * 1e3)
+        spent_ms = pending.read_ms + (time.perf_counter() - start) * 1e3
+        self.tell(Level.OK, '', stamp_ns, spent_ms, pending.parts_ms)
+
+    def _begin(self, parts_ms: dict[str, float]) -> tuple[float, dict[str, float]]:
+        """Return the clock, and where from now on it is noted how long parts take."""
+        self._lapped_s, self._parts_ms = time.perf_counter(), parts_ms
+        return self._lapped_s, parts_ms

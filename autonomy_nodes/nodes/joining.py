@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autonomy_nodes.common.types import SECOND_NS
@@ -44,7 +44,7 @@ class Partner:
 
 @dataclass(frozen=True)
 class Pending:
-    """A step that waits for its partners."""
+    """A step that waits for its partners. parts_ms: how long what is over took, by name."""
 
     topic: Topic
     value: Any
@@ -52,6 +52,7 @@ class Pending:
     partners: Sequence[Partner]
     since_ns: int
     read_ms: float
+    parts_ms: dict[str, float] = field(default_factory=dict)
 
     def missing(self) -> list[Partner]:
         """Return the partners that are wanted and not there."""

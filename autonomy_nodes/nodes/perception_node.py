@@ -32,7 +32,7 @@ class Perception(Stage):
         """Create the perceiver and connect it."""
         self.port, self.config = port, config
         learned = self._opened(config)
-        self.perceiver, self.calibration = Perceiver(config, learned), Calibration(config.vehicle.mounts)
+        self.perceiver, self.calibration = Perceiver(config, learned, port.lap), Calibration(config.vehicle.mounts)
         warm(config, learned)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
         self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
@@ -58,9 +58,12 @@ class Perception(Stage):
         values = {'objects': str(len(found.objects)), 'environment': found.environment.text}
         if self.engine != NONE:
             values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
+            values |= {'disagreement': f'{found.disagreement:.3f}'}
         self.port.say(Level.OK, '', engine=self.engine, **values)
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
+        if found.alarmed:
+            self.port.say(Level.WARN, 'both channels disagree: this may be unlike all that the network learned')
         self.publish(found)
 
     def _opened(self, config: PerceptionConfig) -> LearnedChannel | None:
@@ -83,6 +86,7 @@ class Perception(Stage):
         self.environment_out.publish(write_words(found.environment))
         alone = found.objects is found.clusters  # no network told of others
         self.objects_out.publish(clusters if alone else write_detected(found.objects))
+        self.port.lap('writing')
 
     def _sensor_m(self) -> np.ndarray | None:
         """Return where the only LiDAR sits; None where there are several or nobody says, then less is concluded."""

@@ -79,6 +79,9 @@ class Port(Protocol):
     def now_ns(self) -> int:
         """Return the node's clock."""
 
+    def lap(self, part: str) -> None:
+        """Note that a part of a step, or of the reading before it, is over: its status tells how long it took."""
+
     def finish(self) -> None:
         """Ask the process to end in good order: a simulation or a recording is over."""
 

@@ -62,6 +62,19 @@ def gathered(
 
 
 @njit(cache=True)
+def shifted(state: np.ndarray, by: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return (X, Y, K) `state` seen from a corner that lies (2,) cells farther on; what comes in is `new` (K,)."""
+    moved = np.empty_like(state)
+    for i in range(state.shape[0]):
+        for j in range(state.shape[1]):
+            a, b = i + by[0], j + by[1]
+            inside = 0 <= a < state.shape[0] and 0 <= b < state.shape[1]
+            for k in range(len(new)):
+                moved[i, j, k] = state[a, b, k] if inside else new[k]
+    return moved
+
+
+@njit(cache=True)
 def rays(xyz: np.ndarray, kinds: np.ndarray, sensor: np.ndarray) -> np.ndarray:
     """Return (AZIMUTHS, RANGES) the lowest elevation (rise over run) of a ray that went at least so far, in base_link.
 

@@ -4,7 +4,6 @@ It stands beside the geometric channel, whose ground it builds upon, and holds n
 """
 
 from collections.abc import Mapping
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from autonomy_nodes.common.status import Lap, untimed
 from autonomy_nodes.inference.backend import Backend, choose
 from autonomy_nodes.inference.manifest import WEIGHTS, read_manifest
 from autonomy_nodes.perception.bev import INPUTS, OUTPUTS
-from autonomy_nodes.perception.confidence import confidences_of
+from autonomy_nodes.perception.confidence import Support, confidences_of, support_of
 from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.raster import rasterised
@@ -44,16 +43,22 @@ class Earlier:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What the network tells of a sweep: objects in base_link and cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR.
+    """What the network tells of a sweep: objects in base_link, cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR.
 
-    outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given.
+    outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given. support:
+    what its card says of the geometric channel beside it.
     """
 
     objects: Objects
-    cells: Cells
     prior: np.ndarray
-    outputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    outputs: Mapping[str, np.ndarray]
     gap_s: float = 0.0
+    support: Support = field(default_factory=Support)
+
+    @property
+    def cells(self) -> Cells:
+        """All that is told of the cells; the terrain takes what it needs from the outputs themselves."""
+        return cells_of(self.outputs, self.prior[0])
 
 
 class LearnedChannel:
@@ -66,7 +71,7 @@ class LearnedChannel:
             if (found := {name: tensor.shape for name, tensor in side.items()}) != wanted:
                 raise SettingsError(f'network {manifest.name!r} has tensors {found}, perception needs {wanted}')
         self._backend, self._settings = backend, settings or LearnedSettings()
-        self.confidences = confidences_of(manifest.card)
+        self.confidences, self._support = confidences_of(manifest.card), support_of(manifest.card)
         self._nothing = {
             name: np.zeros((1, channels, *cells), np.float32)
             for name, (channels, cells) in INPUTS.items()
@@ -100,7 +105,8 @@ class LearnedChannel:
         told = checked(answer)
         gap_s = given.gap_s if given is not None else 0.0
         objects = objects_of(told, prior[0], cloud.stamp_ns, gap_s, self._settings.decode, self.confidences)
-        return Learned(objects, cells_of(told, prior[0]), prior, told, gap_s)
+        lap('decode')
+        return Learned(objects, prior, told, gap_s, self._support)
 
     def again(self, said: Learned, settings: DecodeSettings) -> Objects:
         """Return the objects of a sweep by other settings, without asking the network anew."""

@@ -14,17 +14,19 @@ from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LaneObservations
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.sensing import Image, PointCloud
-from autonomy_nodes.common.status import Words
+from autonomy_nodes.common.status import Lap, Words, untimed
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
+from autonomy_nodes.perception.disagreement import Disagreement, DisagreementSettings
 from autonomy_nodes.perception.environment import described
-from autonomy_nodes.perception.fusion import FusionSettings, fused
+from autonomy_nodes.perception.fusion import FusionSettings, boxes_of, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
-from autonomy_nodes.perception.learned import Earlier, LearnedChannel, LearnedSettings
+from autonomy_nodes.perception.learned import Earlier, Learned, LearnedChannel, LearnedSettings
 from autonomy_nodes.perception.paint import PaintConfig, painted
+from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
 
 _PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
@@ -57,7 +59,9 @@ class PerceptionConfig:
     clusters: ClusterConfig = field(default_factory=ClusterConfig)
     paint: PaintConfig = field(default_factory=PaintConfig)
     learned: LearnedSettings = field(default_factory=LearnedSettings)
+    semantics: SemanticSettings = field(default_factory=SemanticSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
+    disagreement: DisagreementSettings = field(default_factory=DisagreementSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
 
     def __post_init__(self) -> None:
@@ -87,8 +91,9 @@ class Perceived:
     """All that perception gives of one sweep.
 
     clusters: of the geometric channel alone; obstacles: its points. objects: what may be a road user, or moves.
-    channel: who told of the objects. unexplained: how many of them the network says nothing of. trouble: why the
-    network did not answer, empty where it did.
+    channel: who told of the objects. unexplained: how many of them the network says nothing of. disagreement: share of
+    what is near on which both channels do not agree, alarmed: whether that is too much; as last known where the network
+    did not answer. trouble: why it did not, empty where it did.
     """
 
     terrain: Grid
@@ -100,18 +105,22 @@ class Perceived:
     environment: Words
     channel: Channel
     unexplained: int
+    disagreement: float
+    alarmed: bool
     trouble: str
 
 
 class Perceiver:
     """Cloud in, surroundings out; from sweep to sweep it keeps the terrain, and the sweep before for the network."""
 
-    def __init__(self, config: PerceptionConfig, learned: LearnedChannel | None = None) -> None:
-        self.config, self._learned = config, learned
+    def __init__(self, config: PerceptionConfig, learned: LearnedChannel | None = None, lap: Lap = untimed) -> None:
+        self.config, self._learned, self._lap = config, learned, lap
         self._ladder = Ladder(config.ladder, learned is not None)
         self._before: tuple[PointCloud, EgoState] | None = None
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
+        self._semantics = Semantics(config.semantics) if learned is not None else None
+        self._disagreement = Disagreement(config.disagreement)
 
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
         """Return what needs no odometry."""
@@ -122,8 +131,11 @@ class Perceiver:
         config, xyz = self.config, cloud.xyz
         ground = self._splitter.split(xyz)
         passed = None if sensor_m is None else rays(xyz, ground.kinds, sensor_m)
+        self._lap('ground')
         clusters = clustered(config.clusters, cloud.stamp_ns, xyz, ground)
+        self._lap('clusters')
         lanes = painted(config.paint, cloud.stamp_ns, xyz, cloud.intensity, ground.firm)
+        self._lap('lanes')
         return Segmented(cloud, sensor_m, ground, passed, clusters, lanes)
 
     def perceive(
@@ -144,11 +156,18 @@ class Perceiver:
         grids = (self._terrain, self._terrain_far)
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
         clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
+        self._lap('terrain')
         told, trouble = self._ask(seen, ego, late)
         channel, objects, unexplained = self._ladder.channel, clusters, 0
-        if told is not None and channel is Channel.LEARNED:
-            both = fused(told, seen.clusters, self.config.fusion)
+        believed = told if channel is Channel.LEARNED else None
+        users = np.zeros((0, 5))
+        if believed is not None:
+            both = fused(believed.objects, seen.clusters, self.config.fusion, believed.support)
             objects, unexplained = _weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
+            users = boxes_of(objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0))
+        if self._semantics is not None:
+            near = self._semantics.told(near, ego, believed, users)
+        self._lap('fusion')
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         return Perceived(
             terrain=near,
@@ -162,11 +181,13 @@ class Perceiver:
             ),
             channel=channel,
             unexplained=unexplained,
+            disagreement=self._disagreement.share,
+            alarmed=self._disagreement.alarmed,
             trouble=trouble,
         )
 
-    def _ask(self, seen: Segmented, ego: EgoState, late: bool) -> tuple[Objects | None, str]:
-        """Return the objects that the network tells of, or None and why it does not."""
+    def _ask(self, seen: Segmented, ego: EgoState, late: bool) -> tuple[Learned | None, str]:
+        """Return what the network tells, or None and why it tells nothing."""
         if self._learned is None:
             return None, ''
         cloud, before, self._before = seen.cloud, self._before, (seen.cloud, ego)
@@ -177,7 +198,8 @@ class Perceiver:
         told, trouble = None, 'the sweep came too late' if late else ''
         if not late:
             try:
-                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier).objects
+                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap)
+                self._disagreement.heard(told, seen.clusters)
             except DataError as error:
                 trouble = str(error)
         self._ladder.heard(told is not None)

@@ -13,7 +13,7 @@ from numba import njit
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.perception import cells as columns
-from autonomy_nodes.perception.cells import gathered, seen_through
+from autonomy_nodes.perception.cells import gathered, seen_through, shifted
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.surface import shape_of, steps_of
 from autonomy_nodes.perception.traversability import judged
@@ -130,7 +130,7 @@ class Terrain:
         by = corner - self._corner
         self._corner = corner
         if by.any():
-            self._state = _moved(self._state, by)
+            self._state = shifted(self._state, by, _NEW)
 
     def _grid(self, ego: EgoState) -> Grid:
         """Return the layers of what is known now."""
@@ -152,19 +152,6 @@ class Terrain:
         origin = self._corner * config.resolution_m
         names = FAR_LAYERS if self._far else TERRAIN_LAYERS
         return Grid(ego.stamp_ns, 'odom', config.resolution_m, origin, {name: layers[name] for name in names})
-
-
-@njit(cache=True)
-def _moved(state: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Return (X, Y, 8) `state` seen from a corner that lies (2,) cells farther on; what comes in is new."""
-    moved = np.empty_like(state)
-    for i in range(len(state)):
-        for j in range(len(state)):
-            a, b = i + by[0], j + by[1]
-            inside = 0 <= a < len(state) and 0 <= b < len(state)
-            for k in range(len(_NEW)):
-                moved[i, j, k] = state[a, b, k] if inside else _NEW[k]
-    return moved
 
 
 @njit(cache=True)

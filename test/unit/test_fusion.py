@@ -9,6 +9,7 @@ from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError, EgoState
+from autonomy_nodes.perception.bev import OUTPUTS
 from autonomy_nodes.perception.clustering import Clusters
 from autonomy_nodes.perception.confidence import Support, support_of
 from autonomy_nodes.perception.fusion import FusionSettings, fused, words
@@ -69,11 +70,12 @@ class Network:
     def __init__(self):
         self.fails, self.earlier = False, []
 
-    def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None):
+    def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None):
         self.earlier.append(earlier)
         if self.fails:
             raise DataError('not finite')
-        return Learned(objects((10, 0)), None, None)
+        nothing = {name: np.zeros((channels, *cells), np.float32) for name, (channels, cells) in OUTPUTS.items()}
+        return Learned(objects((10, 0)), np.zeros((3, *OUTPUTS['terrain'][1]), np.float32), nothing)
 
 
 def plain(stamp_ns):

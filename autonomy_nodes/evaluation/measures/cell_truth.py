@@ -1,5 +1,6 @@
 """What the cells about a vehicle truly are: by the labels of points that fell into them, or as the simulator knows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -31,12 +32,14 @@ class CellTruth:
     """Of N cells. kind: (N,) class, UNKNOWN where not told. seen: (N,) into which a point fell.
 
     never: {why: (N,) bool} where nobody may ever drive. free: (N,) where one may drive; None where nobody tells that.
+    same: {class: the class that it counts as}, where the truth does not tell the two apart.
     """
 
     kind: np.ndarray
     seen: np.ndarray
     never: dict[str, np.ndarray] = field(default_factory=dict)
     free: np.ndarray | None = None
+    same: Mapping[int, int] = field(default_factory=dict)
 
 
 def truth_of(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> CellTruth:
@@ -64,7 +67,7 @@ def labelled(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> C
     kind = np.where(mine[:, LOW_VEGETATION] > mine[:, PAVED], LOW_VEGETATION, PAVED)
     kind[mine[:, OBSTACLE] >= np.maximum(OBSTACLE_SHARE * total, 2)] = OBSTACLE
     kind[total < LEAST_POINTS] = UNKNOWN
-    return CellTruth(kind, kind != UNKNOWN)
+    return CellTruth(kind, kind != UNKNOWN, same={LOOSE: LOW_VEGETATION})  # soil is `terrain` there, as grass is
 
 
 def simulated(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> CellTruth:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -16,12 +16,15 @@ from autonomy_nodes.evaluation.measures import peer_ground
 from autonomy_nodes.evaluation.measures.labelled_ground import Source, Sweep, sources
 from autonomy_nodes.evaluation.measures.rasters import Raster
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
+from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.perception.guess import everywhere
+from autonomy_nodes.perception.learned import LearnedChannel, opened
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
 REACH_M = 20.0
 OURS, PEER = '', f'peer.{peer_ground.NAME}.'
 ROUNDS = 3
+Network = tuple[Path, str]  # a folder of models/, and the engine that runs it
 PIXELS_A_CELL, WORST_SHOWN_M = 8, 0.5
 
 
@@ -91,16 +94,26 @@ def mapped(sweep: Sweep) -> tuple[Grid, float]:
     return _whole(terrain), spent_s
 
 
-def perceived(sweep: Sweep) -> tuple[Grid, float]:
+def perceived(sweep: Sweep, network: Network | None = None) -> tuple[Grid, float]:
     """Return the terrain that perception makes of this sweep alone, in base_link, and its CPU time [s]."""
-    perceiver, spent = None, []
-    cloud = PointCloud(0, 'base_link', sweep.xyz, np.zeros(len(sweep.xyz), np.float32))
+    learned, spent = None if network is None else _opened(network), []
+    cloud = PointCloud(0, 'base_link', sweep.xyz, sweep.intensity)
     for _ in range(ROUNDS):  # the first one is compiled
-        perceiver = Perceiver(PerceptionConfig())
+        perceiver = Perceiver(PerceptionConfig(), learned)
         seen = replace(perceiver.segment(cloud, sweep.sensor_m), sensor_m=sweep.sensor_m)
         found, spent_s = timed(partial(perceiver.perceive, seen, _standing()))
         spent.append(spent_s)
     return found.terrain, min(spent)
+
+
+def network_of(task: Task) -> Network | None:
+    """Return the network that a task names, None where it names none."""
+    return None if task.model == 'none' else (folder_of(task.model), task.backend)
+
+
+@lru_cache(maxsize=1)
+def _opened(network: Network) -> LearnedChannel:
+    return LearnedChannel(opened(*network))
 
 
 def _whole(terrain: Grid) -> Grid:

@@ -1,6 +1,8 @@
 """How well cells of the ground are told by class, and where one may drive; docs/evaluation.md tells the protocol.
 
-Our stage knows shapes alone: flat passes for paved, uneven for low vegetation, since no class of ground is told by it.
+The geometric channel knows shapes alone: flat passes for paved, uneven for low vegetation, since no class of ground is
+told by it. With `--model` the figures are those of the terrain with what a network tells of this one sweep, and
+`geometric.` those of the other channel. `--set free=0.5`: what is surer than this is called free.
 """
 
 from dataclasses import dataclass
@@ -12,19 +14,22 @@ import cv2
 import numpy as np
 from scipy.ndimage import minimum_filter
 
-from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.grid import SEMANTICS, Grid
+from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.cell_truth import (
     HOLE,
+    LOOSE,
     LOW_VEGETATION,
     OBSTACLE,
     OVERHEAD_M,
     PAVED,
     UNKNOWN,
+    WATER,
     CellTruth,
     truth_of,
 )
-from autonomy_nodes.evaluation.measures.elevation import perceived
+from autonomy_nodes.evaluation.measures.elevation import Network, network_of, perceived
 from autonomy_nodes.evaluation.measures.labelled_ground import Source, Sweep, sources
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
 from autonomy_nodes.messages.formats.frames import BASE
@@ -34,11 +39,16 @@ REACH_M = 30.0
 ROUNDS = 300
 FREE = 0.5  # what is surer than this is called free
 CLASSES = {'paved': PAVED, 'low_vegetation': LOW_VEGETATION, 'obstacle': OBSTACLE}
+ALL = CLASSES | {'loose': LOOSE, 'wet': WATER}  # of which only the simulator tells the truth
 OF_SHAPE = {
     traversability.FLAT: PAVED, traversability.ROUGH: LOW_VEGETATION, traversability.BLOCKED: OBSTACLE,
     traversability.HOLE: HOLE,
 }  # fmt: skip
-OURS, BASELINE = '', 'peer.height_threshold.'
+OF_SEMANTIC = {  # what a network calls high vegetation or rubble stands in the way
+    'paved': PAVED, 'loose': LOOSE, 'low_vegetation': LOW_VEGETATION, 'high_vegetation': OBSTACLE, 'wet': WATER,
+    'rubble': OBSTACLE, 'obstacle': OBSTACLE,
+}  # fmt: skip
+OURS, GEOMETRY, BASELINE = '', 'geometric.', 'peer.height_threshold.'
 THRESHOLD_M, WINDOW = 0.3, 5  # above the lowest point of so many cells around
 COLOURS = np.array(  # of the classes, BGR
     [(255, 255, 255), (150, 150, 150), (90, 150, 200), (90, 190, 90), (40, 40, 200), (200, 140, 40), (120, 0, 120)]
@@ -55,7 +65,7 @@ class Answer:
 
 
 Counts = dict[str, tuple[int, int]]  # {figure: (part, whole)}, summed over frames
-Measured = tuple[Counts, Counts, float]  # ours, the threshold's, CPU time [s]
+Measured = tuple[dict[str, Counts], float]  # {who: counts}, CPU time [s]
 
 
 def evaluate(task: Task) -> Result:
@@ -63,36 +73,52 @@ def evaluate(task: Task) -> Result:
     items = [(name, item) for name, item in sources(task.data) if item[1].frame.labels is not None]
     if not items:
         raise DataError(f'{task.data}: no sweep has labels of its points')
-    result = Result(worst_by='miou')
-    found = over(task, items, partial(measured, out=task.out), result)
+    result, free = Result(worst_by='miou'), _share(task, 'free', FREE)
+    found = over(task, items, partial(measured, out=task.out, network=network_of(task), free=free), result)
     chosen = {name: source for name, (_, source) in items}
-    for name, (ours, _, _) in found:
-        result.frames.append(Scored(name, shares([ours]), partial(drawn, chosen[name], task.out / f'{name}.npz')))
-    for who, told in ((OURS, [each[0] for _, each in found]), (BASELINE, [each[1] for _, each in found])):
-        figures = shares(told)
-        for name in ('miou', 'free_called_free', 'never_free_called_free'):
+    for name, (told, _) in found:
+        result.frames.append(Scored(name, shares([told[OURS]]), partial(drawn, chosen[name], task.out / f'{name}.npz')))
+    for who in found[0][1][0]:
+        counts = [told[who] for _, (told, _) in found]
+        figures = shares(counts)
+        for name in ('miou', 'miou_all', 'free_called_free', 'never_free_called_free'):
             if name in figures:
-                figures[f'{name}.low95'], figures[f'{name}.high95'] = interval(told, name, task.seed)
+                figures[f'{name}.low95'], figures[f'{name}.high95'] = interval(counts, name, task.seed)
         result.figures |= {f'{who}{name}': value for name, value in figures.items()}
-    result.figures['cpu_s'] = float(np.mean([spent_s for _, (_, _, spent_s) in found]))
-    for name, (_, whole) in sorted(_summed([ours for _, (ours, _, _) in found]).items()):
+    result.figures |= {'cpu_s': float(np.mean([spent_s for _, (_, spent_s) in found])), 'free': free}
+    for name, (_, whole) in sorted(_summed([told[OURS] for _, (told, _) in found]).items()):
         result.figures[f'n_cells.{name}'] = whole
     result.figures['n_frames'] = len(found)
     return result
 
 
-def measured(item: tuple[str, Source], out: Path) -> Measured:
-    """Tell the cells around one sweep, leave them under `out`, count what is right: ours and the threshold's."""
+def _share(task: Task, name: str, otherwise: float) -> float:
+    """Return an option of the task between 0 and 1."""
+    word = task.options.get(name, str(otherwise))
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < 1.0:
+        raise SettingsError(f'{name}={word} must lie between 0 and 1')
+    return value
+
+
+def measured(item: tuple[str, Source], out: Path, network: Network | None, free: float) -> Measured:
+    """Tell the cells around one sweep, leave them under `out`, count what is right: of ours, of the threshold."""
     name, source = item
     sweep = source.read()
-    grid, spent_s = perceived(sweep)
+    grid, spent_s = perceived(sweep, network)
     mine = ours(grid)
     layers: dict[str, Any] = {'class': mine.kind, 'p_free': mine.p_free, 'observed': mine.observed}
     layers |= {'origin_xy': grid.origin_m, 'resolution_m': np.float64(grid.resolution_m)}
     np.savez_compressed(out / f'{name}.npz', **layers)
     middles, index = _near(grid)
     truth = truth_of(source, sweep, grid, middles)
-    return counted(mine, truth, index), counted(threshold(sweep, grid), truth, index), spent_s
+    answers = {OURS: mine, BASELINE: threshold(sweep, grid)}
+    if network is not None:
+        answers[GEOMETRY] = ours(perceived(sweep)[0])
+    return {who: counted(answer, truth, index, free) for who, answer in answers.items()}, spent_s
 
 
 def _near(grid: Grid) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
@@ -104,10 +130,17 @@ def _near(grid: Grid) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
 
 
 def ours(grid: Grid) -> Answer:
-    """Return what the terrain stage says: as free as the cell is easy and not occupied."""
+    """Return what the terrain says: as free as the cell is easy and not occupied; what it is of, where a network says.
+
+    Of what stands where the network sees ground the geometric channel is believed.
+    """
     kind = np.full(grid.shape, UNKNOWN, np.uint8)
     for shape, name in OF_SHAPE.items():
         kind[grid.layers['class'] == shape] = name
+    if 'semantic' in grid.layers:
+        for place, word in enumerate(SEMANTICS):
+            if word in OF_SEMANTIC:
+                kind[(grid.layers['semantic'] == place) & (kind != OBSTACLE)] = OF_SEMANTIC[word]
     p_free = (1.0 - grid.layers['occupancy']) * grid.layers['traversability']
     return Answer(kind, p_free.astype(np.float32), grid.layers['observed'] == 1.0)
 
@@ -129,13 +162,17 @@ def threshold(sweep: Sweep, grid: Grid) -> Answer:
     return Answer(kind, np.where(seen, 1.0 - stands, np.nan).astype(np.float32), seen)
 
 
-def counted(answer: Answer, truth: CellTruth, index: tuple[np.ndarray, ...]) -> Counts:
+def counted(answer: Answer, truth: CellTruth, index: tuple[np.ndarray, ...], least: float = FREE) -> Counts:
     """Return (part, whole) of each figure: intersection and union of classes, cells called free and all of a kind."""
     kind = answer.kind[index]
-    free = np.nan_to_num(answer.p_free[index]) > FREE
+    for one, other in truth.same.items():
+        kind[kind == one] = other
+    free = np.nan_to_num(answer.p_free[index]) > least
     judged = (truth.kind != UNKNOWN) & truth.seen
     counts: Counts = {}
-    for name, number in CLASSES.items():
+    for name, number in ALL.items():
+        if number in truth.same:
+            continue
         said, is_so = (kind == number) & judged, (truth.kind == number) & judged
         counts[f'iou.{name}'] = int((said & is_so).sum()), int((said | is_so).sum())
         counts[f'called_free.{name}'] = int((free & is_so).sum()), int(is_so.sum())
@@ -157,10 +194,14 @@ def _summed(told: list[Counts]) -> Counts:
 
 
 def shares(told: list[Counts]) -> Figures:
-    """Return the share of each figure over frames, and the mean of the classes' IoU."""
-    figures = {name: part / whole for name, (part, whole) in _summed(told).items() if whole}
-    ious = [figures[f'iou.{name}'] for name in CLASSES if f'iou.{name}' in figures]
-    return figures | ({'miou': float(np.mean(ious))} if ious else {})
+    """Return the share of each figure over frames, and the mean of the IoU of three classes, and of all told."""
+    summed = _summed(told)
+    figures = {name: part / whole for name, (part, whole) in summed.items() if whole}
+    for mean, classes in (('miou', CLASSES), ('miou_all', ALL)):
+        there = [name for name in classes if summed.get(f'called_free.{name}', (0, 0))[1] or name in CLASSES]
+        ious = [figures[f'iou.{name}'] for name in there if f'iou.{name}' in figures]
+        figures |= {mean: float(np.mean(ious))} if ious else {}
+    return figures
 
 
 def interval(told: list[Counts], name: str, seed: int) -> tuple[float, float]:
