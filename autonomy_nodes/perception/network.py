@@ -71,7 +71,8 @@ class Network(nn.Module):
         self.neck = _conv(2 * fine, fine)
         self.objects = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(OBJECT_HEADS), 1))
         self.skim = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *_after(fine))
-        self.ground = nn.Sequential(_conv(2 * fine, settings.neck), nn.Conv2d(settings.neck, _channels(GROUND_HEADS), 1))
+        more = _channels(GROUND_HEADS)
+        self.ground = nn.Sequential(_conv(2 * fine, settings.neck), nn.Conv2d(settings.neck, more, 1))
         with torch.no_grad():
             self.objects[1].bias[: len(CLASSES)] = _RARE  # type: ignore[index, operator]
         # far away points are few: how far is told, since convolutions do not know where they are

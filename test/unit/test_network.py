@@ -32,7 +32,7 @@ def test_operations_are_counted_as_two_a_product():
     settings = NetworkSettings((1, 1, 1), (0, 0, 0), 1)
     fine, middle, coarse = (CELLS[0] * CELLS[1] // 4**level for level in range(3))
     near = 4 * 15 + 9 * (1 + 3 + 1)  # fold of 2 x 2 cells, then points, prior and range
-    heads = 9 * 2 + 9 + 19 + 4 * 15 + 9 * 2 + 19  # neck, then a convolution and 19 channels a head, of the ground a fold
+    heads = 9 * 2 + 9 + 19 + 4 * 15 + 9 * 2 + 19  # neck; 19 channels a head; the ground's fold
     products = fine * (near + heads) + middle * (9 + (1 + 23) + 2 + 1) + coarse * (9 + 1)
     assert flops(Network(settings)) == 2 * products
 
