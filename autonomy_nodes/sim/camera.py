@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.sensing import CameraModel, Image
+from autonomy_nodes.sim.air import extinction
 from autonomy_nodes.sim.materials import COLOURS, TINTED, Material
 from autonomy_nodes.sim.raycast import Hits
 from autonomy_nodes.sim.world import Weather
@@ -122,7 +123,7 @@ def picture(
 
 def _visibility(weather: Weather) -> float:
     """Return the range at which a third of the contrast is left."""
-    return 1.0 / (1.0 / _CLEAR_AIR_M + 3.0 / weather.fog_visibility_m + weather.rain_mmph / 6000.0)
+    return 1.0 / (1.0 / _CLEAR_AIR_M + extinction(weather))
 
 
 def _sky(aims: np.ndarray, weather: Weather) -> np.ndarray:

@@ -70,9 +70,10 @@ def _scene_of(mesh: Mesh) -> EmbreeScene:
 
 
 class Rays:
-    """Casts rays into one world."""
+    """Casts rays into one world. weather: the air in it."""
 
     def __init__(self, world: World) -> None:
+        self.weather = world.weather
         ground = world.ground.mesh()
         meshes = [ground, *(solid.mesh for solid in world.solids)]
         starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])

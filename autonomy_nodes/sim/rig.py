@@ -9,14 +9,17 @@ from autonomy_nodes.common.sensing import CameraModel, PointCloud
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Mount
 from autonomy_nodes.sim import camera, lidar
-from autonomy_nodes.sim.bodies import Cast
+from autonomy_nodes.sim.bodies import EGO, Cast
 from autonomy_nodes.sim.dynamics import EgoMotion
-from autonomy_nodes.sim.raycast import Body, Rays, meeting
+from autonomy_nodes.sim.echoes import Beside, echoes_of
+from autonomy_nodes.sim.materials import Material
+from autonomy_nodes.sim.raycast import Body, Hits, Rays, meeting
 from autonomy_nodes.sim.traffic import Stand
 from autonomy_nodes.sim.world import Actor, Weather
 
 _SIGHT_M = 600.0  # of cameras
 _SHADOW_M = 60.0  # how far away what throws a shadow may be
+_BEHIND_GLASS_M = 0.03
 _SHADES_SEEN_M = 80.0  # shadows farther away are not drawn
 
 
@@ -38,6 +41,8 @@ class Lidar:
     ) -> None:
         self._rays, self._cast, self._mount, self._settings, self._seed = rays, cast, mount, settings, seed
         self._beams = lidar.beams_of(settings)
+        two = settings.returns == 2
+        self._aside = lidar.aside(self._beams, settings.divergence_rad, (*seed, 0)) if two else None
         self._base_from_sensor = mount.base_from_sensor
         self._own: np.ndarray | None = None  # beams that meet the vehicle's own body, always the same
         self._count = 0
@@ -53,31 +58,61 @@ class Lidar:
         first, middle = (moments[0], moments[len(moments) // 2]) if rolling else (moments[-1], moments[-1])
         span_s = (moments[-1].stamp_ns - moments[0].stamp_ns) / SECOND_NS
         passed_s = (middle.stamp_ns - first.stamp_ns) / SECOND_NS
-        if rolling:
-            origins, aims = self._turning(moments)
-            times = (self._beams.phases * span_s - passed_s).astype(np.float32)
-        else:
-            pose = middle.motion.map_from_base @ self._base_from_sensor
-            origins, aims, times = pose[:3, 3], self._beams.directions @ pose[:3, :3].T.astype(np.float32), None
+        origins, aims = self._aimed(moments, self._beams.directions)
+        times = (self._beams.phases * span_s - passed_s).astype(np.float32) if rolling else None
         bodies = self._cast.bodies(middle.movers, middle.motion.xy_m, self._settings.farthest_m)
         if self._settings.self_hits:
             if self._own is None:
                 turn = self._base_from_sensor[:3, :3].T.astype(np.float32)
                 self._own = meeting(middle.ego[0].mesh, self._base_from_sensor[:3, 3], self._beams.directions @ turn)
             bodies += [replace(middle.ego[0], only=self._own), *middle.ego[1:]]
+        weather, half_lost_m = self._rays.weather, self._settings.half_lost_m
         hits = self._rays.cast(origins, aims, bodies, self._settings.farthest_m + 1.0, times)
+        met, beside = echoes_of(hits, aims, half_lost_m, weather), None
+        if self._aside is not None:
+            more, aims, through = self._second(hits, origins, aims, times, bodies, self._aimed(moments, self._aside)[1])
+            beside = Beside(echoes_of(more, aims, half_lost_m, weather), through)
         seed = (*self._seed, self._count)
-        return lidar.sweep(first.stamp_ns, self._mount.frame, self._beams, hits, aims, self._settings, seed)
+        return lidar.sweep(
+            first.stamp_ns, self._mount.frame, self._beams, met, self._settings, seed, weather, beside
+        )
 
-    def _turning(self, moments: Sequence[Moment]) -> tuple[np.ndarray, np.ndarray]:
-        """Return (N, 3) origins and aims in map of beams sent one column after the other."""
+    def _second(
+        self, hits: Hits, origins: np.ndarray, aims: np.ndarray, times: np.ndarray | None, bodies: list[Body],
+        aside: np.ndarray,
+    ) -> tuple[Hits, np.ndarray, np.ndarray]:  # fmt: skip
+        """Return what second rays meet, (N, 3) their aims, and (N,) which of them went on through glass."""
+        limit_m = self._settings.farthest_m + 1.0
+        more, aside = self._rays.cast(origins, aside, bodies, limit_m, times), aside.copy()
+        through = (hits.materials == Material.GLASS) & np.isfinite(hits.ranges_m) & (hits.bodies != EGO)
+        rows = np.flatnonzero(through)
+        if len(rows):
+            aside[rows], done = aims[rows], hits.ranges_m[rows] + _BEHIND_GLASS_M
+            starts = np.broadcast_to(origins, aims.shape)[rows] + done[:, None] * aims[rows]
+            others = [body for body in bodies if body.only is None]
+            sent = None if times is None else times[rows]
+            behind = self._rays.cast(starts, aims[rows], others, limit_m, sent)
+            behind.ranges_m[:] += done
+            for name, values in vars(behind).items():
+                getattr(more, name)[rows] = values
+        return more, aside, through
+
+    def _aimed(self, moments: Sequence[Moment], rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return origins (3,) or (N, 3) and aims (N, 3) in map of (N, 3) rays of the sensor."""
+        if self._settings.rolling and len(moments) > 1:
+            return self._turning(moments, rays)
+        pose = moments[-1].motion.map_from_base @ self._base_from_sensor
+        return pose[:3, 3], rays @ pose[:3, :3].T.astype(np.float32)
+
+    def _turning(self, moments: Sequence[Moment], rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (N, 3) origins and aims in map of rays sent one column after the other."""
         poses = np.stack([moment.motion.map_from_base for moment in moments]) @ self._base_from_sensor  # (K, 4, 4)
         columns = self._settings.columns
         place = np.arange(columns) / columns * (len(moments) - 1)
         low = place.astype(int)
         share = (place - low)[:, None, None]
         column_poses = poses[low] * (1.0 - share) + poses[low + 1] * share  # turns within a step are small
-        each = self._beams.directions.reshape(columns, -1, 3)
+        each = rays.reshape(columns, -1, 3)
         turns = np.ascontiguousarray(column_poses[:, :3, :3].transpose(0, 2, 1), np.float32)
         aims = (each @ turns).reshape(-1, 3)
         return np.repeat(column_poses[:, :3, 3], each.shape[1], axis=0), aims

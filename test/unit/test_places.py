@@ -15,7 +15,7 @@ from autonomy_nodes.sim.materials import Material, Semantic
 from autonomy_nodes.sim.plots import plots, users
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Plot, Track
 from autonomy_nodes.sim.plots.relief import BARE, Relief, lines
-from autonomy_nodes.sim.plots.rigs import TABLES, drawn_rig
+from autonomy_nodes.sim.plots.rigs import DRAWN, drawn_rig
 from autonomy_nodes.sim.plots.sight import Sight, poses_of
 from autonomy_nodes.sim.plots.users import User
 from autonomy_nodes.training import places
@@ -247,7 +247,7 @@ def test_a_mover_was_behind_where_he_is():
 
 def test_rigs_of_every_table_are_drawn():
     rng = np.random.default_rng(0)
-    assert {drawn_rig(rng).name for _ in range(300)} == set(TABLES)
+    assert {drawn_rig(rng).name for _ in range(300)} == set(DRAWN)
 
 
 @pytest.mark.parametrize(('key', 'value'), [('views', 0), ('before_share', 1.2), ('jitter_m', -1.0)])
