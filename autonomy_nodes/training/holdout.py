@@ -4,7 +4,10 @@ The same seed gives the same bytes, whatever the number of processes, and the fi
 """
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,13 +17,24 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.objects import Label
-from autonomy_nodes.common.types import SECOND_NS
-from autonomy_nodes.evaluation.measures.task import in_processes
+from autonomy_nodes.common.types import SECOND_NS, DataError
+from autonomy_nodes.evaluation.measures.task import Tell, in_processes
 from autonomy_nodes.inference.manifest import digest
 from autonomy_nodes.messages.formats.simulated import FRAMES, GROUND, LAYOUT, MANIFEST, RIG, SEQUENCES
 from autonomy_nodes.sim.world import World
 from autonomy_nodes.training.labels import labels_of, numbers_of
-from autonomy_nodes.training.scenes import LIDAR, RIGS, Moment, Scene, driven, near, scenes_of, world_of
+from autonomy_nodes.training.scenes import (
+    FAMILIES,
+    LIDAR,
+    RIGS,
+    Choice,
+    Moment,
+    Scene,
+    driven,
+    near,
+    scenes_of,
+    world_of,
+)
 from autonomy_nodes.training.surface import surface
 
 REACH_M = 60.0  # of the true ground, about the way
@@ -29,25 +43,50 @@ CAMERA_FROM_VELO = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0
 DEPENDS = ('autonomy_nodes', 'numpy', 'scipy', 'embreex', 'opencv-python-headless')
 
 
-def write_holdout(
-    folder: Path, seed: int, count: int, sweeps: int, jobs: int, tell: Callable[[str], None]
-) -> dict[str, Any]:
-    """Write `count` scenes into a folder and return its manifest; tell: hears of each scene that is done."""
-    scenes = scenes_of(seed, count, sweeps)
-    (folder / SEQUENCES).mkdir(parents=True, exist_ok=True)
-    written = []
-    for place, (scene, drive) in enumerate(zip(scenes, in_processes(jobs, partial(write_scene, folder), scenes)), 1):
-        written.append(drive)
-        tell(f'{place} of {count}: {scene.family}, {scene.rig}, {drive["sweeps"]} sweeps, {drive["way_m"]:.0f} m')
-    files = sorted(path for path in (folder / SEQUENCES).rglob('*') if path.is_file())
-    command = f'autonomy data holdout --seed {seed} --scenes {count} --sweeps {sweeps} DIR'
-    manifest = {
-        'command': command, 'layout': LAYOUT, 'seed': seed, 'versions': _versions(),
-        'scenes': written,
-        'files': {path.relative_to(folder).as_posix(): digest(path) for path in files},
+def write_holdout(folder: Path, choice: Choice, jobs: int, tell: Tell) -> dict[str, Any]:
+    """Write what of a choice is not in a folder yet, and return its manifest; tell: hears of each scene that is done.
+
+    Raises DataError where the folder holds something else.
+    """
+    scenes = scenes_of(choice)
+    manifest: dict[str, Any] = {
+        'command': _command(choice), 'layout': LAYOUT, 'seed': choice.seed, 'versions': _versions(),
+        'scenes': [], 'files': {},
     }  # fmt: skip
+    _begin(folder, manifest)
+    missing = [scene for scene in scenes if not (folder / SEQUENCES / scene.name).is_dir()]
+    start = time.monotonic()
+    for done, name in enumerate(in_processes(jobs, partial(write_scene, folder), missing), 1):
+        scene = next(scene for scene in missing if scene.name == name)
+        what = ', '.join(part for part in (scene.family, scene.weather.kind, scene.rig) if part)
+        rate = done / max(time.monotonic() - start, 1e-6)
+        told = f'{done + len(scenes) - len(missing)} of {len(scenes)}: {what}, {rate:.2f} scenes a second'
+        tell(told, done, len(missing))
+    files = sorted(path for path in (folder / SEQUENCES).rglob('*') if path.is_file())
+    manifest['scenes'] = [summary(folder, scene) for scene in scenes]
+    manifest['files'] = {path.relative_to(folder).as_posix(): digest(path) for path in files}
     _write_json(folder / MANIFEST, manifest)
     return manifest
+
+
+def _begin(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Make the folder, or go on with one that was begun by the same command and the same versions."""
+    path = folder / MANIFEST
+    if folder.exists() and any(folder.iterdir()):
+        told = json.loads(path.read_text()) if path.is_file() else {}
+        if told.get('files', True) or any(told.get(key) != manifest[key] for key in ('command', 'versions')):
+            raise DataError(f'{folder} is not empty and not such a folder that was cut short; give a new folder')
+    for cut in (folder / SEQUENCES).glob('*.part'):
+        shutil.rmtree(cut)
+    (folder / SEQUENCES).mkdir(parents=True, exist_ok=True)
+    _write_json(path, manifest)
+
+
+def _command(choice: Choice) -> str:
+    told = f'--seed {choice.seed} --scenes {choice.count} --sweeps {choice.sweeps}'
+    told += f' --families {",".join(choice.families)}' if choice.families != FAMILIES else ''
+    told += f' --weather {choice.weather}' if choice.weather else ''
+    return f'autonomy data holdout {told} DIR'
 
 
 def _versions() -> dict[str, str]:
@@ -60,11 +99,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def write_scene(folder: Path, scene: Scene) -> dict[str, Any]:
-    """Write one scene and return what the manifest tells of it."""
-    place = folder / SEQUENCES / scene.name
+def write_scene(folder: Path, scene: Scene) -> str:
+    """Write one scene and return its name; its folder gets that name when it is whole."""
+    place = folder / SEQUENCES / f'{scene.name}.part'
     for name in ('velodyne', 'labels', 'points'):
-        (place / name).mkdir(parents=True, exist_ok=True)
+        (place / name).mkdir(parents=True)
     world, vehicle = world_of(scene), scene.vehicle()
     base_from_lidar = vehicle.mounts[LIDAR].base_from_sensor
     frames, poses = [], []
@@ -83,13 +122,22 @@ def write_scene(folder: Path, scene: Scene) -> dict[str, Any]:
     told['vehicle'] = {
         key: getattr(vehicle, key) for key in ('wheelbase_m', 'front_m', 'rear_m', 'width_m', 'height_m')
     }
-    _write_json(place / RIG, told)
+    weather = {'weather': asdict(scene.weather)} if scene.weather.kind else {}
+    _write_json(place / RIG, told | weather)
     _write_json(place / FRAMES, frames)
     _write_kitti(place, base_from_lidar, poses, frames)
-    way_m = float(np.linalg.norm(np.diff(way, axis=0), axis=1).sum())
+    place.rename(folder / SEQUENCES / scene.name)
+    return scene.name
+
+
+def summary(folder: Path, scene: Scene) -> dict[str, Any]:
+    """Return what the manifest tells of a scene that is written."""
+    frames = json.loads((folder / SEQUENCES / scene.name / FRAMES).read_text())
+    way = np.array([frame['map_from_base'] for frame in frames])[:, :2, 3]
+    weather = {'weather': asdict(scene.weather)} if scene.weather.kind else {}
     return {
         'name': scene.name, 'family': scene.family, 'world_seed': scene.world_seed, 'rig': scene.rig,
-        'sweeps': len(frames), 'way_m': way_m,
+        'sweeps': len(frames), 'way_m': float(np.linalg.norm(np.diff(way, axis=0), axis=1).sum()), **weather,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ are of one moment.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from autonomy_nodes.common.types import SECOND_NS, Command
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.nodes.launcher import vehicle_file
 from autonomy_nodes.nodes.processes import vehicle_of
+from autonomy_nodes.sim import scenes as sim
+from autonomy_nodes.sim.air import KINDS, WeatherSettings
 from autonomy_nodes.sim.lidar import LidarSettings, Met
-from autonomy_nodes.sim.scenes import FAMILIES, made
 from autonomy_nodes.sim.simulation import Simulation, SimulationSettings
 from autonomy_nodes.sim.traffic import Path, Traffic
 from autonomy_nodes.sim.world import World
@@ -31,6 +32,9 @@ RIGS = {  # name: vehicle, beams, columns of the LiDAR
     'car_16': ('car', '16', 1800),
     'offroad_64': ('offroad', '64', 1024),
 }
+FAMILIES = ('road', 'junction', 'rough')  # unless others are asked for
+WEATHERS = ('', *KINDS[1:], 'mixed')
+VISIBILITIES_M, RAINS_MMPH = (30.0, 300.0), (2.0, 40.0)  # drawn evenly in their logarithm
 LIDAR = 'top'
 FIRST_SEED = 1_000_000  # worlds from here on are held out: nothing is trained or tuned on them
 SPEED_MPS, HASTE_MPS2 = 9.0, 1.5
@@ -46,6 +50,7 @@ class Scene:
     world_seed: int
     rig: str
     sweeps: int
+    weather: WeatherSettings = field(default_factory=WeatherSettings)
 
     def vehicle(self) -> Vehicle:
         """Return the vehicle, of which the trailer stays at home: labels know no trailer of ours."""
@@ -71,21 +76,48 @@ class Moment:
     map_from_base: np.ndarray
 
 
-def scenes_of(seed: int, count: int, sweeps: int) -> list[Scene]:
-    """Return the scenes of a seed: families in turn, with each of them the rigs in turn. More of them change none."""
-    families, rigs = list(FAMILIES), list(RIGS)
+@dataclass(frozen=True)
+class Choice:
+    """Which drives: families in turn, a weather of WEATHERS: one for all, or mixed: one after the other."""
+
+    seed: int
+    count: int
+    sweeps: int
+    families: tuple[str, ...] = FAMILIES
+    weather: str = ''
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.families if name not in sim.FAMILIES]:
+            raise ValueError(f'families: {", ".join(unknown)} must be of {", ".join(sim.FAMILIES)}')
+        if self.weather not in WEATHERS or not self.families:
+            raise ValueError(f'weather={self.weather!r} must be one of {", ".join(WEATHERS[1:])}, families some')
+
+
+def scenes_of(choice: Choice) -> list[Scene]:
+    """Return the scenes of a choice, with each of the families the rigs in turn. More of them change none."""
+    rigs, families = list(RIGS), choice.families
     scenes = []
-    for number in range(count):
-        drawn = int(np.random.default_rng([seed, number]).integers(1 << 31))
-        family = families[number % len(families)]
+    for number in range(choice.count):
+        drawn = int(np.random.default_rng([choice.seed, number]).integers(1 << 31))
         rig = rigs[(number + number // len(families)) % len(rigs)]
-        scenes.append(Scene(f'{number:02d}', family, FIRST_SEED + drawn, rig, sweeps))
+        family, weather = families[number % len(families)], _weather(choice, number)
+        scenes.append(Scene(f'{number:02d}', family, FIRST_SEED + drawn, rig, choice.sweeps, weather))
     return scenes
+
+
+def _weather(choice: Choice, number: int) -> WeatherSettings:
+    kind, rng = choice.weather, np.random.default_rng([choice.seed, number, 1])
+    if kind == 'mixed':
+        kind = KINDS[1:][number // len(choice.families) % 3]
+    visibility_m, rain_mmph = (
+        round(float(np.exp(rng.uniform(*np.log(ends)))), 1) for ends in (VISIBILITIES_M, RAINS_MMPH)
+    )
+    return WeatherSettings(kind, visibility_m, rain_mmph)
 
 
 def world_of(scene: Scene) -> World:
     """Return the world of a scene; the drive begins at a drawn place of its route where nobody stands."""
-    world = made(scene.family, scene.world_seed)
+    world = sim.made(scene.family, scene.world_seed)
     others = np.array([(stand.x_m, stand.y_m) for stand in Traffic(world).stands.values()]).reshape(-1, 2)
     route = Path(world.route)
     places = np.random.default_rng([scene.world_seed, 40]).uniform(0.0, 0.7 * route.length_m, 50)
@@ -93,7 +125,8 @@ def world_of(scene: Scene) -> World:
         x, y, heading = route.at(s)
         if not len(others) or np.hypot(*(others - (x, y)).T).min() > FREE_M:
             break
-    return replace(world, task=replace(world.task, start=(x, y, heading), start_speed_mps=5.0))
+    task = replace(world.task, start=(x, y, heading), start_speed_mps=5.0)
+    return replace(world, task=task, weather=scene.weather.over(world.weather))
 
 
 def driven(scene: Scene, world: World) -> Iterator[Moment]:

@@ -9,7 +9,7 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.task import in_processes
+from autonomy_nodes.evaluation.measures.task import Tell, in_processes
 from autonomy_nodes.inference.manifest import digest
 from autonomy_nodes.perception import bev
-from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.examples import MASKS, Example
 from autonomy_nodes.training.places import PlaceSettings, examples
 
 MANIFEST = 'manifest.json'
@@ -63,8 +63,9 @@ def packed(example: Example) -> bytes:
         'bodies': example.bodies[near].astype(np.int16), 'ground_mm': whole,
         'top': np.round(example.top_m * (255.0 / bev.HIGH_M)).astype(np.uint8), 'blocked': np.packbits(example.blocked),
     }  # fmt: skip
+    masks = {name: mask for name in MASKS if (mask := getattr(example, name)) is not None}
     file = io.BytesIO()
-    np.savez_compressed(file, **table)
+    np.savez_compressed(file, **table, **{name: np.packbits(mask) for name, mask in masks.items()})
     return file.getvalue()
 
 
@@ -85,10 +86,14 @@ def unpacked(data: bytes) -> Example:
             semantics=table['semantics'], bodies=table['bodies'].astype(np.int32),
             ground_m=ground.astype(np.float32), terrain=table['terrain'],
             top_m=(table['top'] * (bev.HIGH_M / 255.0)).astype(np.float32),
-            blocked=np.unpackbits(table['blocked'], count=bev.CELLS[0] * bev.CELLS[1]).reshape(bev.CELLS).astype(bool),
+            **{name: _mask(table[name]) for name in ('blocked', *MASKS) if name in table},
         )  # fmt: skip
     except (KeyError, ValueError, OSError) as error:
         raise DataError(f'no example: {error}') from error
+
+
+def _mask(bits: np.ndarray) -> np.ndarray:
+    return np.unpackbits(bits, count=bev.CELLS[0] * bev.CELLS[1]).reshape(bev.CELLS).astype(bool)
 
 
 def _points(table: dict[str, np.ndarray], name: str) -> np.ndarray:
@@ -114,9 +119,7 @@ def read_named(path: Path) -> Iterator[tuple[str, Example]]:
         raise DataError(f'{path}: {error}') from error
 
 
-def write_shards(
-    folder: Path, order: Order, commit: str, jobs: int, tell: Callable[[str], None]
-) -> dict[str, Any]:
+def write_shards(folder: Path, order: Order, commit: str, jobs: int, tell: Tell) -> dict[str, Any]:
     """Write what of an order is not there yet, and return the manifest; tell: hears of each file that is done.
 
     Raises DataError where the folder holds something else.
@@ -124,7 +127,7 @@ def write_shards(
     folder.mkdir(parents=True, exist_ok=True)
     told = _begun(folder, order, commit)
     missing = [number for number, name in enumerate(order.names()) if not _is_there(folder / name, told)]
-    tell(f'{order.shards - len(missing)} of {order.shards} files are there')
+    tell(f'{order.shards - len(missing)} of {order.shards} files are there', 0, len(missing))
     start, made = time.monotonic(), 0
     shards = in_processes(jobs, partial(write_shard, folder, order), missing)
     for done, (name, count, told_hash) in enumerate(shards, 1):
@@ -132,7 +135,7 @@ def write_shards(
         _write(folder, told)
         made += count
         rate = made / max(time.monotonic() - start, 1e-6)
-        tell(f'{done} of {len(missing)}: {name}, {count} examples, {rate:.1f} a second')
+        tell(f'{done} of {len(missing)}: {name}, {count} examples, {rate:.1f} a second', done, len(missing))
     return told
 
 

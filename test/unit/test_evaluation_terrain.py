@@ -19,6 +19,7 @@ from autonomy_nodes.evaluation.measures.task import Task
 from autonomy_nodes.evaluation.measures.terrain import Answer, counted, evaluate, shares, threshold
 from autonomy_nodes.messages.formats.simulated import TrueGround
 from autonomy_nodes.training.holdout import write_holdout
+from autonomy_nodes.training.scenes import Choice
 
 
 def grid(cells=8, resolution=1.0):
@@ -74,7 +75,7 @@ def test_a_ditch_rises_on_both_sides_and_a_step_does_not():
 
 
 def test_a_simulated_folder_is_measured_and_its_answers_are_as_promised(tmp_path):
-    write_holdout(tmp_path / 'made', 5, 3, 2, 1, lambda line: None)
+    write_holdout(tmp_path / 'made', Choice(5, 3, 2), 1, lambda *told: None)
     out, both = tmp_path / 'out', {}
     for jobs in (1, 2):
         result = evaluate_into(tmp_path / 'made', tmp_path / f'{jobs}', jobs)

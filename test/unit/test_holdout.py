@@ -23,7 +23,7 @@ from autonomy_nodes.sim.mesh import box
 from autonomy_nodes.sim.world import Solid
 from autonomy_nodes.training.holdout import write_holdout
 from autonomy_nodes.training.labels import labels_of
-from autonomy_nodes.training.scenes import FIRST_SEED, Scene, driven, scenes_of, world_of
+from autonomy_nodes.training.scenes import FIRST_SEED, Choice, Scene, driven, scenes_of, world_of
 from autonomy_nodes.training.surface import surface
 
 
@@ -31,7 +31,7 @@ from autonomy_nodes.training.surface import surface
 def folder(tmp_path_factory):
     """Two scenes of two sweeps: a road and a junction."""
     place = tmp_path_factory.mktemp('holdout') / 'made'
-    write_holdout(place, 5, 2, 2, 1, lambda line: None)
+    write_holdout(place, Choice(5, 2, 2), 1, lambda *told: None)
     return place
 
 
@@ -45,8 +45,8 @@ def test_the_same_seed_gives_the_same_bytes_in_any_number_of_processes(folder, t
 
 
 def test_more_scenes_change_none_of_the_first_and_cross_families_with_rigs():
-    few, many = scenes_of(5, 4, 2), scenes_of(5, 15, 2)
-    assert many[:4] == few and scenes_of(6, 4, 2)[0].world_seed != few[0].world_seed
+    few, many = scenes_of(Choice(5, 4, 2)), scenes_of(Choice(5, 15, 2))
+    assert many[:4] == few and scenes_of(Choice(6, 4, 2))[0].world_seed != few[0].world_seed
     assert all(scene.world_seed >= FIRST_SEED for scene in many)
     assert len({(scene.family, scene.rig) for scene in many}) == 15
 

@@ -20,6 +20,7 @@ from autonomy_nodes.evaluation.measures.page import slices
 from autonomy_nodes.evaluation.measures.quiet import silenced
 from autonomy_nodes.evaluation.measures.task import Result, Task
 from autonomy_nodes.training.holdout import write_holdout
+from autonomy_nodes.training.scenes import Choice
 
 ROOT = Path(__file__).parents[2]
 RESULTS = sorted((ROOT / 'docs/results').glob('*.json'))
@@ -45,7 +46,7 @@ def beginning(tmp_path_factory):
         if command not in made:
             made[command] = tmp_path_factory.mktemp('holdout') / 'data'
             seed = int(command.split('--seed ')[1].split()[0])
-            write_holdout(made[command], seed, SCENES, SWEEPS, 1, lambda line: None)
+            write_holdout(made[command], Choice(seed, SCENES, SWEEPS), 1, lambda *told: None)
         return made[command]
 
     return make

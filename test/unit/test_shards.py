@@ -1,13 +1,13 @@
 import json
 import tarfile
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.training import shards
-from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.examples import MASKS, Example
 from autonomy_nodes.training.places import PlaceSettings, examples
 from autonomy_nodes.training.shards import Order, packed, read_shard, unpacked, write_shards
 
@@ -19,7 +19,7 @@ def small(monkeypatch):
     monkeypatch.setattr(shards, 'PLACES', 1)
 
 
-def quiet(line):
+def quiet(line, done, of):
     """Say nothing."""
 
 
@@ -35,7 +35,18 @@ def test_an_example_comes_back_as_it_was_up_to_small_steps():
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
     np.testing.assert_array_equal(found.bodies, given.bodies[near])
     for field in fields(Example):
-        assert getattr(found, field.name).dtype == getattr(given, field.name).dtype, field.name
+        one, other = (getattr(example, field.name) for example in (found, given))
+        assert (one is other is None) or one.dtype == other.dtype, field.name
+
+
+def test_what_an_example_does_not_know_comes_back_too():
+    rng = np.random.default_rng(0)
+    given = next(iter(examples(1, SETTINGS)))
+    masks = {name: rng.random(given.blocked.shape) < 0.5 for name in MASKS}
+    found = unpacked(packed(replace(given, **masks)))
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(getattr(found, name), mask)
+    assert unpacked(packed(given)).objects_asked is None
 
 
 def test_equal_orders_give_equal_bytes_and_the_first_files_are_the_same_however_many(tmp_path):
@@ -53,7 +64,7 @@ def test_a_run_goes_on_where_it_was_cut_and_mends_what_is_broken(tmp_path):
     order, lines = Order(3, 4, SETTINGS), []
     whole = write_shards(tmp_path, order, 'c', 1, quiet)
     (tmp_path / 'examples-00001.tar').write_bytes(b'broken')
-    again = write_shards(tmp_path, order, 'c', 1, lines.append)
+    again = write_shards(tmp_path, order, 'c', 1, lambda line, done, of: lines.append(line))
     assert again == whole == json.loads((tmp_path / 'manifest.json').read_text())
     assert lines[0] == '1 of 2 files are there' and len(lines) == 2
     assert 'examples a second' not in lines[0] and 'a second' in lines[1]

@@ -16,6 +16,7 @@ from autonomy_nodes.common.types import DataError
 Item = TypeVar('Item')
 Value = TypeVar('Value')
 Figures = dict[str, float]
+Tell = Callable[[str, int, int], None]  # hears a line, how many parts are done, and of how many
 
 
 @dataclass(frozen=True)
