@@ -85,7 +85,7 @@ class Samples(IterableDataset):
                 while debt >= 1.0:
                     debt -= 1.0
                     chosen = self.guise(pool[rng.integers(len(pool))], rng, pool)
-                    yield _strip(sample_of(chosen, rng, settings), rng, settings.across) | {'seed': torch.tensor(seed)}
+                    yield strip(sample_of(chosen, rng, settings), rng, settings.across) | {'seed': torch.tensor(seed)}
 
 
 def sample_of(
@@ -109,8 +109,8 @@ def sample_of(
     return sample
 
 
-def _strip(sample: Sample, rng: np.random.Generator, across: int) -> Sample:
-    """Return the cells of a strip, mostly the middle one, with how far they are."""
+def strip(sample: Sample, rng: np.random.Generator, across: int) -> Sample:
+    """Return the cells of a strip, `across` cells along y, mostly the middle one, with how far they are."""
     if not across or across == CELLS[1]:
         return sample
     start = int(rng.choice([0, 0.5, 0.5, 1]) * (CELLS[1] - across)) // 4 * 4
@@ -120,6 +120,11 @@ def _strip(sample: Sample, rng: np.random.Generator, across: int) -> Sample:
         if (scale := value.shape[-1] // CELLS[1])
     }
     return sample | cut
+
+
+def stacked(samples: Sequence[Sample]) -> Sample:
+    """Return a batch of samples."""
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def inputs_of(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

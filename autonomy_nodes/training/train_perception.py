@@ -127,18 +127,21 @@ def train(
         if over:
             break
         training.seed = max(training.seed, int(batch['seed'].max()) + ranks)
-        found = _step(network, training, batch, settings, share, device)
+        found = learn(network, training, batch, settings, share, device)
         means = {name: 0.98 * means.get(name, value) + 0.02 * value for name, value in found.items()}
     if ranks > 1:
         torch.distributed.destroy_process_group()
     return out / CHECKPOINT
 
 
-def _step(
+def learn(
     network: torch.nn.Module, training: Training, batch: Sample, settings: TrainSettings, share: float,
     device: torch.device,
 ) -> dict[str, float]:  # fmt: skip
-    """Learn from one batch; return the losses."""
+    """Learn from one batch, and let the averaged weights follow; return the losses.
+
+    share: of the run that is over, by which the rate falls.
+    """
     rate = settings.rate * min((training.step + 1) / settings.warm_steps, 1.0) * (0.01 + 0.99 * _cosine(share))
     for group in training.optimizer.param_groups:
         group['lr'] = rate
