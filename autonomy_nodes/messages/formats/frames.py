@@ -155,7 +155,8 @@ class Frame:
 class Drive:
     """A recording without a break. notes: what is assumed or missing. broken: entries that were left out.
 
-    frames: in order of time. stills: they are single moments, of which none follows another.
+    frames: in order of time. stills: they are single moments, of which none follows another. conditions: what figures
+    may be told apart by: {'sensor': 'car_16', 'weather': 'rain'}, each fit for a name.
     """
 
     name: str
@@ -163,6 +164,7 @@ class Drive:
     stills: bool = False
     notes: Sequence[str] = ()
     broken: Sequence[str] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self.frames)

@@ -5,6 +5,7 @@ DIR/samples and DIR/sweeps. The vehicle's frame has its origin on the road below
 beam numbers, no times of points.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,7 +102,22 @@ def _scenes(tables: Tables) -> list[Drive]:
     for box in tables['sample_annotation'].values():
         boxes[box['sample_token']].append(box)
     scenes = sorted(tables['scene'].items(), key=lambda item: item[1]['name'])
-    return [_scene(tables, scene['name'], taken[token], boxes) for token, scene in scenes if taken[token]]
+    return [
+        replace(_scene(tables, scene['name'], taken[token], boxes), conditions=_conditions(scene))
+        for token, scene in scenes
+        if taken[token]
+    ]
+
+
+def _conditions(scene: Row) -> dict[str, str]:
+    """Return weather and light as people described them: they note rain and night, and nothing of a dry day."""
+    words = re.findall('[a-z]+', str(scene.get('description', '')).lower())
+    if not words:
+        return {}
+    return {
+        'weather': 'rain' if {'rain', 'raining', 'rainy'} & set(words) else 'dry',
+        'light': 'night' if 'night' in words else 'day',
+    }
 
 
 def fits(folder: Path) -> bool:

@@ -3,7 +3,8 @@
 manifest.json: layout, seed, versions, scenes, and the sha256 of each file. sequences/NN/: velodyne/, labels/,
 calib.txt, poses.txt, times.txt as SemanticKITTI has them; points/NNNNNN.npz (ring, semantic and material of each point,
 as sim/materials.py numbers them); frames.json (stamp, map_from_base, and all road users in base_link: id, kind, box,
-velocity, points); rig.json (mount, vehicle, world); ground.npz, the true ground in map, see `TrueGround`.
+velocity, points); rig.json (mount, vehicle, world; weather where it was asked for); ground.npz, the true ground in map,
+see `TrueGround`.
 """
 
 from dataclasses import dataclass
@@ -67,7 +68,14 @@ def drives(folder: Path) -> list[Drive]:
     places = sorted(path.parent for path in (folder / SEQUENCES).glob(f'*/{FRAMES}'))
     if not places:
         raise DataError(f'{folder}: holds no {SEQUENCES}/NN/{FRAMES}')
-    return [Drive(place.name, _frames(place), notes=[MOTION]) for place in places]
+    return [Drive(place.name, _frames(place), notes=[MOTION], conditions=_conditions(place)) for place in places]
+
+
+def _conditions(place: Path) -> dict[str, str]:
+    rig = read_json(place / RIG)
+    found = {name: str(rig[key]) for name, key in (('sensor', 'rig'), ('family', 'family')) if key in rig}
+    weather = rig.get('weather')
+    return found | ({'weather': str(weather['kind'])} if isinstance(weather, dict) and 'kind' in weather else {})
 
 
 def _frames(place: Path) -> list[Frame]:
