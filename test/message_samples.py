@@ -16,7 +16,9 @@ PLACES = {
     ('map', 'odom'): np.eye(4),
     ('base_link', 'lidar'): TURNED + np.outer([1.0, 2.0, 3.0, 0.0], [0, 0, 0, 1.0]),
 }
-STATUS = Status(STAMP_NS, 'planning', Level.WARN, 'late', {'a/b': STAMP_NS}, {'a/b': 3}, {'mode': 'MRM'}, 1.25)
+STATUS = Status(
+    STAMP_NS, 'planning', Level.WARN, 'late', {'a/b': STAMP_NS}, {'a/b': 3}, {'mode': 'MRM'}, 1.25, {'b': 0.5}
+)  # fmt: skip
 SMALL = {  # name: (reader, value, writer); reading gives the value again
     'ego': (motion.read_ego, samples.ego(), motion.write_ego),
     'pose': (

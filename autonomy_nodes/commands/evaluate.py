@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from autonomy_nodes.commands.options import commit
+from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.evaluation.measures.evidence import PAGE, RESULT, answers, evidence, files, of_each
 from autonomy_nodes.evaluation.measures.page import flat, table, write_json, write_page
 from autonomy_nodes.evaluation.measures.task import Task
@@ -18,11 +19,13 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'calibration': ('calibration', 'whether a wrong mount of the LiDAR is found and mended'),
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
     'detection': ('detection', 'vehicles and people found in single sweeps, by a network too: average precision'),
+    'robustness': ('robustness', 'detection where sensors suffer: lost beams, a wrong mount, rain, what comes late'),
     'localization': ('localization', 'pose in odom and map on simulated drives, and whether it knows how exact it is'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
+WITH_MODEL = ('detection', 'elevation', 'ground', 'robustness', 'terrain', 'tracking')  # which run a network where one is named
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', type=Path, required=True, metavar='DIR', help='a folder as docs/evaluation.md tells')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='for the raw answers and page.html')
     parser.add_argument('--json', type=Path, metavar='FILE', help='for the figures, flat')
-    about = 'for detection and tracking: a folder of models/; none: the geometric channel'
+    about = f'for {", ".join(WITH_MODEL)}: a folder of models/; none: the geometric channel'
     parser.add_argument('--model', default='none', help=about)
     parser.add_argument('--backend', default='auto', help='engine that runs the model')
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
@@ -45,6 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, then write and print what was found, and what it rests on."""
+    if options.model != 'none' and options.what not in WITH_MODEL:
+        raise SettingsError(f'model={options.model!r}: {options.what} runs no network; {", ".join(WITH_MODEL)} do')
     more = dict(word.partition('=')[::2] for word in options.set)
     task = Task(
         options.data, options.out, options.peers, options.limit, tuple(options.only), options.jobs, options.seed,

@@ -9,7 +9,7 @@ from autonomy_nodes.common.status import Heartbeat, Level
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.lockstep import Event, Lockstep
 from autonomy_nodes.messages.topics import DIAGNOSTICS, HEARTBEAT
-from autonomy_nodes.messages.words import read_heartbeat, write_heartbeat
+from autonomy_nodes.messages.words import read_heartbeat, read_status, write_heartbeat
 from autonomy_nodes.nodes.port import Join, Stage
 
 MS = 1_000_000
@@ -236,6 +236,26 @@ def test_time_that_jumps_back_flushes_what_was_known_but_not_what_lasts():
     assert seen == [(False, False), (True, False), (True, False)]
     steps = [status.text for status in notes.statuses if status.duration_ms is not None]
     assert steps == ['running', 'time went back 1.0 s: buffers flushed', 'running']
+
+
+def test_parts_of_a_step_are_timed_from_its_reading_on_and_the_message_tells_nothing_of_it():
+    def build(port):
+        def read(data):
+            port.lap('reading')
+            return read_heartbeat(data)
+
+        port.trigger(A, read, lambda value: port.lap(f'step {value.stamp_ns // MS}'))
+
+    notes, told = Notes(), []
+    notes.message = lambda topic, now_ns, data: told.append(data) if topic == DIAGNOSTICS else None
+    stage = Script('s', build)
+    with closing(Lockstep([stage], {'s': Nothing()}, notes)) as player:
+        player.start(0)
+        player.play([beat(A, 1), beat(A, 2)])
+    steps = [status for status in notes.statuses if status.duration_ms is not None]
+    assert [[*status.parts_ms] for status in steps] == [['reading', 'step 1'], ['reading', 'step 2']]
+    assert all(0.0 <= sum(status.parts_ms.values()) <= status.duration_ms for status in steps)
+    assert [read_status(data).parts_ms for data in told] == [{}, {}]
 
 
 def test_a_step_back_in_the_time_of_receipt_is_refused():

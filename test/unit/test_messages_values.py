@@ -104,12 +104,14 @@ def test_a_status_reads_well_in_a_viewer():
     (status,) = message.status
     assert (status.name, status.level, status.message) == ('autonomy/planning', 1, 'late')
     pairs = {pair.key: pair.value for pair in status.values}
-    assert pairs == {'stamp_ns a/b': str(STAMP_NS), 'dropped a/b': '3', 'duration_ms': '1.250', 'mode': 'MRM'}
+    times = {'duration_ms': '1.250', 'ms b': '0.500'}
+    assert pairs == {'stamp_ns a/b': str(STAMP_NS), 'dropped a/b': '3', 'mode': 'MRM'} | times
 
 
-def test_a_status_whose_values_would_pass_for_inputs_is_refused():
-    with pytest.raises(ValueError, match='stamp_ns x'):
-        words.write_status(Status(STAMP_NS, 'a', Level.OK, '', values={'stamp_ns x': '3'}))
+@pytest.mark.parametrize('key', ['stamp_ns x', 'ms x'])
+def test_a_status_whose_values_would_pass_for_inputs_or_times_is_refused(key):
+    with pytest.raises(ValueError, match=key):
+        words.write_status(Status(STAMP_NS, 'a', Level.OK, '', values={key: '3'}))
 
 
 def test_of_a_foreign_array_the_worst_status_counts():
@@ -118,8 +120,9 @@ def test_of_a_foreign_array_the_worst_status_counts():
     assert (status.node, status.level, status.text) == ('disk', Level.ERROR, 'full')
 
 
-@pytest.mark.parametrize('values', [[{'key': 'stamp_ns a', 'value': 'x'}], [{'key': 'duration_ms', 'value': ''}]])
-def test_a_status_with_words_for_numbers_is_refused(values):
+@pytest.mark.parametrize('key, value', [('stamp_ns a', 'x'), ('duration_ms', ''), ('ms a', 'x')])
+def test_a_status_with_words_for_numbers_is_refused(key, value):
+    values = [{'key': key, 'value': value}]
     data = store.encode(words.ARRAY, store.new(words.ARRAY, status=[{'name': 'autonomy/a', 'values': values}]))
     with pytest.raises(DataError, match='status of'):
         words.read_status(data)

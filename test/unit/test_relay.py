@@ -29,7 +29,7 @@ class Order(Notes):
         self.messages.append((topic.name, now_ns, bytes(data)))
 
     def status(self, status):
-        self.statuses.append(replace(status, duration_ms=None))
+        self.statuses.append(replace(status, duration_ms=None, parts_ms={}))
 
 
 def ticking(name, period_s, out):

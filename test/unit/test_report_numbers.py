@@ -56,6 +56,13 @@ def test_two_runs_that_differ_only_in_time_leave_the_same_log(tmp_path):
     assert read_timing(tmp_path / 'two') == [('lidar', 5, 7.5, 15.0)]
 
 
+def test_how_long_the_parts_of_a_step_took_stands_in_the_timing_alone(tmp_path):
+    with RunLog(tmp_path) as log:
+        log.note(replace(status('perception', 5), duration_ms=9.0, parts_ms={'ground': 5.1234}))
+    assert json.loads((tmp_path / 'timing.jsonl').read_text())['parts_ms'] == {'ground': 5.123}
+    assert 'ground' not in (tmp_path / 'log.jsonl').read_text()
+
+
 @settings(deadline=None)
 @given(STATUSES)
 def test_the_log_gives_back_every_status_but_its_duration(tmp_path_factory, told):
