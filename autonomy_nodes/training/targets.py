@@ -19,7 +19,7 @@ from autonomy_nodes.perception.bev import (
     TERRAIN,
     middles,
 )
-from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.examples import NO_OBSTACLE, Example
 
 LEAST_HITS, LEAST_SHARE = 5, 0.15
 NOT_TOLD = 255  # class of terrain
@@ -40,19 +40,24 @@ def targets_of(example: Example, prior: np.ndarray) -> Targets:
 
     heat: (5, X, Y) 0 to 1; heat_weight: (1, X, Y) 0 where not asked. box: (10, X, Y), box_weight: (1, X, Y).
     ground: (1, X, Y) to be added to the prior, ground_weight. terrain: (X, Y) int64, NOT_TOLD where not asked.
+    no_obstacle: (1, X, Y) 1 where nothing of the terrain is known but that it is no obstacle.
     top, blocked: (1, X, Y). occupied: (8, X, Y). seen: (1, X, Y) 1 where a point lies in the cell or beside it, or a
-    ray passed: there terrain, top, blocked and occupied are asked for.
+    ray passed: there terrain, top, blocked and occupied are asked for, as far as the example knows them.
     """
     ground_m = np.where(np.isfinite(example.ground_m), example.ground_m, prior[0])
     residual = (ground_m - prior[0]).astype(np.float32)
     told = np.isfinite(example.ground_m) & (np.abs(residual) < FARTHEST_RESIDUAL_M)
     beside = cv2.dilate(prior[1], np.ones((3, 3), np.uint8)) > 0.0
-    seen = (beside | (prior[2] > 0.7)) & np.isfinite(example.ground_m)
-    terrain = np.where(seen & (example.terrain < len(TERRAIN)), example.terrain, NOT_TOLD)
+    shown = beside | (prior[2] > 0.7)
+    if example.stands_asked is None:
+        shown &= np.isfinite(example.ground_m)
+    seen = shown if example.stands_asked is None else shown & example.stands_asked
+    terrain = np.where(shown & (example.terrain < len(TERRAIN)), example.terrain, NOT_TOLD)
     return _objects(example, prior[0]) | {
         'ground': residual[None],
         'ground_weight': np.where(told, np.where(beside, 1.0, FILLED_WEIGHT), 0.0).astype(np.float32)[None],
         'terrain': terrain.astype(np.int64),
+        'no_obstacle': (shown & (example.terrain == NO_OBSTACLE)).astype(np.float32)[None],
         'top': np.clip(np.nan_to_num(example.top_m), 0.0, HIGH_M).astype(np.float32)[None],
         'blocked': example.blocked.astype(np.float32)[None],
         'occupied': _occupied(example, prior[0], residual),
@@ -63,6 +68,8 @@ def targets_of(example: Example, prior: np.ndarray) -> Targets:
 def _objects(example: Example, height: np.ndarray) -> Targets:
     heat, weight = np.zeros((len(CLASSES), *CELLS), np.float32), np.ones((1, *CELLS), np.float32)
     box, box_weight = np.zeros((len(BOX), *CELLS), np.float32), np.zeros((1, *CELLS), np.float32)
+    if example.objects_asked is not None:
+        weight[0][~example.objects_asked] = 0.0
     shown = (example.hits >= LEAST_HITS) & (example.shares >= LEAST_SHARE)
     for row in np.flatnonzero(~shown):
         part = _window(example.boxes[row], _reach_m(example.boxes[row]) + 2.0 * MARGIN_M)

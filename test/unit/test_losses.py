@@ -7,7 +7,7 @@ torch = pytest.importorskip('torch')
 
 from flat_examples import example_of  # noqa: E402
 
-from autonomy_nodes.perception.bev import CELLS, OUTPUTS  # noqa: E402
+from autonomy_nodes.perception.bev import CELLS, OUTPUTS, TERRAIN  # noqa: E402
 from autonomy_nodes.training.losses import fit, focal, laplace, losses  # noqa: E402
 from autonomy_nodes.training.targets import NOT_TOLD, targets_of  # noqa: E402
 
@@ -112,3 +112,17 @@ def test_nothing_to_find_and_nothing_seen_still_gives_a_finite_loss():
     none['terrain'] += NOT_TOLD
     found = losses({name: torch.zeros(1, channels, *cells) for name, (channels, cells) in OUTPUTS.items()}, none)
     assert all(torch.isfinite(value) for value in found.values())
+
+
+def test_where_all_that_is_known_is_that_there_is_no_obstacle_every_other_class_is_right():
+    told = targets()
+    told['terrain'] = torch.full_like(told['terrain'], NOT_TOLD)
+    told['no_obstacle'] = torch.zeros_like(told['no_obstacle'])
+    told['no_obstacle'][0, 0, 50, 60] = 1.0
+    out = perfect(told)
+    out['terrain'] = torch.zeros(1, 7, *CELLS)
+    assert losses(out, told)['terrain'].item() == pytest.approx(np.log(7.0 / 6.0), rel=1e-4)
+    out['terrain'][0, 2, 50, 60] = 30.0
+    assert losses(out, told)['terrain'].item() == pytest.approx(0.0, abs=1e-5)
+    out['terrain'][0, TERRAIN.index('obstacle'), 50, 60] = 60.0
+    assert losses(out, told)['terrain'].item() == pytest.approx(30.0, rel=1e-4)

@@ -5,6 +5,7 @@ import pytest
 from flat_examples import example_of
 
 from autonomy_nodes.perception.bev import BOX, CELL_M, CELLS, ORIGIN_M, TERRAIN
+from autonomy_nodes.training.examples import NO_OBSTACLE
 from autonomy_nodes.training.targets import LEAST_HITS, NOT_TOLD, targets_of
 
 CAR = [10.1, 5.3, 0.75, 4.4, 1.8, 1.5, 0.5, 3.0, -1.0]
@@ -99,3 +100,32 @@ def test_slices_hold_the_ground_what_stands_on_it_and_every_point():
     assert told['occupied'][:, point[0], point[1]].tolist() == [0, 1, 0, 0, 0, 0, 0, 1]
     assert told['top'][0][car] == pytest.approx(1.5)
     assert (told['blocked'][0][car], told['blocked'][0][free]) == (1.0, 0.0)
+
+
+def test_where_a_recording_does_not_know_of_objects_none_are_asked_for_and_none_are_wrong():
+    asked = np.ones(CELLS, bool)
+    asked[:100] = False
+    told = targets_of(made(objects_asked=asked), prior_of())
+    assert not told['heat_weight'][0, :100].any() and told['heat_weight'][0, 100:].all()
+    assert told['heat'][0][cell_of(CAR)] == 1.0 and told['heat_weight'][0][cell_of(CAR)] == 1.0
+
+
+def test_what_stands_is_asked_for_where_it_is_known_and_not_where_the_ground_is():
+    asked, ground = np.zeros(CELLS, bool), np.full(CELLS, np.nan, np.float32)
+    asked[30, 40] = asked[31, 40] = True
+    ground[:, 50] = 0.0
+    blocked = np.zeros(CELLS, bool)
+    blocked[30, 40] = True
+    told = targets_of(made(stands_asked=asked, ground_m=ground, blocked=blocked), prior_of())
+    np.testing.assert_array_equal(told['seen'][0], asked)
+    assert (told['blocked'][0, 30, 40], told['blocked'][0, 31, 40]) == (1.0, 0.0)
+    assert told['ground_weight'][0, 30, 50] == 1.0 and told['ground_weight'][0, 30, 40] == 0.0
+
+
+def test_ground_that_is_only_known_to_be_free_is_asked_for_as_such():
+    terrain = np.full(CELLS, NOT_TOLD, np.uint8)
+    terrain[80, 90] = NO_OBSTACLE
+    told = targets_of(made(terrain=terrain, stands_asked=np.zeros(CELLS, bool)), prior_of())
+    assert told['no_obstacle'].sum() == told['no_obstacle'][0, 80, 90] == 1.0
+    assert (told['terrain'] == NOT_TOLD).all()
+    assert targets_of(made(), prior_of())['no_obstacle'].sum() == 0.0
