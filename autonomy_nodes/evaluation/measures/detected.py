@@ -4,8 +4,9 @@ KITTI's labels are of what the front camera saw: what lies outside its picture, 
 labelled, does not count as wrong. Other layouts label all around.
 """
 
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +15,27 @@ from autonomy_nodes.common.geometry import inverse, moved, quaternion_of_heading
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.channels import LEAST_SCORE, Channel, Told, look
 from autonomy_nodes.evaluation.measures.kitti_rows import rows_of, shown
 from autonomy_nodes.evaluation.measures.overlaps import covered
 from autonomy_nodes.evaluation.measures.precision import Scene
-from autonomy_nodes.evaluation.measures.task import timed
 from autonomy_nodes.messages.formats.catalogue import detected
 from autonomy_nodes.messages.formats.frames import Drive, Frame, Truth
 from autonomy_nodes.messages.formats.kitti import BASE_FROM_VELO
 from autonomy_nodes.messages.formats.kitti_files import KittiFolder
-from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.decode import DecodeSettings
-from autonomy_nodes.perception.ground import GroundSplitter
-from autonomy_nodes.perception.learned import LearnedChannel, LearnedSettings, opened
-from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
-from autonomy_nodes.perception.warmup import warm
 
 GROUPS: dict[str, tuple[Label, ...]] = {
     'vehicle': (Label.CAR, Label.TRUCK, Label.BUS, Label.TRAILER),
     'vru': (Label.PEDESTRIAN, Label.BICYCLE, Label.MOTORCYCLE),
 }
 KITTI_KINDS = {'vehicle': ('Car', 'Van'), 'vru': ('Pedestrian', 'Cyclist')}  # others of a group are left out
+KITTI_VEHICLES = ('Misc', 'Tram')  # of no class here, and left out like those others
 KITTI_NAMES = {'vehicle': 'Car', 'vru': 'Cyclist'}
 NUSCENES_NAMES = {
     Label.CAR: 'car', Label.TRUCK: 'truck', Label.BUS: 'bus', Label.TRAILER: 'trailer', Label.PEDESTRIAN: 'pedestrian',
     Label.BICYCLE: 'bicycle', Label.MOTORCYCLE: 'motorcycle',
 }  # fmt: skip
-LEAST_SCORE, MOST_COVERED = 0.02, 0.5
+MOST_COVERED = 0.5
 LEVEL_FROM_CAMERA = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
 
@@ -71,22 +67,69 @@ class Camera:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """One frame, measured.
+class Labels:
+    """What people labelled: boxes (G, 5) from above, labels (G,) as `Label` numbers them, points (G,) inside each.
 
-    scenes: {group: all that was told}. strict: the same where what lies in regions that nobody labelled is wrong.
-    answers: lines of KITTI's text, or boxes of nuScenes' JSON.
+    left_out: (G,) what is not counted, found or not: other kinds, without a point where people counted them.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    points: np.ndarray
+    left_out: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a channel told. outside, hidden: (D,) what lies outside the picture, or where nobody looked."""
+
+    objects: Objects
+    outside: np.ndarray
+    hidden: np.ndarray
+
+    def scores(self, labels: tuple[Label, ...]) -> np.ndarray:
+        """Return (D,) how sure it is that each is there and one of these."""
+        return np.asarray(self.objects.existence * self.objects.class_probabilities[:, list(labels)].sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One frame, measured. every, shipped: as in `channels.Told`.
+
+    answers: lines of KITTI's text, or boxes of nuScenes' JSON. conditions: of the drive, see `Drive`.
     """
 
     token: str
-    scenes: dict[str, Scene]
-    strict: dict[str, Scene]
+    labels: Labels
+    every: Found
+    shipped: Found
     lidar_xy: np.ndarray
     answers: list
     seconds: float
-    objects: int
-    unknown: int
-    points: int
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    def scene(self, labels: tuple[Label, ...], strict: bool = False, shipped: bool = False) -> Scene:
+        """Return labels of some classes, and what was told of them.
+
+        strict: what lies where nobody looked counts as wrong. shipped: what is most probably one of them, as the
+        vehicle is told; else whatever may be.
+        """
+        found, told = self.shipped if shipped else self.every, self.rows(labels, shipped)
+        mine = np.isin(self.labels.labels, labels)
+        quiet = found.outside if strict else found.outside | found.hidden
+        kept, scores = flat_of(found.objects)[told], found.scores(labels)[told]
+        return Scene(self.labels.boxes[mine], self.labels.left_out[mine], kept, scores, quiet[told])
+
+    def rows(self, labels: tuple[Label, ...], shipped: bool) -> np.ndarray:
+        """Return (D,) the rows of objects that `scene` is of."""
+        found = self.shipped if shipped else self.every
+        told = np.isin(found.objects.labels, labels) if shipped else found.scores(labels) >= LEAST_SCORE
+        return np.flatnonzero(told)
+
+
+def flat_of(objects: Objects) -> np.ndarray:
+    """Return (N, 5) x y length width heading of objects seen from above."""
+    return np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
 
 
 @lru_cache(maxsize=2)
@@ -97,99 +140,77 @@ def drives_of(folder: Path) -> tuple[str, list[Drive]]:
 
 
 @dataclass(frozen=True)
-class Channel:
-    """Who looks. model: a folder with a network, None for the geometric channel. backend: the engine that runs it."""
+class Place:
+    """A frame of a folder: the number of its drive, and its own in the drive."""
 
-    model: Path | None = None
-    backend: str = 'auto'
+    data: Path
+    drive: int
+    frame: int
 
-
-GEOMETRIC = Channel()
-
-
-@lru_cache(maxsize=1)
-def _perceiver() -> Perceiver:
-    config = PerceptionConfig()
-    warm(config)
-    return Perceiver(config)
+    def found(self) -> tuple[str, Drive, Frame]:
+        """Return the layout, the drive and the frame."""
+        layout, drives = drives_of(self.data)
+        return layout, drives[self.drive], drives[self.drive].frames[self.frame]
 
 
-@lru_cache(maxsize=1)
-def _learned(channel: Channel) -> LearnedChannel:
-    assert channel.model is not None
-    return LearnedChannel(opened(channel.model, channel.backend), LearnedSettings(DecodeSettings(least=LEAST_SCORE)))
-
-
-def found_in(frame: Frame, channel: Channel = GEOMETRIC) -> tuple[Objects, float, np.ndarray, int]:
-    """Return what is found in the sweep of a frame, the CPU time [s], where the LiDAR is (2,), how many points."""
+def sweep_of(frame: Frame) -> tuple[PointCloud, np.ndarray]:
+    """Return the sweep of a frame in base_link, and where its LiDAR is (3,)."""
     if not frame.clouds:
         raise DataError(f'frame {frame.name}: has no sweep')
     cloud = next(iter(frame.clouds.values()))()
     base_from_lidar = frame.base_from(cloud.frame)
     there = replace(cloud, frame='base_link', xyz=moved(cloud.xyz, base_from_lidar).astype(np.float32))
-    find = _segmented if channel.model is None else partial(_told, _learned(channel))
-    objects, seconds = timed(lambda: find(there, base_from_lidar[:3, 3]))
-    return objects, seconds, base_from_lidar[:2, 3], len(there.xyz)
+    return there, base_from_lidar[:3, 3]
 
 
-def _segmented(cloud: PointCloud, _: np.ndarray) -> Objects:
-    return _perceiver().segment(cloud).clusters.objects
+def measured(item: tuple[Place, Channel]) -> Seen:
+    """Find objects in one frame."""
+    place, channel = item
+    cloud, sensor_m = sweep_of(place.found()[2])
+    return seen_of(place, look(channel, cloud, sensor_m), cloud.xyz, sensor_m[:2])
 
 
-def _told(learned: LearnedChannel, cloud: PointCloud, sensor_m: np.ndarray) -> Objects:
-    ground = _splitter().split(cloud.xyz)
-    return learned.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m).objects
-
-
-@lru_cache(maxsize=1)
-def _splitter() -> GroundSplitter:
-    config = PerceptionConfig()
-    return GroundSplitter(config.ground, config.vehicle.height_m)
-
-
-def measured(item: tuple[Path, int, int, Channel]) -> Seen:
-    """Find objects in one frame: folder, drive, place in it, who looks."""
-    folder, which, place, channel = item
-    layout, drives = drives_of(folder)
-    drive = drives[which]
-    frame = drive.frames[place]
+def seen_of(place: Place, told: Told, xyz: np.ndarray, lidar_xy: np.ndarray) -> Seen:
+    """Lay what was told of a frame beside its labels. xyz: (N, 3) its sweep in base_link."""
+    layout, drive, frame = place.found()
     if frame.truth is None:
         raise DataError(f'frame {frame.name}: nobody labelled it')
-    truth = frame.truth()
-    objects, seconds, lidar_xy, points = found_in(frame, channel)
-    camera = front_camera(folder, drive, frame) if layout == 'kitti' else None
-    flat = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
-    scenes, strict, answers = {}, {}, []
-    for group, labels in GROUPS.items():
-        scores = objects.existence * objects.class_probabilities[:, list(labels)].sum(axis=1)
-        told = scores >= LEAST_SCORE
-        outside = hidden = np.zeros(int(told.sum()), bool)
-        if camera is not None:
-            level = camera.level(flat[told], objects.positions_m[told, 2], objects.dimensions_m[told])
-            pictures = shown(level, camera.projection, camera.size_px)
-            outside, hidden = _unseen(level, pictures, truth, camera)
-            first = [f'{int(frame.name)} -1'] * len(level) if not drive.stills else []
-            kinds = [KITTI_NAMES[group]] * len(level)
-            answers += rows_of(kinds, level, np.nan_to_num(pictures, nan=-1.0), scores[told], first)
+    truth, kitti = frame.truth(), layout == 'kitti'
+    camera = front_camera(place.data, drive, frame) if kitti else None
+    every, shipped = (_found(objects, truth, camera) for objects in (told.every, told.shipped))
+    answers: list = []
+    for group, classes in GROUPS.items():
+        scores = every.scores(classes)
+        rows = np.flatnonzero(scores >= LEAST_SCORE)
+        if camera is None:
+            answers += _boxes(frame.name, every.objects, rows, classes, scores)
         else:
-            answers += _boxes(frame.name, objects, np.flatnonzero(told), labels, scores)
-        places, left_out = _labels(truth, group, camera is not None)
-        scenes[group] = Scene(places, left_out, flat[told], scores[told], outside | hidden)
-        strict[group] = replace(scenes[group], quiet=outside)
-    unknown = int((objects.labels == Label.UNKNOWN).sum())
-    return Seen(frame.name, scenes, strict, lidar_xy, answers, seconds, len(objects), unknown, points)
+            answers += _lines(drive, frame, every.objects.kept(rows), camera, KITTI_NAMES[group], scores[rows])
+    labels = _labels(truth, camera is not None, xyz)
+    return Seen(frame.name, labels, every, shipped, lidar_xy, answers, told.seconds, drive.conditions)
 
 
-def _labels(truth: Truth, group: str, kitti: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes (G, 5) of a group, and which of them are not to be counted: other kinds, without a point."""
-    objects = truth.objects
-    kinds = np.array(truth.kinds, object)
-    mine = np.isin(objects.labels, GROUPS[group])
+def _labels(truth: Truth, kitti: bool, xyz: np.ndarray) -> Labels:
+    kinds, labels, out = np.array(truth.kinds, object), truth.objects.labels, truth.points == 0
     if kitti:
-        mine |= np.isin(kinds, ('Misc', 'Tram')) & (group == 'vehicle')
-    flat = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])[mine]
-    out = truth.points[mine] == 0
-    return flat, out | ~np.isin(kinds[mine], KITTI_KINDS[group]) if kitti else out
+        labels = np.where(np.isin(kinds, KITTI_VEHICLES), Label.CAR, labels)
+        out = out | ~np.isin(kinds, sum(KITTI_KINDS.values(), ()))
+    points = np.where(truth.points < 0, inside(truth.objects, xyz), truth.points)
+    return Labels(flat_of(truth.objects), labels, points, out)
+
+
+def inside(objects: Objects, xyz: np.ndarray) -> np.ndarray:
+    """Return (N,) how many points (M, 3) lie in each box."""
+    counts = np.zeros(len(objects), int)
+    for row, (middle, size, heading) in enumerate(
+        zip(objects.positions_m, objects.dimensions_m, objects.headings_rad)
+    ):
+        away = xyz[(np.abs(xyz[:, :2] - middle[:2]) < size[:2].max()).all(axis=1)] - middle
+        c, s = np.cos(heading), np.sin(heading)
+        along, across = away[:, 0] * c + away[:, 1] * s, away[:, 1] * c - away[:, 0] * s
+        held = (np.abs(along) <= size[0] / 2.0) & (np.abs(across) <= size[1] / 2.0)
+        counts[row] = int((held & (np.abs(away[:, 2]) <= size[2] / 2.0)).sum())
+    return counts
 
 
 def front_camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
@@ -205,11 +226,28 @@ def front_camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
     return Camera(level_from_base, projection, (float(width), float(height)))
 
 
-def _unseen(level: np.ndarray, pictures: np.ndarray, truth: Truth, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Return (N,) which boxes have their middle outside the picture, and (N,) which lie where nobody looked."""
+def _level(objects: Objects, camera: Camera) -> np.ndarray:
+    return camera.level(flat_of(objects), objects.positions_m[:, 2], objects.dimensions_m)
+
+
+def _found(objects: Objects, truth: Truth, camera: Camera | None) -> Found:
+    """Return objects with what the camera saw of them."""
+    if camera is None:
+        return Found(objects, np.zeros(len(objects), bool), np.zeros(len(objects), bool))
+    level = _level(objects, camera)
     ignored = truth.ignored_px.get('front', np.zeros((0, 4)))
-    hidden = np.asarray((covered(np.nan_to_num(pictures), ignored) > MOST_COVERED).any(axis=1))
-    return camera.outside(level), hidden
+    pictures = np.nan_to_num(shown(level, camera.projection, camera.size_px))
+    return Found(objects, camera.outside(level), np.asarray((covered(pictures, ignored) > MOST_COVERED).any(axis=1)))
+
+
+def _lines(
+    drive: Drive, frame: Frame, objects: Objects, camera: Camera, name: str, scores: np.ndarray
+) -> list[str]:
+    """Return lines of KITTI's text."""
+    level = _level(objects, camera)
+    pictures = np.nan_to_num(shown(level, camera.projection, camera.size_px), nan=-1.0)
+    first = [f'{int(frame.name)} -1'] * len(level) if not drive.stills else []
+    return rows_of([name] * len(level), level, pictures, scores, first)
 
 
 def _boxes(token: str, objects: Objects, rows: np.ndarray, labels: tuple[Label, ...], scores: np.ndarray) -> list:

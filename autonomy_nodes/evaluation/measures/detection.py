@@ -1,36 +1,40 @@
-"""How well vehicles and people are found in single sweeps: by the channel that needs no training, or by a network.
+"""How well vehicles and people are found in single sweeps: without training, by a network, and by both together.
 
 Labels within 45 m of the LiDAR count (KITTI: Car and Van, Pedestrian and Cyclist; in the front camera's picture); what
 is found further away or outside the picture does not count as wrong. `--set tuned=0-61` gives the figures of frames
 numbered so, on which settings were tuned, and those of the others apart. `strict`: what lies in a region that KITTI's
-people did not label counts as wrong. With `--model` the figures are those of the network, and `geometric.` those of
-the other channel on the same frames. Metric: `precision`.
+people did not label counts as wrong. With `--model` plain names are those of the network (`--set channel=fused`: of
+what the stack makes of both), those of the other channels have theirs in front. Metrics: `precision`; `shipped` (at the
+thresholds of the vehicle); `reliability` (whether chances and spreads are what they say).
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import cv2
 import numpy as np
 
+from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.detected import GEOMETRIC, GROUPS, Channel, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.channels import KINDS, Channel, asked_of, of_kind
+from autonomy_nodes.evaluation.measures.detected import GROUPS, Place, Seen, drives_of, measured
 from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.overlaps import corners
 from autonomy_nodes.evaluation.measures.precision import (
     Closeness,
     Scene,
     average_precision,
+    between,
     interval,
     judged,
     most_recall,
     overlapping,
     within,
 )
+from autonomy_nodes.evaluation.measures.reliability import diagram, group_bins, reliability_figures
+from autonomy_nodes.evaluation.measures.shipped import told_figures
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
-from autonomy_nodes.inference.manifest import folder_of
 
 FARTHEST_M = 45.0
 PIXELS, SHOWN_SCORE = 700, 0.3
@@ -40,40 +44,51 @@ RULES: dict[str, Closeness] = {
     'ap_iou0.5': overlapping(0.5), 'ap_iou0.7': overlapping(0.7),
 }  # fmt: skip
 WITH_INTERVAL = ('ap_1m', 'ap_2m', 'ap_iou0.5')
+SLICED = {'vehicle': 'ap_2m', 'vru': 'ap_1m'}
 
 
 def evaluate(task: Task) -> Result:
     """Find objects in every labelled frame, write what was found, and score it."""
-    _, drives = drives_of(task.data)
-    named = [
-        (f'{drive.name}/{frame.name}', (task.data, which, place))
-        for which, drive in enumerate(drives)
-        for place, frame in enumerate(drive.frames)
-        if frame.truth is not None
-    ]
-    if not named:
-        raise DataError(f'{task.data}: no frame has labels; detection cannot be scored')
+    named, main = named_places(task), asked_of(task)
     result = Result(worst_by='vehicle.recall_2m')
 
     def seen_by(channel: Channel) -> list[tuple[str, Seen]]:
-        return over(task, [(name, (*item, channel)) for name, item in named], measured, result)
+        return over(task, [(name, (place, channel)) for name, place in named], measured, result)
 
-    if task.model != 'none':
-        beside = _everything([seen for _, seen in seen_by(GEOMETRIC)], task)
-        result.figures |= {_slice('geometric', key): value for key, value in beside.items()}
-    found = seen_by(GEOMETRIC if task.model == 'none' else Channel(folder_of(task.model), task.backend))
+    for kind in KINDS if task.model != 'none' else ():
+        if kind != main.kind:
+            beside = everything([seen for _, seen in seen_by(of_kind(task, kind))], task)
+            result.figures |= {_slice(kind, key): value for key, value in beside.items()}
+    found = seen_by(main)
     _write(task, found)
     result.answers = {name: short(json.dumps(seen.answers, sort_keys=True)) for name, seen in found}
-    result.figures |= _everything([seen for _, seen in found], task)
+    frames = [seen for _, seen in found]
+    result.figures |= everything(frames, task)
     for name, seen in found:
         recall = most_recall([judged(_limited(seen, 'vehicle', 0.0, FARTHEST_M), RULES['ap_2m'])])
         if np.isfinite(recall):
             result.frames.append(Scored(name, {'vehicle.recall_2m': recall}, partial(drawn, seen)))
+    for group in GROUPS:
+        bins = group_bins(frames, group, FARTHEST_M, shipped=False)
+        result.pictures[f'{group}: chance told (right) and share that is right (up)'] = partial(diagram, bins)
     result.figures['n_frames'] = len(found)
     return result
 
 
-def _everything(frames: Sequence[Seen], task: Task) -> Figures:
+def named_places(task: Task) -> list[tuple[str, Place]]:
+    """Return every frame of a folder that has labels, by DRIVE/FRAME."""
+    named = [
+        (f'{drive.name}/{frame.name}', Place(task.data, which, number))
+        for which, drive in enumerate(drives_of(task.data)[1])
+        for number, frame in enumerate(drive.frames)
+        if frame.truth is not None
+    ]
+    if not named:
+        raise DataError(f'{task.data}: no frame has labels; objects cannot be scored')
+    return named
+
+
+def everything(frames: Sequence[Seen], task: Task) -> Figures:
     """Return all figures of one channel."""
     figures = _figures(frames, task.seed)
     if 'tuned' in task.options:
@@ -82,8 +97,43 @@ def _everything(frames: Sequence[Seen], task: Task) -> Figures:
         for name, wanted in (('tuned', True), ('others', False)):
             some = [seen for seen, mine in zip(frames, told) if mine is wanted]
             figures |= {_slice(name, key): value for key, value in _figures(some, task.seed).items()}
+    figures |= told_figures(frames, task.seed) | reliability_figures(frames, FARTHEST_M)
+    figures |= _by_class(frames) | _by_condition(frames)
     spent = np.array([seen.seconds for seen in frames]) * 1e3
-    return figures | {'cpu_ms.mean': float(spent.mean()), 'cpu_ms.p95': float(np.percentile(spent, 95))}
+    figures |= {'cpu_ms.mean': float(spent.mean()), 'cpu_ms.p95': float(np.percentile(spent, 95))}
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def _by_class(frames: Sequence[Seen]) -> Figures:
+    """Return how many of the labels of each class the vehicle would be told, as anything of the group, in per cent."""
+    figures: Figures = {}
+    for labels in GROUPS.values():
+        scenes = [between(seen.scene(labels, shipped=True), seen.lidar_xy, 0.0, FARTHEST_M) for seen in frames]
+        for label in labels:
+            met = whole = 0
+            for seen, scene in zip(frames, scenes):
+                mine = seen.labels.labels[np.isin(seen.labels.labels, labels)] == label
+                told = judged(scene, within(2.0))
+                met += int(mine[told.met[told.right]].sum())
+                whole += int((mine & ~scene.left_out).sum())
+            if whole:
+                name = Label(label).name.lower()
+                figures |= {f'class_{name}.recall_2m': 100.0 * met / whole, f'n_class_{name}_labels': whole}
+    return figures
+
+
+def _by_condition(frames: Sequence[Seen]) -> Figures:
+    """Return AP by what the drives tell of themselves: sensor, weather, and so on."""
+    figures: Figures = {}
+    named = sorted({f'{name}_{value}' for seen in frames for name, value in seen.conditions.items()})
+    for condition in named:
+        some = [seen for seen in frames if condition in {f'{a}_{b}' for a, b in seen.conditions.items()}]
+        figures[f'n_{condition}_frames'] = len(some)
+        for group, rule in SLICED.items():
+            told = [judged(_limited(seen, group, 0.0, FARTHEST_M), RULES[rule]) for seen in some]
+            figures[f'{condition}.{group}.{rule}'] = average_precision(told)
+            figures[f'n_{condition}_{group}_labels'] = sum(each.labels for each in told)
+    return figures
 
 
 def _slice(name: str, key: str) -> str:
@@ -111,20 +161,15 @@ def _figures(frames: Sequence[Seen], seed: int) -> Figures:
         for low, high in RANGES_M:
             part = [judged(_limited(seen, group, low, high), RULES['ap_2m']) for seen in frames]
             figures[f'{group}.range_{low:.0f}_{high:.0f}.ap_2m'] = average_precision(part)
-    figures['objects_per_frame'] = float(np.mean([seen.objects for seen in frames]))
-    figures['unknown_per_frame'] = float(np.mean([seen.unknown for seen in frames]))
+    told = [seen.shipped.objects.labels for seen in frames]
+    figures['objects_per_frame'] = float(np.mean([len(labels) for labels in told]))
+    figures['unknown_per_frame'] = float(np.mean([int((labels == Label.UNKNOWN).sum()) for labels in told]))
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
 def _limited(seen: Seen, group: str, least_m: float, most_m: float, strict: bool = False) -> Scene:
     """Return a scene in which only what lies between two distances from the LiDAR counts."""
-    scene = (seen.strict if strict else seen.scenes)[group]
-    far, there = (np.hypot(*(rows[:, :2] - seen.lidar_xy).T) for rows in (scene.labels, scene.found))
-    return replace(
-        scene,
-        left_out=scene.left_out | (far < least_m) | (far >= most_m),
-        quiet=scene.quiet | (there < least_m) | (there >= most_m),
-    )
+    return between(seen.scene(GROUPS[group], strict=strict), seen.lidar_xy, least_m, most_m)
 
 
 def drawn(seen: Seen) -> bytes:
@@ -133,7 +178,8 @@ def drawn(seen: Seen) -> bytes:
     Labels are white, those left out grey; what was found is the redder the surer.
     """
     image = np.full((PIXELS, PIXELS, 3), 20, np.uint8)
-    for scene in seen.scenes.values():
+    for labels in GROUPS.values():
+        scene = seen.scene(labels)
         for box, score in zip(scene.found, scene.scores):
             if score >= SHOWN_SCORE:
                 _outline(image, seen, box, (0, int(255 * (1.0 - score)), 255))

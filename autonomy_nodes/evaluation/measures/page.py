@@ -102,5 +102,7 @@ def write_page(path: Path, what: str, task: Task, result: Result) -> None:
         parts.append(f'<p>{html.escape(told)}</p>')
     if rows := slices(result):
         parts.append(f'<h2>By part</h2>{rows_html(rows)}')
+    for name, picture in result.pictures.items():
+        parts.append(f'<h3>{html.escape(name)}</h3>{picture_html(name, picture())}')
     parts.append(f'<h2>All figures</h2><pre>{html.escape(chr(10).join(table(result)))}</pre>')
     path.write_text(page_html(what, parts))

@@ -57,7 +57,7 @@ class Result:
     slices are the parts before the last dot. frames: for the page with the worst ones, told apart by `worst_by`, of
     which `low_is_bad` says which end is the bad one. refused: {frame: why it could not be read}. items: what was
     measured, by the names that `Task.only` takes. answers: {part: its hash} where a file of raw answers holds those of
-    several items, as `evidence.short` gives it.
+    several items, as `evidence.short` gives it. pictures: {what it shows: PNG of it}, for the page.
     """
 
     figures: Figures = field(default_factory=dict)
@@ -68,6 +68,7 @@ class Result:
     versions: dict[str, str] = field(default_factory=dict)
     items: list[str] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
+    pictures: dict[str, Callable[[], bytes]] = field(default_factory=dict)
 
     def worst(self, count: int) -> Sequence[Scored]:
         """Return the worst frames, the worst first."""
