@@ -1,6 +1,7 @@
 """Simulated drives on disk: equal bytes of equal seeds, and everything that is told of them is true."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_number_of_processes(folder, t
     first, second = (json.loads((place / 'manifest.json').read_text()) for place in (folder, tmp_path / 'again'))
     assert first == second and len(first['files']) == 2 * (2 * 3 + 6)
     assert '2 of 2: junction' in capsys.readouterr().out
-    assert main(command) == 2 and 'is not empty' in capsys.readouterr().err
+    assert main(command) == 2 and 'is not empty and not such' in capsys.readouterr().err
 
 
 def test_more_scenes_change_none_of_the_first_and_cross_families_with_rigs():
@@ -150,3 +151,54 @@ def test_the_true_surface_knows_what_stands_on_it_and_what_hangs_too_high():
     assert at(found.semantic, -5, 0) == Semantic.NOTHING and at(found.top, -5, 0) == 0.0
     assert at(found.semantic, 0, 8) == Semantic.STRUCTURE and at(found.semantic, 0, 3) == Semantic.NOTHING
     assert np.ptp(found.z) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_run_that_was_cut_goes_on_and_gives_the_same_bytes(folder, tmp_path):
+    place, lines = tmp_path / 'cut', []
+    shutil.copytree(folder, place)
+    whole = json.loads((place / 'manifest.json').read_text())
+    (place / 'manifest.json').write_text(json.dumps({**whole, 'files': {}, 'scenes': []}))
+    (place / 'sequences/01').rename(place / 'sequences/01.part')
+    write_holdout(place, Choice(5, 2, 2), 1, lambda *told: lines.append(told))
+    assert (place / 'manifest.json').read_bytes() == (folder / 'manifest.json').read_bytes()
+    ((line, done, of),) = lines
+    assert (done, of) == (1, 1) and line.startswith('2 of 2: junction') and line.endswith('scenes a second')
+    with pytest.raises(DataError, match='not such a folder that was cut short'):
+        write_holdout(place, Choice(5, 2, 2), 1, lambda *told: None)
+
+
+def test_weather_is_drawn_crosses_families_and_changes_no_world():
+    plain, mixed = scenes_of(Choice(5, 18, 2)), scenes_of(Choice(5, 18, 2, weather='mixed'))
+    assert [(a.family, a.world_seed, a.rig) for a in plain] == [(a.family, a.world_seed, a.rig) for a in mixed]
+    assert {scene.weather.kind for scene in plain} == {''}
+    assert {(scene.family, scene.weather.kind) for scene in mixed} == {
+        (family, kind) for family in ('road', 'junction', 'rough') for kind in ('clear', 'rain', 'fog')
+    }
+    assert all(30.0 <= scene.weather.visibility_m <= 300.0 for scene in mixed)
+    assert len({scene.weather.visibility_m for scene in mixed}) > 10
+    foggy = world_of(scenes_of(Choice(5, 1, 2, weather='fog'))[0])
+    assert foggy.weather.fog_visibility_m == scenes_of(Choice(5, 1, 2, weather='fog'))[0].weather.visibility_m
+
+
+def test_a_folder_in_fog_tells_so_and_its_points_in_the_air_are_outliers(folder, tmp_path):
+    command = ['data', 'holdout', str(tmp_path / 'fog'), '--seed', '5', '--scenes', '1', '--sweeps', '2']
+    assert main([*command, '--weather', 'fog', '--families', 'road']) == 0
+    told = json.loads((tmp_path / 'fog/manifest.json').read_text())
+    assert told['command'].endswith('--families road --weather fog DIR')
+    assert told['scenes'][0]['weather']['kind'] == 'fog'
+    (drive,), clear = drives(tmp_path / 'fog'), drives(folder)[0]
+    assert drive.conditions['weather'] == 'fog' and 'weather' not in clear.conditions
+    labels, xyz = drive.frames[0].labels().ids, drive.frames[0].clouds['top']().xyz
+    air, far = labels == 1, np.linalg.norm(xyz, axis=1) > 60.0
+    assert 0.02 < air.mean() < 0.6 and far.sum() < 0.5 * (
+        np.linalg.norm(clear.frames[0].clouds['top']().xyz, axis=1) > 60.0
+    ).sum()
+
+
+@pytest.mark.parametrize('words', [('--families', 'road,moon'), ('--weather', 'hail')])
+def test_weathers_and_families_that_there_are_not_are_refused(words, tmp_path, capsys):
+    try:
+        code = main(['data', 'holdout', str(tmp_path / 'x'), *words])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2 and words[0].strip('-') in capsys.readouterr().err and not (tmp_path / 'x').exists()
