@@ -1,4 +1,4 @@
-"""`autonomy data`: drives of the simulator as a folder, with all that is true of them, to measure and to train on."""
+"""`autonomy data`: drives of the simulator, and recordings, as a folder to measure and to train on."""
 
 import argparse
 from pathlib import Path
@@ -6,10 +6,19 @@ from pathlib import Path
 from autonomy_nodes.commands.options import commit
 from autonomy_nodes.commands.progress import Progress
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.messages.formats.catalogue import FORMATS
 from autonomy_nodes.messages.formats.simulated import MANIFEST
+from autonomy_nodes.nodes.launcher import resolved, settings_files
 from autonomy_nodes.sim import scenes as sim
 from autonomy_nodes.training.holdout import write_holdout
 from autonomy_nodes.training.places import PlaceSettings
+from autonomy_nodes.training.pseudo.cluster import BACKENDS
+from autonomy_nodes.training.pseudo.moments import LabelSettings
+from autonomy_nodes.training.pseudo.orders import Order as Recorded
+from autonomy_nodes.training.pseudo.orders import Workers, write_order
+from autonomy_nodes.training.pseudo.played import StackSettings
+from autonomy_nodes.training.pseudo.stretches import BAG, source_of
+from autonomy_nodes.training.pseudo.tracks import TrackSettings
 from autonomy_nodes.training.scenes import FAMILIES, FIRST_SEED, WEATHERS, Choice
 from autonomy_nodes.training.shards import Order, write_shards
 
@@ -18,7 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'holdout: worlds on which nothing is trained or tuned; points, labels, boxes, poses, the true ground. '
     about += 'examples: sweeps of small places to train perception on, in tar files'
-    parser.add_argument('what', choices=('holdout', 'examples'), help=about)
+    about += '. pseudo: examples of a recording, with labels made of what came before and after'
+    parser.add_argument('what', choices=('holdout', 'examples', 'pseudo'), help=about)
     folder = 'a new folder, or one that was begun: it goes on; docs/evaluation.md tells the layout of holdout'
     parser.add_argument('folder', type=Path, metavar='DIR', help=folder)
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
@@ -29,11 +39,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weather', default='', choices=WEATHERS[1:], help=told)
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='of examples')
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte')
+    _pseudo_arguments(parser.add_argument_group('of pseudo'))
+
+
+def _pseudo_arguments(group: argparse._ArgumentGroup) -> None:
+    told = 'a bag, or a folder of a layout that `autonomy import` reads'
+    group.add_argument('--of', type=Path, metavar='RECORDING', help=told)
+    group.add_argument('--format', default='', choices=('', BAG, *FORMATS), metavar='NAME', help='its layout')
+    group.add_argument('--remap', type=Path, help='a yaml of names, of a bag whose topics have others')
+    group.add_argument('--vehicle', default='', help='a file of config/vehicles; of a layout by default recorded')
+    group.add_argument('--model', default='', help='a network of models/ that finds road users; else the geometric way')
+    group.add_argument('--every', type=int, default=5, metavar='N', help='one example of so many sweeps')
+    group.add_argument('--backend', default='local', choices=BACKENDS, help='who works: this machine, or a Ray cluster')
+    told = 'of a Ray cluster; without one, --jobs processes on this machine are one. It changes no byte either'
+    group.add_argument('--address', default='', help=told)
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the folder and tell what is in it."""
-    {'holdout': _holdout, 'examples': _examples}[options.what](options)
+    {'holdout': _holdout, 'examples': _examples, 'pseudo': _pseudo}[options.what](options)
 
 
 def _holdout(options: argparse.Namespace) -> None:
@@ -58,3 +82,22 @@ def _examples(options: argparse.Namespace) -> None:
         told = write_shards(options.folder, order, commit(), options.jobs, progress)
     files = f'{options.count} examples in {len(told["files"])} files'
     print(f'{files}, told with their hashes in {options.folder / MANIFEST}')
+
+
+def _pseudo(options: argparse.Namespace) -> None:
+    if options.of is None:
+        raise SettingsError('--of RECORDING says of what the examples are to be made')
+    source = source_of(options.of, options.format, options.remap)
+    vehicle = options.vehicle or ('' if source.layout == BAG else 'recorded')
+    files = settings_files(resolved({'vehicle': vehicle} if vehicle else {}))
+    labels = LabelSettings(TrackSettings(still_people=bool(options.model)))  # a network tells people from posts
+    try:
+        order = Recorded(source, StackSettings(files, model=options.model), options.seed, options.every, labels=labels)
+    except ValueError as error:
+        raise SettingsError(f'--{error}') from error
+    workers = Workers(options.jobs, options.backend, options.address)
+    with Progress(' stretches') as progress:
+        told = write_order(options.folder, order, commit(), workers, progress)
+    count = sum(entry.get('examples', 0) for entry in told['files'].values())
+    files_told = f'{count} examples in {len(told["files"])} files'
+    print(f'{files_told}, told with their hashes in {options.folder / MANIFEST}')

@@ -9,7 +9,7 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,8 +64,9 @@ def packed(example: Example) -> bytes:
         'top': np.round(example.top_m * (255.0 / bev.HIGH_M)).astype(np.uint8), 'blocked': np.packbits(example.blocked),
     }  # fmt: skip
     masks = {name: mask for name in MASKS if (mask := getattr(example, name)) is not None}
+    table |= {name: np.packbits(mask) for name, mask in masks.items()}
     file = io.BytesIO()
-    np.savez_compressed(file, **table, **{name: np.packbits(mask) for name, mask in masks.items()})
+    np.savez_compressed(file, **table)
     return file.getvalue()
 
 
@@ -124,15 +125,17 @@ def write_shards(folder: Path, order: Order, commit: str, jobs: int, tell: Tell)
 
     Raises DataError where the folder holds something else.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    told = _begun(folder, order, commit)
-    missing = [number for number, name in enumerate(order.names()) if not _is_there(folder / name, told)]
+    asked = {
+        'layout': LAYOUT, 'seed': order.seed, 'count': order.count, 'views': order.settings.views, 'commit': commit
+    }
+    told = begun(folder, asked)
+    missing = [number for number, name in enumerate(order.names()) if not is_there(folder / name, told)]
     tell(f'{order.shards - len(missing)} of {order.shards} files are there', 0, len(missing))
     start, made = time.monotonic(), 0
     shards = in_processes(jobs, partial(write_shard, folder, order), missing)
     for done, (name, count, told_hash) in enumerate(shards, 1):
         told['files'][name] = {'sha256': told_hash, 'examples': count}
-        _write(folder, told)
+        write_manifest(folder, told)
         made += count
         rate = made / max(time.monotonic() - start, 1e-6)
         tell(f'{done} of {len(missing)}: {name}, {count} examples, {rate:.1f} a second', done, len(missing))
@@ -151,20 +154,15 @@ def write_shard(folder: Path, order: Order, number: int) -> tuple[str, int, str]
             for view, example in enumerate(examples(place, order.settings)):
                 if count == left:
                     break
-                data = packed(example)
-                entry = tarfile.TarInfo(f'{place:07d}-{view}.npz')  # owner and time stay 0: equal bytes
-                entry.size = len(data)
-                shard.addfile(entry, io.BytesIO(data))
+                add(shard, f'{place:07d}-{view}.npz', packed(example))
                 count += 1
     part.rename(folder / name)
     return name, count, digest(folder / name)
 
 
-def _begun(folder: Path, order: Order, commit: str) -> dict[str, Any]:
-    """Return the manifest of a folder, a new one where there is none."""
-    asked = {
-        'layout': LAYOUT, 'seed': order.seed, 'count': order.count, 'views': order.settings.views, 'commit': commit
-    }
+def begun(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest of a folder, a new one where there is none; raises DataError where it tells of another."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / MANIFEST
     if not path.exists():
         if any(folder.iterdir()):
@@ -178,11 +176,29 @@ def _begun(folder: Path, order: Order, commit: str) -> dict[str, Any]:
     return told
 
 
-def _is_there(path: Path, told: dict[str, Any]) -> bool:
+def is_there(path: Path, told: dict[str, Any]) -> bool:
+    """Return whether a file is there as its manifest tells it."""
     return path.name in told['files'] and path.exists() and digest(path) == told['files'][path.name]['sha256']
 
 
-def _write(folder: Path, told: dict[str, Any]) -> None:
+def write_manifest(folder: Path, told: dict[str, Any]) -> None:
+    """Write what is told of a folder, in one step."""
     part = folder / f'{MANIFEST}.part'
     part.write_text(json.dumps(told, indent=1, sort_keys=True) + '\n')
     part.rename(folder / MANIFEST)
+
+
+def tarred(members: Mapping[str, bytes]) -> bytes:
+    """Return a tar file; equal members give equal bytes."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode='w', format=tarfile.USTAR_FORMAT) as shard:
+        for name, data in members.items():
+            add(shard, name, data)
+    return file.getvalue()
+
+
+def add(shard: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Add a file to a tar file; owner and time stay 0."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    shard.addfile(entry, io.BytesIO(data))

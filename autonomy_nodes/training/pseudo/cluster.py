@@ -1,0 +1,74 @@
+"""Who does the work: processes of this machine, or those of a Ray cluster (ray.io). The answers are the same.
+
+Each piece of work stands for itself and gives bytes back, so that it does not matter who did it, nor in which order.
+Machines of a cluster need this package, and the recording at the same path.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.task import in_processes
+
+Item = TypeVar('Item')
+Value = TypeVar('Value')
+HERE = '127.0.0.1'
+BACKENDS = ('local', 'ray')
+
+
+def shared_out(
+    backend: str, address: str, jobs: int, work: Callable[[Item], Value], items: Sequence[Item]
+) -> Iterator[Value]:
+    """Yield what `work`, a function of a module, gives of each item in order; raises the first DataError.
+
+    backend: of BACKENDS. address: of a Ray cluster that runs; '' starts one of `jobs` processes, which hears this
+    machine alone.
+    """
+    if backend not in BACKENDS:
+        raise SettingsError(f'backend={backend!r} must be one of {", ".join(BACKENDS)}')
+    if address and backend != 'ray':
+        raise SettingsError(f'address={address!r} is that of a Ray cluster; backend={backend!r} has none')
+    guarded = partial(_guarded, work)
+    answers = in_processes(jobs, guarded, items) if backend == 'local' else _on_ray(address, jobs, guarded, items)
+    for value, error in answers:
+        if error:
+            raise DataError(error)
+        yield value  # type: ignore[misc]
+
+
+def _guarded(work: Callable[[Item], Value], item: Item) -> tuple[Value | None, str]:
+    try:
+        return work(item), ''
+    except DataError as error:
+        return None, str(error)
+
+
+def _on_ray(address: str, jobs: int, work: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
+    ray = _ray()
+    mine = {'num_cpus': max(jobs, 1), 'include_dashboard': False, '_node_ip_address': HERE}
+    ray.init(**({'address': address} if address else mine), log_to_driver=False, configure_logging=False)
+    try:
+        task = ray.remote(num_cpus=1)(work)
+        most = int(ray.cluster_resources().get('CPU', 1)) + 1  # so many at once, so that few answers wait
+        waiting: deque[Any] = deque()
+        for item in items:
+            waiting.append(task.remote(item))
+            if len(waiting) > most:
+                yield ray.get(waiting.popleft())
+        while waiting:
+            yield ray.get(waiting.popleft())
+    finally:
+        ray.shutdown()
+
+
+def _ray() -> Any:
+    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nothing is told to anybody
+    try:
+        import ray
+    except ImportError as error:
+        raise SettingsError('backend=ray needs Ray: pip install autonomy_nodes[cluster]') from error
+    return ray
