@@ -1,37 +1,49 @@
 """`autonomy train`: networks, from examples that are made on the spot."""
 
 import argparse
+import json
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from autonomy_nodes.commands.options import command_line, commit
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.inference.manifest import folder_of
 
 SIZES = ('ci', 'small', 'orin')
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    about = 'perception: the network that finds objects and tells the ground; export: a checkpoint as a model'
-    parser.add_argument('what', choices=('perception', 'export'), help=about)
+    about = 'perception: the network that finds objects and tells the ground; export: a checkpoint as a model; '
+    about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card'
+    parser.add_argument('what', choices=('perception', 'export', 'calibrate'), help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')
     parser.add_argument('--slice', type=float, default=0.0, metavar='M', help='of these now; go on with --resume')
     parser.add_argument('--steps', type=int, default=0, metavar='N', help='in place of --minutes: repeats to the digit')
     about = 'for checkpoint.pt and log.jsonl; of export: a folder of models/, whose name is that of the model'
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help=about)
+    parser.add_argument('--out', type=Path, metavar='DIR', help=about)
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help='what is exported')
+    parser.add_argument('--model', metavar='NAME', help='what is calibrated: a folder of models/')
+    parser.add_argument('--count', type=int, default=1500, metavar='N', help='examples to calibrate on, two a place')
+    parser.add_argument('--backend', default='auto', help='engine that runs the model that is calibrated')
+    parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
     parser.add_argument('--seed', type=int, default=0, help='of the first place; each place takes the next')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU, a process')
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and print the losses and what the network is worth at each checkpoint; or export."""
+    """Train, and print the losses and what the network is worth at each checkpoint; or export, or calibrate."""
     if find_spec('torch') is None:
         raise SettingsError('training needs torch: pip install autonomy_nodes[torch,sim]')
+    if options.what == 'calibrate':
+        _calibrate(options)
+        return
+    if options.out is None:
+        raise SettingsError(f'{options.what} needs --out DIR')
     if options.what == 'export':
         _export(options)
         return
@@ -55,3 +67,14 @@ def _export(options: argparse.Namespace) -> None:
 
     manifest = export(options.checkpoint, options.out, options.out.name)
     print(f'{options.out}: {", ".join(manifest.files)}')
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    if options.model is None or options.count < 1:
+        raise SettingsError('calibrate needs --model NAME, and --count above 0')
+    from autonomy_nodes.training.calibrate import calibrate
+
+    folder, tell = folder_of(options.model), partial(print, flush=True)
+    card = calibrate(folder, options.count, options.backend, options.jobs, tell)
+    print(json.dumps(card, indent=1))
+    print(folder)

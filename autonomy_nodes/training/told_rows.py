@@ -1,0 +1,135 @@
+"""What a network tells of simulated places that it never saw, beside what is there: of this its card is fitted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.evaluation.measures.detected import flat_of
+from autonomy_nodes.evaluation.measures.precision import Scene, judged, within
+from autonomy_nodes.evaluation.measures.reliability import scaled
+from autonomy_nodes.evaluation.measures.task import in_processes
+from autonomy_nodes.perception.bev import CLASSES, STEP_S
+from autonomy_nodes.perception.cells import rays
+from autonomy_nodes.perception.clustering import ClusterConfig, clustered
+from autonomy_nodes.perception.confidence import Confidences
+from autonomy_nodes.perception.decode import LABELS, DecodeSettings
+from autonomy_nodes.perception.fusion import FusionSettings, boxes_of, holding, words
+from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
+from autonomy_nodes.perception.learned import Earlier, LearnedChannel, LearnedSettings, opened
+from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.places import examples
+from autonomy_nodes.training.samples import VEHICLE_HEIGHT_M
+from autonomy_nodes.training.targets import LEAST_HITS, LEAST_SHARE
+
+VIEWS = 2  # of a place
+LEAST, REACH_M = 0.03, 40.0
+FAMILIES = ((0, 1), (2, 3), (4,))  # classes of which one may stand for another: it is there, and may be the other
+CLOSE_M = (2.0, 2.0, 1.0, 1.0, 1.0)
+WRONG, RIGHT, NEITHER = 0, 1, -1
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """N things that a network told. place: (N,) seed. kinds: (N,) most probable class. existence: (N,) in its words.
+
+    share: (N,) chance that it is of its family, if it is. right, alike: (N,) whether a label of the family, or of the
+    very class, is there: RIGHT, WRONG or NEITHER (what few points show). off: (N, 3) error of the middle [m], the
+    same squared in told sigmas, and that of the heading in told sigmas; NaN where wrong. word: (N,) see fusion.words.
+    """
+
+    place: np.ndarray
+    kinds: np.ndarray
+    existence: np.ndarray
+    share: np.ndarray
+    right: np.ndarray
+    alike: np.ndarray
+    off: np.ndarray
+    word: np.ndarray
+
+    def kept(self, which: np.ndarray) -> 'Rows':
+        """Return some of them."""
+        return Rows(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """rows: what was told; labels: (P, 5) how many of each class were to be found in each place, places: (P,) seeds."""
+
+    rows: Rows
+    places: np.ndarray
+    labels: np.ndarray
+
+    def of(self, places: np.ndarray) -> 'Gathered':
+        """Return what belongs to some places."""
+        mine = np.isin(self.places, places)
+        return Gathered(self.rows.kept(np.isin(self.rows.place, places)), self.places[mine], self.labels[mine])
+
+
+def gather(folder: Path, places: np.ndarray, backend: str, jobs: int, tell: Callable[[str], None]) -> Gathered:
+    """Return what a network tells of places that it never saw."""
+    found = []
+    work = partial(_told_of, folder, backend)
+    for done, (rows, labels) in enumerate(in_processes(jobs, work, [int(place) for place in places]), 1):
+        found.append((rows, labels))
+        if done % 25 == 0:
+            tell(f'{done} of {len(places)} places')
+    rows = Rows(*(np.concatenate([getattr(each, name) for each, _ in found]) for name in Rows.__dataclass_fields__))
+    return Gathered(rows, places, np.array([labels for _, labels in found]))
+
+
+@lru_cache(maxsize=1)
+def _channel(folder: Path, backend: str) -> LearnedChannel:
+    channel = LearnedChannel(opened(folder, backend), LearnedSettings(DecodeSettings(least=LEAST)))
+    channel.confidences = Confidences()  # in its own words, whatever the card tells so far
+    return channel
+
+
+@lru_cache(maxsize=1)
+def _splitter() -> GroundSplitter:
+    return GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M)
+
+
+def _told_of(folder: Path, backend: str, place: int) -> tuple[Rows, np.ndarray]:
+    told = [_told(_channel(folder, backend), example, place) for example in islice(examples(place), VIEWS)]
+    rows = Rows(*(np.concatenate([getattr(each, name) for each, _ in told]) for name in Rows.__dataclass_fields__))
+    return rows, np.sum([labels for _, labels in told], axis=0)
+
+
+def _told(channel: LearnedChannel, example: Example, place: int) -> tuple[Rows, np.ndarray]:
+    """Return what is told of one example, and how many labels (5,) of each class it has."""
+    cloud, sensor_m = _cloud(example.points), example.sensor_m.astype(np.float64)
+    ground = _splitter().split(cloud.xyz)
+    earlier = Earlier(_cloud(example.before), np.eye(4), STEP_S) if len(example.before) else None
+    objects = channel.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m, earlier).objects
+    chances = objects.class_probabilities[:, list(LABELS)]
+    kinds, flat = np.argmax(chances, axis=1), flat_of(objects)
+    labels = example.boxes[:, [0, 1, 3, 4, 6]].astype(float)
+    out = (example.hits < LEAST_HITS) | (example.shares < LEAST_SHARE) | (np.hypot(*labels[:, :2].T) > REACH_M)
+    share, off = np.zeros(len(objects)), np.full((len(objects), 3), np.nan)
+    right, alike = np.full(len(objects), NEITHER), np.full(len(objects), NEITHER)
+    for groups, status in ((FAMILIES, right), (tuple((kind,) for kind in range(len(CLASSES))), alike)):
+        for group in groups:
+            mine, theirs = np.flatnonzero(np.isin(kinds, group)), np.isin(example.kinds, group)
+            sure = objects.existence[mine] * chances[mine][:, list(group)].sum(axis=1)
+            far = np.hypot(*flat[mine, :2].T) > REACH_M
+            scene = Scene(labels[theirs], out[theirs], flat[mine], sure, far)
+            answer = judged(scene, within(CLOSE_M[group[0]]))
+            status[mine[answer.rows]] = np.where(answer.right, RIGHT, WRONG)
+            if status is right:
+                share[mine] = chances[mine][:, list(group)].sum(axis=1)
+                hit = mine[answer.rows[answer.right]]
+                away = scene.labels[answer.met[answer.right]] - flat[hit]
+                off[hit] = np.column_stack(scaled(away, objects.pose_covariances[hit]))
+    clusters = clustered(ClusterConfig(), 0, cloud.xyz, ground)
+    word = words(holding(clusters.places_m, boxes_of(objects), FusionSettings().margin_m), clusters, len(objects))
+    rows = Rows(np.full(len(objects), place), kinds, objects.existence, share, right, alike, off, word)
+    return rows, np.bincount(example.kinds[~out], minlength=len(CLASSES))
+
+
+def _cloud(points: np.ndarray) -> PointCloud:
+    return PointCloud(0, 'base_link', np.ascontiguousarray(points[:, :3]), np.ascontiguousarray(points[:, 3]))
