@@ -95,7 +95,7 @@ def cells_of(outputs: Mapping[str, np.ndarray], prior_m: np.ndarray) -> Cells:
     terrain = np.exp(outputs['terrain'] - outputs['terrain'].max(axis=0))
     return Cells(
         ground_m=prior_m + residual,
-        variance_m2=np.exp(np.clip(log_variance, *_LOG_SPREAD)),
+        variance_m2=spread_of(log_variance),
         terrain=terrain / terrain.sum(axis=0),
         top_m=np.maximum(outputs['top'][0], 0.0),
         blocked=_chance(outputs['blocked'][0]),
@@ -150,6 +150,11 @@ def objects_of(
         pose_covariances=spread[:, :, None] * np.eye(3),
         velocity_covariances=np.tile(settings.velocity_sigma_mps**2 * np.eye(2), (count, 1, 1)),
     )
+
+
+def spread_of(log_variances: np.ndarray) -> np.ndarray:
+    """Return variances, none beyond what can be meant."""
+    return np.exp(np.clip(log_variances, *_LOG_SPREAD))
 
 
 def _chance(logits: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
+from autonomy_nodes.perception.correction import CorrectionSettings, ground_points, heights
 from autonomy_nodes.perception.disagreement import Disagreement, DisagreementSettings
 from autonomy_nodes.perception.environment import described
 from autonomy_nodes.perception.fusion import FusionSettings, boxes_of, fused
@@ -60,6 +61,7 @@ class PerceptionConfig:
     paint: PaintConfig = field(default_factory=PaintConfig)
     learned: LearnedSettings = field(default_factory=LearnedSettings)
     semantics: SemanticSettings = field(default_factory=SemanticSettings)
+    correction: CorrectionSettings = field(default_factory=CorrectionSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     disagreement: DisagreementSettings = field(default_factory=DisagreementSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
@@ -158,17 +160,16 @@ class Perceiver:
         clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
         told, trouble = self._ask(seen, ego, late)
+        in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         channel, objects, unexplained = self._ladder.channel, clusters, 0
         believed = told if channel is Channel.LEARNED else None
-        users = np.zeros((0, 5))
         if believed is not None:
             both = fused(believed.objects, seen.clusters, self.config.fusion, believed.support)
             objects, unexplained = _weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
-            users = boxes_of(objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0))
-        if self._semantics is not None:
-            near = self._semantics.told(near, ego, believed, users)
+            if self.config.correction.points:
+                in_the_way |= ground.firm & ~ground_points(cloud.xyz, ground, believed, self.config.correction)
+        near = self._mended(near, ego, believed, objects)
         self._lap('fusion')
-        in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         return Perceived(
             terrain=near,
             terrain_far=far,
@@ -185,6 +186,17 @@ class Perceiver:
             alarmed=self._disagreement.alarmed,
             trouble=trouble,
         )
+
+    def _mended(self, near: Grid, ego: EgoState, believed: Learned | None, objects: Objects) -> Grid:
+        """Return the terrain with what the network says of it; without a network as it was."""
+        if self._semantics is None:
+            return near
+        if believed is None:
+            return self._semantics.told(near, ego, None, np.zeros((0, 5)))
+        if self.config.correction.heights:
+            near = heights(near, ego, believed, self.config.correction)
+        users = objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0)
+        return self._semantics.told(near, ego, believed, boxes_of(users))
 
     def _ask(self, seen: Segmented, ego: EgoState, late: bool) -> tuple[Learned | None, str]:
         """Return what the network tells, or None and why it tells nothing."""

@@ -1,8 +1,12 @@
-"""How well the height of the ground is told, cell by cell, where it was seen and where it was filled in."""
+"""How well the height of the ground is told, cell by cell, where it was seen and where it was filled in.
+
+With `--model` the heights are those of the terrain and of a network, fused by their variances (as
+`correction.heights` does on board, see perception/correction.py), and `geometric.` those of the terrain alone.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,21 +14,17 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from autonomy_nodes.common.grid import Grid
-from autonomy_nodes.common.sensing import PointCloud
-from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
+from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures import peer_ground
 from autonomy_nodes.evaluation.measures.labelled_ground import Source, Sweep, sources
 from autonomy_nodes.evaluation.measures.rasters import Raster
-from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
-from autonomy_nodes.inference.manifest import folder_of
+from autonomy_nodes.evaluation.measures.single import AT_REST, Network, network_of, perceived, told
+from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over
+from autonomy_nodes.perception.correction import CorrectionSettings, heights
 from autonomy_nodes.perception.guess import everywhere
-from autonomy_nodes.perception.learned import LearnedChannel, opened
-from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
 REACH_M = 20.0
-OURS, PEER = '', f'peer.{peer_ground.NAME}.'
-ROUNDS = 3
-Network = tuple[Path, str]  # a folder of models/, and the engine that runs it
+OURS, GEOMETRY, PEER = '', 'geometric.', f'peer.{peer_ground.NAME}.'
 PIXELS_A_CELL, WORST_SHOWN_M = 8, 0.5
 
 
@@ -42,14 +42,15 @@ def evaluate(task: Task) -> Result:
     with_peer = task.peers and bool(peer_ground.version())
     items = sources(task.data, raster=True)
     result = Result(worst_by='mae_all', low_is_bad=False)
-    found = over(task, items, partial(measured, out=task.out, peers=with_peer), result)
+    work = partial(measured, out=task.out, peers=with_peer, network=network_of(task))
+    found = over(task, items, work, result)
     chosen = {name: source for name, (_, source) in items}
     for name, figures in found:
         picture = partial(drawn, chosen[name], task.out / f'{name}.npz')
         result.frames.append(Scored(name, dict(figures[OURS]), picture))
     result.versions = {peer_ground.NAME: peer_ground.version()} if with_peer else {}
     result.figures['n_frames'] = len(found)
-    for who in (OURS, PEER) if with_peer else (OURS,):
+    for who in found[0][1]:
         told = [figures[who] for _, figures in found]
         for key in sorted({key for figures in told for key in figures}):
             result.figures[who + key] = float(np.nanmean([figures[key] for figures in told if key in figures]))
@@ -63,7 +64,9 @@ def evaluate(task: Task) -> Result:
 KEYS = ('mae_observed', 'mae_filled')
 
 
-def measured(item: tuple[str, Source], out: Path, peers: bool) -> Mapping[str, Figures]:
+def measured(
+    item: tuple[str, Source], out: Path, peers: bool, network: Network | None = None
+) -> Mapping[str, Figures]:
     """Tell the heights around one sweep, leave them under `out`, and score them."""
     name, source = item
     sweep = source.read()
@@ -71,7 +74,7 @@ def measured(item: tuple[str, Source], out: Path, peers: bool) -> Mapping[str, F
         raise DataError(f'frame {source.frame.name}: has no raster of the ground')
     middles = sweep.raster.middles(REACH_M)
     truth = sweep.raster.at(middles)
-    grid, spent_s = mapped(sweep)
+    grid, spent_s = mapped(sweep, network)
     layers = grid.layers
     np.savez_compressed(
         out / f'{name}.npz', z=layers['elevation'], variance=layers['variance'], observed=layers['observed'] == 1.0,
@@ -79,6 +82,9 @@ def measured(item: tuple[str, Source], out: Path, peers: bool) -> Mapping[str, F
     )  # fmt: skip
     ours = gathered(grid, sweep.raster, middles)
     figures = {OURS: scores(ours, truth) | {'cpu_s': spent_s}}
+    if network is not None:
+        plain, spent_s = mapped(sweep)
+        figures[GEOMETRY] = scores(gathered(plain, sweep.raster, middles), truth) | {'cpu_s': spent_s}
     if peers:
         theirs = peer_heights(sweep, middles)
         figures[PEER] = scores(theirs, truth)
@@ -88,43 +94,19 @@ def measured(item: tuple[str, Source], out: Path, peers: bool) -> Mapping[str, F
     return figures
 
 
-def mapped(sweep: Sweep) -> tuple[Grid, float]:
-    """Return the terrain with a height in every cell, see `perceived`, and its CPU time [s]."""
+def mapped(sweep: Sweep, network: Network | None = None) -> tuple[Grid, float]:
+    """Return the terrain with a height in every cell, by a network's word too where one is given; its CPU time [s]."""
     terrain, spent_s = perceived(sweep)
-    return _whole(terrain), spent_s
-
-
-def perceived(sweep: Sweep, network: Network | None = None) -> tuple[Grid, float]:
-    """Return the terrain that perception makes of this sweep alone, in base_link, and its CPU time [s]."""
-    learned, spent = None if network is None else _opened(network), []
-    cloud = PointCloud(0, 'base_link', sweep.xyz, sweep.intensity)
-    for _ in range(ROUNDS):  # the first one is compiled
-        perceiver = Perceiver(PerceptionConfig(), learned)
-        seen = replace(perceiver.segment(cloud, sweep.sensor_m), sensor_m=sweep.sensor_m)
-        found, spent_s = timed(partial(perceiver.perceive, seen, _standing()))
-        spent.append(spent_s)
-    return found.terrain, min(spent)
-
-
-def network_of(task: Task) -> Network | None:
-    """Return the network that a task names, None where it names none."""
-    return None if task.model == 'none' else (folder_of(task.model), task.backend)
-
-
-@lru_cache(maxsize=1)
-def _opened(network: Network) -> LearnedChannel:
-    return LearnedChannel(opened(*network))
+    if network is None:
+        return _whole(terrain), spent_s
+    _, learned, more_s = told(sweep, network)
+    return heights(_whole(terrain), AT_REST, learned, CorrectionSettings()), spent_s + more_s
 
 
 def _whole(terrain: Grid) -> Grid:
     """Return a terrain with a height in every cell; what it does not know is guessed, and not observed."""
     z, variance = everywhere(terrain)
     return replace(terrain, layers={**terrain.layers, 'elevation': z, 'variance': variance})
-
-
-def _standing() -> EgoState:
-    """Return the state of a vehicle that stands in the origin of odom."""
-    return EgoState(SECOND_NS, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
 
 
 def gathered(grid: Grid, raster: Raster, middles: np.ndarray) -> Heights:

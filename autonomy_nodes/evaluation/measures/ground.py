@@ -1,4 +1,8 @@
-"""How well points of the ground are told from others; docs/evaluation.md tells the protocol."""
+"""How well points of the ground are told from others; docs/evaluation.md tells the protocol.
+
+With `--model` the points are those that both channels together take for ground (perception/correction.py, as
+`correction.points` does on board), and `geometric.` those of the geometric channel alone.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +15,15 @@ import numpy as np
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.evaluation.measures import peer_ground
 from autonomy_nodes.evaluation.measures.labelled_ground import Source, Sweep, sources
+from autonomy_nodes.evaluation.measures.single import Network, network_of, told
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
+from autonomy_nodes.perception.correction import CorrectionSettings, ground_points
 from autonomy_nodes.perception.ground import OUTSIDE, GroundConfig, GroundSplitter
 
 RANGES_M = ((0, 20), (20, 40), (40, 80))
 REFUSED = 255
 ROUNDS = 5  # of which the quickest counts: what else the machine does makes none quicker
-OURS, PEER = '', f'peer.{peer_ground.NAME}.'
+OURS, GEOMETRY, PEER = '', 'geometric.', f'peer.{peer_ground.NAME}.'
 PIXELS, SHOWN_M = 900, 45.0
 COLOURS = {'ground': (200, 170, 60), 'other': (90, 90, 90), 'missed': (60, 60, 255), 'wrong': (30, 190, 255)}  # BGR
 
@@ -35,7 +41,7 @@ def evaluate(task: Task) -> Result:
     with_peer = task.peers and bool(peer_ground.version())
     items = sources(task.data)
     result = Result(worst_by='f1')
-    work = partial(measured, out=task.out, peers=with_peer)
+    work = partial(measured, out=task.out, peers=with_peer, network=network_of(task))
     found = over(task, items, work, result)
     result.versions = {peer_ground.NAME: peer_ground.version()} if with_peer else {}
     chosen = {name: source for name, (_, source) in items}
@@ -43,7 +49,7 @@ def evaluate(task: Task) -> Result:
         picture = partial(drawn, chosen[name], task.out / f'{name}.npy')
         result.frames.append(Scored(name, dict(one.figures[OURS]), picture))
     result.figures |= {'n_frames': len(found), 'n_points': sum(one.points for _, one in found)}
-    for who in (OURS, PEER) if with_peer else (OURS,):
+    for who in found[0][1].figures:
         result.figures |= _summed(who, found, task.seed)
     if with_peer:
         leads = [one.figures[OURS]['f1'] - one.figures[PEER]['f1'] for _, one in found]
@@ -55,21 +61,24 @@ def evaluate(task: Task) -> Result:
 
 def _summed(who: str, found: list[tuple[str, Measured]], seed: int) -> Figures:
     """Return means over the frames, the interval of F1, and F1 of each frame."""
-    told_ = [one.figures[who] for _, one in found]
-    names = sorted({name for figures in told_ for name in figures})
-    values = {name: [figures[name] for figures in told_ if name in figures] for name in names}
+    each = [one.figures[who] for _, one in found]
+    names = sorted({name for figures in each for name in figures})
+    values = {name: [figures[name] for figures in each if name in figures] for name in names}
     figures = {f'{who}{name}': float(np.nanmean(column)) for name, column in values.items()}
     figures[f'{who}f1.low95'], figures[f'{who}f1.high95'] = bootstrap(values['f1'], seed)
     return figures | {f'{who}frame.{name}.f1': one.figures[who]['f1'] for name, one in found}
 
 
-def measured(item: tuple[str, Source], out: Path, peers: bool) -> Measured:
+def measured(item: tuple[str, Source], out: Path, peers: bool, network: Network | None = None) -> Measured:
     """Split one sweep, leave the answers under `out`, and score them."""
     name, source = item
     sweep = source.read()
-    answers, spent_s = answered(sweep.xyz)
+    alone, alone_s = answered(sweep.xyz)
+    answers, spent_s = (alone, alone_s) if network is None else together(sweep, network)
     np.save(out / f'{name}.npy', answers)
     figures = {OURS: scores(sweep, answers == 1) | {'cpu_s': spent_s, 'refused': float((answers == REFUSED).mean())}}
+    if network is not None:
+        figures[GEOMETRY] = scores(sweep, alone == 1) | {'cpu_s': alone_s}
     if peers:
         peer = peer_ground.Patchwork()
         runs = [peer.ground(sweep.xyz, sweep.intensity, sweep.sensor_m) for _ in range(ROUNDS)]
@@ -85,6 +94,13 @@ def answered(xyz: np.ndarray) -> tuple[np.ndarray, float]:
     ground = runs[0][0]
     answers = np.where(ground.kinds == OUTSIDE, REFUSED, ground.firm).astype(np.uint8)
     return answers, min(spent for _, spent in runs)
+
+
+def together(sweep: Sweep, network: Network) -> tuple[np.ndarray, float]:
+    """Return what `answered` gives, as both channels tell it."""
+    seen, learned, spent_s = told(sweep, network)
+    firm, more_s = timed(lambda: ground_points(seen.cloud.xyz, seen.ground, learned, CorrectionSettings()))
+    return np.where(seen.ground.kinds == OUTSIDE, REFUSED, firm).astype(np.uint8), spent_s + more_s
 
 
 def scores(sweep: Sweep, found: np.ndarray) -> Figures:

@@ -29,8 +29,8 @@ from autonomy_nodes.evaluation.measures.cell_truth import (
     CellTruth,
     truth_of,
 )
-from autonomy_nodes.evaluation.measures.elevation import Network, network_of, perceived
 from autonomy_nodes.evaluation.measures.labelled_ground import Source, Sweep, sources
+from autonomy_nodes.evaluation.measures.single import Network, network_of, perceived
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
 from autonomy_nodes.messages.formats.frames import BASE
 from autonomy_nodes.perception import traversability
