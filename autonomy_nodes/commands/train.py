@@ -16,8 +16,9 @@ SIZES = ('ci', 'small', 'orin')
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'perception: the network that finds objects and tells the ground; export: a checkpoint as a model; '
-    about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card'
-    parser.add_argument('what', choices=('perception', 'export', 'calibrate'), help=about)
+    about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
+    about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled'
+    parser.add_argument('what', choices=('perception', 'export', 'calibrate', 'adapt'), help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')
@@ -27,10 +28,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, metavar='DIR', help=about)
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help='what is exported')
-    parser.add_argument('--model', metavar='NAME', help='what is calibrated: a folder of models/')
+    parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
     parser.add_argument('--count', type=int, default=1500, metavar='N', help='examples to calibrate on, two a place')
     parser.add_argument('--backend', default='auto', help='engine that runs the model that is calibrated')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
+    parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help='to adapt to: data sets, recordings')
+    about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
+    parser.add_argument('--method', choices=('statistics', 'self'), default='statistics', help=about)
+    parser.add_argument('--licence', default='', help='of the data that is adapted to, for the card')
     parser.add_argument('--seed', type=int, default=0, help='of the first place; each place takes the next')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU, a process')
 
@@ -46,6 +51,9 @@ def run(options: argparse.Namespace) -> None:
         raise SettingsError(f'{options.what} needs --out DIR')
     if options.what == 'export':
         _export(options)
+        return
+    if options.what == 'adapt':
+        _adapt(options)
         return
     if not options.minutes > 0.0 or options.slice < 0.0 or options.steps < 0 or options.seed < 0 or options.threads < 1:
         raise SettingsError('--minutes and --threads must be above 0; --slice, --steps and --seed not below')
@@ -67,6 +75,22 @@ def _export(options: argparse.Namespace) -> None:
 
     manifest = export(options.checkpoint, options.out, options.out.name)
     print(f'{options.out}: {", ".join(manifest.files)}')
+
+
+def _adapt(options: argparse.Namespace) -> None:
+    if options.model is None or not options.data or options.seed < 0 or not options.minutes > 0.0:
+        raise SettingsError('adapt needs --model NAME and --data DIR; --minutes above 0, --seed not below')
+    from autonomy_nodes.training.adapt.adaptation import adapt
+    from autonomy_nodes.training.adapt.settings import AdaptSettings
+    from autonomy_nodes.training.places import examples
+
+    settings = AdaptSettings(steps=options.steps) if options.steps else AdaptSettings()
+    notes = {'command': command_line(), 'commit': commit(), 'licence': options.licence}
+    manifest = adapt(
+        folder_of(options.model), options.data, options.out, options.method, settings, options.seed, options.minutes,
+        notes, examples,
+    )  # fmt: skip
+    print(f'{options.out}: {", ".join(manifest.files)}; {manifest.card["adaptation"]["shipping"]}')
 
 
 def _calibrate(options: argparse.Namespace) -> None:
