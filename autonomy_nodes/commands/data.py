@@ -1,15 +1,19 @@
 """`autonomy data`: drives of the simulator, and recordings, as a folder to measure and to train on."""
 
 import argparse
+import re
 from pathlib import Path
 
-from autonomy_nodes.commands.options import commit
+from autonomy_nodes.commands.options import command_line, commit
 from autonomy_nodes.commands.progress import Progress
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.messages.formats.catalogue import FORMATS
 from autonomy_nodes.messages.formats.simulated import MANIFEST
 from autonomy_nodes.nodes.launcher import resolved, settings_files
 from autonomy_nodes.sim import scenes as sim
+from autonomy_nodes.training.census.report import PAGE, Asked, report
+from autonomy_nodes.training.census.sweeps import Reading
 from autonomy_nodes.training.holdout import write_holdout
 from autonomy_nodes.training.places import PlaceSettings
 from autonomy_nodes.training.pseudo.cluster import BACKENDS
@@ -27,10 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'holdout: worlds on which nothing is trained or tuned; points, labels, boxes, poses, the true ground. '
     about += 'examples: sweeps of small places to train perception on, in tar files'
-    about += '. pseudo: examples of a recording, with labels made of what came before and after'
-    parser.add_argument('what', choices=('holdout', 'examples', 'pseudo'), help=about)
-    folder = 'a new folder, or one that was begun: it goes on; docs/evaluation.md tells the layout of holdout'
-    parser.add_argument('folder', type=Path, metavar='DIR', help=folder)
+    about += '. pseudo: examples of a recording, with labels made of what came before and after. '
+    about += 'report: what is in examples or recordings, what is rare, how they differ from others'
+    parser.add_argument('what', choices=('holdout', 'examples', 'pseudo', 'report'), help=about)
+    folder = 'a new folder, or one that was begun: it goes on; docs/evaluation.md tells the layout of holdout. '
+    folder += 'of report: folders of examples, data sets, recordings'
+    parser.add_argument('folders', type=Path, nargs='+', metavar='DIR', help=folder)
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
     parser.add_argument('--scenes', type=int, default=9, metavar='N', help='of holdout')
     parser.add_argument('--sweeps', type=int, default=20, metavar='N', help='of each scene of holdout, ten a second')
@@ -40,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='of examples')
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte')
     _pseudo_arguments(parser.add_argument_group('of pseudo'))
+    _report_arguments(parser.add_argument_group('of report; besides --jobs, --seed, --vehicle, --remap, --model'))
 
 
 def _pseudo_arguments(group: argparse._ArgumentGroup) -> None:
@@ -55,8 +62,24 @@ def _pseudo_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--address', default='', help=told)
 
 
+def _report_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--out', type=Path, metavar='OUT', help='for report.json, corner_cases.json and page.html')
+    told = 'what it is held against: folders as DIR'
+    group.add_argument('--against', type=Path, nargs='+', default=[], metavar='DIR', help=told)
+    group.add_argument('--beams', default='', metavar='LOW-HIGH', help='of --against only LiDARs of so many beams')
+    group.add_argument('--limit', type=int, default=0, metavar='N', help='sweeps of each drive at most')
+    group.add_argument('--augmented', action='store_true', help='examples as training shows them to the network')
+    group.add_argument('--top', type=int, default=12, metavar='N', help='corner cases that are drawn')
+
+
 def run(options: argparse.Namespace) -> None:
     """Write the folder and tell what is in it."""
+    if options.what == 'report':
+        _report(options)
+        return
+    if len(options.folders) > 1:
+        raise SettingsError(f'{options.what} writes one folder, not {len(options.folders)}')
+    options.folder = options.folders[0]
     {'holdout': _holdout, 'examples': _examples, 'pseudo': _pseudo}[options.what](options)
 
 
@@ -101,3 +124,21 @@ def _pseudo(options: argparse.Namespace) -> None:
     count = sum(entry.get('examples', 0) for entry in told['files'].values())
     files_told = f'{count} examples in {len(told["files"])} files'
     print(f'{files_told}, told with their hashes in {options.folder / MANIFEST}')
+
+
+def _report(options: argparse.Namespace) -> None:
+    if options.out is None or options.limit < 0 or options.top < 0 or options.seed < 0:
+        raise SettingsError('report needs --out OUT; --limit, --top and --seed must not be below 0')
+    beams = re.fullmatch(r'(\d+)-(\d+)', options.beams)
+    if options.beams and (beams is None or not options.against):
+        raise SettingsError(f'--beams={options.beams} must be LOW-HIGH, of what --against tells')
+    model = folder_of(options.model) if options.model else None
+    reading = Reading(options.limit, options.augmented, options.seed, options.vehicle, options.remap)
+    asked = Asked(
+        tuple(options.folders), tuple(options.against), (int(beams[1]), int(beams[2])) if beams else None, model,
+        top=options.top, reading=reading, jobs=options.jobs,
+    )  # fmt: skip
+    with Progress(' parts') as progress:
+        told = report(asked, options.out, {'command': command_line(), 'commit': commit()}, progress)
+    print(told.get('verdict', f'{told["statistics"]["sweeps"]} sweeps'))
+    print(options.out / PAGE)
