@@ -18,7 +18,7 @@ from autonomy_nodes.sim.traffic import Stand, Traffic
 from autonomy_nodes.sim.world import Actor, World
 
 EGO = 0  # number of the vehicle's own bodies; actors count from 1
-_UPRIGHT = (Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
+_UPRIGHT = (Label.PEDESTRIAN, Label.BICYCLE, Label.MOTORCYCLE, Label.ANIMAL)
 _PAINT = (0.75, 0.76, 0.78)
 _TRUCK_M = 2.4  # what is higher looks like a truck
 

@@ -6,6 +6,7 @@ from scipy.spatial import ConvexHull
 from autonomy_nodes.common.geometry import matrix_of_rpy
 from autonomy_nodes.sim.materials import Material, Semantic
 from autonomy_nodes.sim.mesh import Mesh, box, ellipsoid, joined, leaves, loft, ribbon, tube
+from autonomy_nodes.sim.plots import things
 from autonomy_nodes.sim.world import Colour, Solid
 
 _HIT_BELOW_M = 2.5  # what hangs higher, no vehicle touches
@@ -133,3 +134,12 @@ def guard_rail(edge: np.ndarray) -> Solid:
     rail = ribbon(edge, profile, (Material.METAL,) * 4)
     posts = [box(0.12, 0.06, 0.8, Material.METAL).shifted(*point) for point in edge[::4]]
     return Solid(Semantic.STRUCTURE, joined([rail, *posts]))
+
+
+def furniture(name: str, variant: int, at: np.ndarray, heading: float, tint: Colour = (0.6, 0.6, 0.6)) -> Solid:
+    """Return a thing of sim/plots/things.py at (3,): barriers, beacons, cones, heaps, fences, sheds, hedges."""
+    found = things.thing(name, variant)
+    mesh = _placed(found.mesh, at, heading)
+    cos, sin = np.cos(heading), np.sin(heading)
+    footprint = found.footprint @ np.array([[cos, sin], [-sin, cos]]) + np.asarray(at)[:2]
+    return Solid(found.semantic, mesh, footprint, tint)

@@ -10,6 +10,7 @@ import numpy as np
 
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.mesh import Mesh, box, ellipsoid, joined, loft, tube
+from autonomy_nodes.sim.plots import users
 
 Dimensions = tuple[float, float, float]
 
@@ -200,6 +201,16 @@ def _cyclist(dimensions: Dimensions, style: int) -> Mesh:
     return joined(parts)
 
 
+def _of_plots(kind: str) -> Callable[[Dimensions, int], Mesh]:
+    """Return a recipe that takes a body of sim/plots/users.py; style is its variant."""
+
+    def recipe(dimensions: Dimensions, style: int) -> Mesh:
+        found = users.body(kind, style)
+        return Mesh(found.mesh.vertices * (np.array(dimensions) / found.size), found.mesh.faces, found.mesh.materials)
+
+    return recipe
+
+
 RECIPES: dict[str, Callable[[Dimensions, int], Mesh]] = {
     'car': _car,
     'van': _van,
@@ -209,6 +220,7 @@ RECIPES: dict[str, Callable[[Dimensions, int], Mesh]] = {
     'trailer': _trailer,
     'pedestrian': _person,
     'cyclist': _cyclist,
+    **{kind: _of_plots(kind) for kind in ('motorcyclist', 'digger', 'animal')},
 }
 
 

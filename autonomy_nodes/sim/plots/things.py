@@ -253,8 +253,10 @@ def _cone(rng: np.random.Generator) -> Thing:
 def _board(rng: np.random.Generator) -> Thing:
     """Return a barrier board or a beacon of road works."""
     width = rng.uniform(0.25, 2.2)
-    board = box(0.04, width, 0.25 if width > 0.6 else 0.9, Material.SIGN).shifted(z=rng.uniform(0.2, 0.8))
-    return _solid(joined([board, box(0.5, min(width, 0.8), 0.1, Material.DARK)]))
+    lift = rng.uniform(0.2, 0.8)
+    board = box(0.04, width, 0.25 if width > 0.6 else 0.9, Material.SIGN).shifted(z=lift)
+    legs = [box(0.04, 0.05, lift, Material.METAL).shifted(0, y) for y in (-0.35 * width, 0.35 * width)]
+    return _solid(joined([board, *legs, box(0.5, min(width, 0.8), 0.1, Material.DARK)]))
 
 
 def _heap(rng: np.random.Generator) -> Thing:

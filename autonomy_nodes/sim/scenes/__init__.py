@@ -5,9 +5,10 @@ from collections.abc import Callable
 from autonomy_nodes.sim.scenes.junction import junction
 from autonomy_nodes.sim.scenes.road import road
 from autonomy_nodes.sim.scenes.rough import rough
+from autonomy_nodes.sim.scenes.works import works
 from autonomy_nodes.sim.world import World
 
-FAMILIES: dict[str, Callable[[int], World]] = {'road': road, 'junction': junction, 'rough': rough}
+FAMILIES: dict[str, Callable[[int], World]] = {'road': road, 'junction': junction, 'rough': rough, 'works': works}
 
 
 def made(family: str, seed: int) -> World:

@@ -10,7 +10,17 @@ from autonomy_nodes.sim.ground import HeightField
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.scenes import terrain
 from autonomy_nodes.sim.scenes.people import Cast
-from autonomy_nodes.sim.scenes.roads import LANE_M, Network, curve, offset, road_paint, strip, two_lanes, zebra
+from autonomy_nodes.sim.scenes.roads import (
+    LANE_M,
+    Network,
+    curve,
+    offset,
+    place_on,
+    road_paint,
+    strip,
+    two_lanes,
+    zebra,
+)
 from autonomy_nodes.sim.world import Area, Drive, Paint, Policy, Solid, Task, Weather, World
 
 _INNER_M = 14.0  # from the middle to where lanes begin
@@ -63,15 +73,10 @@ def junction(seed: int) -> World:
         solids=tuple(_town(arms, ground, lit, rng)),
         actors=tuple(cast.actors),
         lanes=lanes,
-        task=Task(_place(route, first), _place(route, last)),
+        task=Task(place_on(route, first), place_on(route, last)),
         route=route[first : last + 1],
         weather=Weather(float(rng.uniform(0.4, 1.1)), float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.0, 0.8))),
     )
-
-
-def _place(line: np.ndarray, index: int) -> tuple[float, float, float]:
-    step = line[index + 1] - line[index - 1]
-    return float(line[index, 0]), float(line[index, 1]), float(np.arctan2(step[1], step[0]))
 
 
 def _arm(network: Network, k: int, rng: np.random.Generator) -> _Arm:
@@ -173,7 +178,7 @@ def _paint(arms: list[_Arm], rng: np.random.Generator) -> list[Paint]:
     paint = []
     for arm in arms:
         paint += road_paint(arm.line[int(_STOP_M) :], float(rng.uniform(0.0, 0.1)), solid_middle=True)
-        x, y, heading = _place(arm.line[:, :2], 2)
+        x, y, heading = place_on(arm.line[:, :2], 2)
         paint += zebra(np.array([x, y]) + 0.5 * np.array([np.cos(heading), np.sin(heading)]), heading, _CURB_M - 0.2)
         stop = int(_STOP_M)
         ends = np.stack([offset(arm.line, 0.2)[stop, :2], offset(arm.line, LANE_M - 0.1)[stop, :2]])
@@ -187,13 +192,13 @@ def _town(arms: list[_Arm], ground: HeightField, lit: bool, rng: np.random.Gener
         for side in (-1.0, 1.0):
             solids += _houses(arm.line, side, ground, rng)
             for s in range(30, 130, 36):
-                x, y, heading = _place(offset(arm.line, side * (_CURB_M + 0.6))[:, :2], s)
+                x, y, heading = place_on(offset(arm.line, side * (_CURB_M + 0.6))[:, :2], s)
                 solids.append(scenery.lamp_post(np.array([x, y, arm.line[s, 2]]), heading - side * np.pi / 2))
                 if rng.random() < 0.6:
                     xy = offset(arm.line, side * (_CURB_M + 1.6))[min(s + 12, 130), :2]
                     solids.append(scenery.tree(np.array([*xy, float(ground.height(xy))]), rng.uniform(4, 7), rng))
         if lit:
-            x, y, heading = _place(offset(arm.line, _CURB_M + 0.8)[:, :2], int(_STOP_M))
+            x, y, heading = place_on(offset(arm.line, _CURB_M + 0.8)[:, :2], int(_STOP_M))
             solids.append(scenery.signal_post(np.array([x, y, arm.line[int(_STOP_M), 2]]), heading + np.pi))
     return solids
 
@@ -204,7 +209,7 @@ def _houses(line: np.ndarray, side: float, ground: HeightField, rng: np.random.G
     while s < len(line) - 12:
         length, width, height = rng.uniform(10, 18), rng.uniform(8, 10), rng.uniform(5.0, 12.0)
         away = _CURB_M + 3.4 + rng.uniform(0, 1.5) + width / 2
-        x, y, heading = _place(offset(line, side * away)[:, :2], min(s + int(length / 2), len(line) - 2))
+        x, y, heading = place_on(offset(line, side * away)[:, :2], min(s + int(length / 2), len(line) - 2))
         red, green, blue = (float(part) for part in rng.uniform(0.4, 0.85, 3) * 0.4 + 0.45 * rng.random())
         at = np.array([x, y, float(ground.height(np.array([x, y])))])
         houses.append(scenery.building(at, heading, (length, width, height), (red, green, blue)))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from autonomy_nodes.common.objects import Label
+from autonomy_nodes.sim.plots import users
 from autonomy_nodes.sim.world import Actor, Policy
 
 _COLOURS = (
@@ -20,6 +21,8 @@ _KINDS = {
     'cyclist': (Label.BICYCLE, (1.80, 0.60, 1.75), (0.05, 0.03, 0.06)),
     'pedestrian': (Label.PEDESTRIAN, (0.60, 0.55, 1.72), (0.05, 0.04, 0.09)),
 }
+# those whose bodies are of sim/plots: as large as they are there
+_OF_PLOTS = {'motorcyclist': Label.MOTORCYCLE, 'digger': Label.TRUCK, 'animal': Label.ANIMAL}
 
 
 class Cast:
@@ -33,11 +36,15 @@ class Cast:
         self, shape: str, policy: Policy, place: tuple[float, float, float] = (0.0, 0.0, 0.0), tows: int = 0
     ) -> Actor:
         """Engage one actor."""
-        label, mean, spread = _KINDS[shape]
-        size = np.array(mean) + np.clip(self._rng.normal(size=3), -2.0, 2.0) * spread
+        if shape in _OF_PLOTS:
+            label, style = _OF_PLOTS[shape], int(self._rng.integers(users.VARIANTS))
+            size = users.body(shape, style).size
+        else:
+            label, mean, spread = _KINDS[shape]
+            size = np.array(mean) + np.clip(self._rng.normal(size=3), -2.0, 2.0) * spread
         length, width, height = (round(float(value), 2) for value in size)
         tint = _COLOURS[int(self._rng.integers(len(_COLOURS)))]
-        style = int(self._rng.integers(2))
+        style = int(self._rng.integers(2)) if shape in _KINDS else style
         number = len(self.actors) + 1
         self.actors.append(Actor(number, label, shape, (length, width, height), policy, place, tint, style, tows))
         return self.actors[-1]

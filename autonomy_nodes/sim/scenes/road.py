@@ -8,7 +8,7 @@ from autonomy_nodes.sim import scenery
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.scenes import terrain
 from autonomy_nodes.sim.scenes.people import Cast
-from autonomy_nodes.sim.scenes.roads import LANE_M, Network, offset, road_paint, strip, two_lanes, zebra
+from autonomy_nodes.sim.scenes.roads import LANE_M, Network, offset, place_on, road_paint, strip, two_lanes, zebra
 from autonomy_nodes.sim.scenes.roads import curve as bent
 from autonomy_nodes.sim.world import Area, Drive, Paint, Policy, Solid, Task, Weather, World
 
@@ -41,7 +41,6 @@ def road(seed: int) -> World:
     _traffic(cast, with_line, against, rng)
     _people(cast, plan, across, rng)
     mid_right = offset(plan.line, -LANE_M / 2.0)
-    goal = mid_right[-45]
     return World(
         family='road',
         seed=seed,
@@ -51,7 +50,7 @@ def road(seed: int) -> World:
         solids=tuple(solids),
         actors=tuple(cast.actors),
         lanes=network.map(),
-        task=Task(_place(mid_right, 30), (float(goal[0]), float(goal[1]), _place(mid_right, len(mid_right) - 45)[2])),
+        task=Task(place_on(mid_right, 30), place_on(mid_right, len(mid_right) - 45)),
         route=mid_right[30:-44, :2],
         weather=Weather(float(rng.uniform(0.4, 1.1)), float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.0, 0.7))),
     )
@@ -70,14 +69,9 @@ def _plan(rng: np.random.Generator) -> _Plan:
     return _Plan(np.column_stack([flat, rise]), (start, start + 170), start + int(rng.integers(60, 110)))
 
 
-def _place(line: np.ndarray, index: int) -> tuple[float, float, float]:
-    step = line[index + 1, :2] - line[index - 1, :2] if 0 < index < len(line) - 1 else line[-1, :2] - line[-2, :2]
-    return float(line[index, 0]), float(line[index, 1]), float(np.arctan2(step[1], step[0]))
-
-
 def _along(plan: _Plan) -> np.ndarray:
     """Return (2, 2) unit vectors along and against the road at the crossing."""
-    heading = _place(plan.line, plan.crossing)[2]
+    heading = place_on(plan.line, plan.crossing)[2]
     along = np.array([np.cos(heading), np.sin(heading)])
     return np.stack([along, -along])
 
@@ -107,7 +101,7 @@ def _areas(plan: _Plan) -> list[Area]:
 
 def _paint(plan: _Plan, rng: np.random.Generator) -> list[Paint]:
     wear = float(rng.uniform(0.0, 0.15))
-    x, y, heading = _place(plan.line, plan.crossing)
+    x, y, heading = place_on(plan.line, plan.crossing)
     return road_paint(plan.line, wear) + zebra(np.array([x, y]), heading, _CURB_M - 0.3)
 
 
@@ -118,12 +112,12 @@ def _village(plan: _Plan, ground, rng: np.random.Generator) -> list[Solid]:  # n
         edge = offset(plan.line[start : end + 1], side * _CURB_M)
         solids.append(scenery.sidewalk(edge if side > 0 else edge[::-1], width_m=2.2))
         for s in range(start + 12, end, 34):
-            x, y, heading = _place(offset(plan.line, side * (_CURB_M + 0.5)), s)
+            x, y, heading = place_on(offset(plan.line, side * (_CURB_M + 0.5)), s)
             solids.append(scenery.lamp_post(np.array([x, y, plan.line[s, 2]]), heading - side * np.pi / 2))
         s = start + int(rng.integers(5, 14))
         while s < end - 6:
             length, width, height = rng.uniform(9, 17), rng.uniform(8, 11), rng.uniform(3.0, 8.5)
-            x, y, heading = _place(offset(plan.line, side * (_CURB_M + 3.2 + rng.uniform(0, 2.5) + width / 2)), s)
+            x, y, heading = place_on(offset(plan.line, side * (_CURB_M + 3.2 + rng.uniform(0, 2.5) + width / 2)), s)
             red, green, blue = (float(part) for part in rng.uniform(0.45, 0.9, 3) * 0.5 + 0.35 * rng.random())
             at = np.array([x, y, float(ground.height(np.array([x, y])))])
             solids.append(scenery.building(at, heading, (length, width, height), (red, green, blue)))
@@ -137,7 +131,7 @@ def _countryside(plan: _Plan, ground, rng: np.random.Generator) -> list[Solid]: 
     start, end = plan.village
     for s in [*range(40, start - 10, 70), *range(end + 15, len(line) - 20, 70)]:
         for side in (-1.0, 1.0):
-            x, y, heading = _place(offset(line, side * (LANE_M + 1.4)), s)
+            x, y, heading = place_on(offset(line, side * (LANE_M + 1.4)), s)
             at = np.array([x, y, line[s, 2]])
             solids.append(scenery.sign_post(at, heading if side < 0 else heading + np.pi))
     for _ in range(210):
@@ -174,7 +168,7 @@ def _people(cast: Cast, plan: _Plan, across: np.ndarray, rng: np.random.Generato
     for side in (-1.0, 1.0):
         for s in range(start + 10, end - 8, 9):
             if rng.random() < 0.5 and abs(s - plan.crossing) > 9:
-                x, y, heading = _place(offset(plan.line, side * (_CURB_M - 1.15)), s)
+                x, y, heading = place_on(offset(plan.line, side * (_CURB_M - 1.15)), s)
                 turn = 0.0 if side < 0 else np.pi
                 cast.add('van' if rng.random() < 0.2 else 'car', Policy(), (x, y, heading + turn))
         walk = offset(plan.line, side * (_CURB_M + 1.2))[start + 5 : end - 5, :2]

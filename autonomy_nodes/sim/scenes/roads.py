@@ -34,13 +34,23 @@ def offset(line: np.ndarray, left_m: np.ndarray | float) -> np.ndarray:
     return moved
 
 
+def place_on(line: np.ndarray, index: int) -> tuple[float, float, float]:
+    """Return x, y and heading of a point of a line (N, 2 or 3)."""
+    step = line[index + 1, :2] - line[index - 1, :2] if 0 < index < len(line) - 1 else line[-1, :2] - line[-2, :2]
+    return float(line[index, 0]), float(line[index, 1]), float(np.arctan2(step[1], step[0]))
+
+
 def strip(line: np.ndarray, right_m: float, left_m: float, material: Material, drivable: bool = False) -> list[Area]:
     """Return areas along a line between two offsets to its left, in short pieces that stay convex enough to fill."""
+    return between(offset(line, right_m), offset(line, left_m), material, drivable)
+
+
+def between(right: np.ndarray, left: np.ndarray, material: Material, drivable: bool = False) -> list[Area]:
+    """Return areas between two lines of as many points, (N, 2 or 3), in short pieces."""
     areas = []
-    low, high = offset(line, right_m)[:, :2], offset(line, left_m)[:, :2]
-    for first in range(0, len(line) - 1, 20):
+    for first in range(0, len(right) - 1, 20):
         part = slice(first, first + 21)
-        areas.append(Area(np.concatenate([low[part], high[part][::-1]]), material, drivable))
+        areas.append(Area(np.concatenate([right[part, :2], left[part, :2][::-1]]), material, drivable))
     return areas
 
 

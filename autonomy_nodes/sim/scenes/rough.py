@@ -10,6 +10,7 @@ from autonomy_nodes.sim.ground import HeightField
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.scenes import terrain
 from autonomy_nodes.sim.scenes.people import Cast
+from autonomy_nodes.sim.scenes.roads import place_on
 from autonomy_nodes.sim.world import Drive, Policy, Solid, Task, Weather, World
 
 _HALF_M = 115.0
@@ -34,7 +35,7 @@ def rough(seed: int) -> World:
         solids=tuple(_things(way, ground, rng)),
         actors=tuple(cast.actors),
         lanes=None,
-        task=Task(_place(way, 8), _place(way, len(way) - 15)),
+        task=Task(place_on(way, 8), place_on(way, len(way) - 15)),
         route=way[8:-14],
         weather=Weather(float(rng.uniform(0.35, 1.0)), float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.0, 0.9))),
     )
@@ -51,11 +52,6 @@ def _way(rng: np.random.Generator) -> np.ndarray:
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     even = np.arange(0.0, s[-1], 1.0)
     return np.column_stack([np.interp(even, s, column) for column in line.T])
-
-
-def _place(line: np.ndarray, index: int) -> tuple[float, float, float]:
-    step = line[index + 1] - line[index - 1]
-    return float(line[index, 0]), float(line[index, 1]), float(np.arctan2(step[1], step[0]))
 
 
 def _ground(way: np.ndarray, rng: np.random.Generator) -> HeightField:
@@ -81,7 +77,7 @@ def _ground(way: np.ndarray, rng: np.random.Generator) -> HeightField:
 
 def _ditch(xy: np.ndarray, way: np.ndarray, from_way: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return (X, Y) the depth of a winding ditch across the way; where the way crosses it is a shallow ford."""
-    x, y, heading = _place(way, int(len(way) * rng.uniform(0.4, 0.65)))
+    x, y, heading = place_on(way, int(len(way) * rng.uniform(0.4, 0.65)))
     across = heading + np.pi / 2 + rng.uniform(-0.4, 0.4)
     along = (xy[..., 0] - x) * np.cos(across) + (xy[..., 1] - y) * np.sin(across)
     beside = (xy[..., 1] - y) * np.cos(across) - (xy[..., 0] - x) * np.sin(across)
@@ -120,9 +116,9 @@ def _things(way: np.ndarray, ground: HeightField, rng: np.random.Generator) -> l
 
 def _people(cast: Cast, way: np.ndarray, rng: np.random.Generator) -> None:
     middle = int(len(way) * rng.uniform(0.7, 0.8))
-    x, y, heading = _place(way, middle)
+    x, y, heading = place_on(way, middle)
     left = np.array([-np.sin(heading), np.cos(heading)])
     path = np.stack([np.array([x, y]) + side * 12.0 * left for side in (-1.0, 1.0)])
     cast.add('pedestrian', Policy(Drive.WALK, 1.3, path=path, starts_s=1e9, starts_within_m=26.0))
-    x, y, heading = _place(way, int(len(way) * 0.3))
+    x, y, heading = place_on(way, int(len(way) * 0.3))
     cast.add('van', Policy(), (x - 5.5 * float(np.sin(heading)), y + 5.5 * float(np.cos(heading)), heading + 0.7))

@@ -39,6 +39,15 @@ def bedded(
     return bed * (1.0 - share) + heights * share
 
 
+def along(xy: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (X, Y) how far along a line (N, 2), points 1 m apart, and how far to its left places (X, Y, 2) lie."""
+    distance, nearest = cKDTree(line).query(xy.reshape(-1, 2))
+    ahead = np.gradient(line, axis=0)[nearest]
+    away = xy.reshape(-1, 2) - line[nearest]
+    left = np.sign(ahead[:, 0] * away[:, 1] - ahead[:, 1] * away[:, 0]) * distance
+    return nearest.reshape(xy.shape[:-1]).astype(float), left.reshape(xy.shape[:-1])
+
+
 def patched(
     shape: tuple[int, int], kinds: dict[Material, float], length_cells: float, rng: np.random.Generator
 ) -> np.ndarray:
