@@ -26,6 +26,7 @@ class Rig:
     turned: (C,) direction of each column [rad], raised: (B,) of each ring, both before the small tilt of the mounting;
     the columns may be a part of a turn only.
     half_lost_m: range at which half the returns of a tenth of the light are lost. dropout: share lost at random.
+    fall: exponent with which intensity falls with range; makers mend that, some more than others.
     mixed: how often an edge gives a point between. gain, gamma: intensity of what returns; tastes: (M,) factor of each
     `Material`; blind: share of points whose intensity is 0. own: share of rays
     onto the vehicle itself that give a point. body: front, rear, half
@@ -45,6 +46,7 @@ class Rig:
     mixed: float
     gain: float
     gamma: float
+    fall: float
     tastes: np.ndarray
     blind: float
     own: float
@@ -81,9 +83,10 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     body = (at[0] + rng.uniform(0.3, 1.1), at[0] - rng.uniform(0.4, 1.5), rng.uniform(0.4, 0.8), roof)
     return Rig(
         name=name, directions=directions, shape=(len(azimuth), len(elevation)), turned=azimuth, raised=elevation,
-        at_m=at, farthest_m=rng.uniform(60.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
-        dropout=rng.choice([0.0, rng.uniform(0.0, 0.15)]), half_lost_m=rng.uniform(60.0, 200.0),
-        mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=rng.uniform(0.6, 2.0), gamma=rng.uniform(0.7, 1.2),
+        at_m=at, farthest_m=rng.uniform(75.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
+        dropout=rng.choice([0.0, rng.uniform(0.0, 0.1)]), half_lost_m=rng.uniform(70.0, 220.0),
+        mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=float(np.exp(rng.uniform(-2.0, 0.7))),
+        gamma=rng.uniform(0.7, 1.2), fall=rng.choice([0.0, rng.uniform(0.0, 0.8)]),
         tastes=np.exp(0.18 * rng.normal(size=len(Material))).astype(np.float32),
         blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.6, 0.37, 0.03]),
         own=rng.choice([0.0, rng.uniform(0.0, 0.05)]), body=body,

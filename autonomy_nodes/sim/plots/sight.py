@@ -244,7 +244,8 @@ def _reported(met: _Met, rig: Rig, free: np.ndarray, first: np.ndarray, rng: np.
     ranges = ranges[rows] + rig.range_noise_m * rng.standard_normal(len(rows), np.float32)
     xyz = rig.directions[free[rows]] * ranges[:, None] + rig.at_m.astype(np.float32)
     light = met.light[rows] * rig.tastes[met.materials[rows]]
-    intensity = rig.gain * light**rig.gamma * (1.0 + 0.15 * rng.standard_normal(len(rows), np.float32))
+    light = light**rig.gamma * (10.0 / np.maximum(ranges, 4.0)) ** rig.fall
+    intensity = rig.gain * light * (1.0 + 0.15 * rng.standard_normal(len(rows), np.float32))
     intensity[rng.random(len(rows), np.float32) < rig.blind] = 0.0
     points = np.column_stack([xyz, np.clip(intensity, 0.0, 1.0)]).astype(np.float32)
     semantics = np.where(blurred[rows], np.uint8(Semantic.NOTHING), met.semantics[rows])

@@ -104,6 +104,19 @@ def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> 
             s += length + plot.rng.uniform(2.5, 5.0)
 
 
+def _backyards(plot: Plot, n: float, share: float) -> None:
+    """Part the land behind a line n with hedges, fences and walls across, and some along; what is far stands there."""
+    for side in (-1.0, 1.0):
+        for s in np.arange(-HALF_S_M + plot.rng.uniform(1.0, 12.0), HALF_S_M, plot.rng.uniform(9.0, 18.0)):
+            name = str(plot.rng.choice(list(_PANEL_M)))
+            if plot.rng.random() < share:
+                for out in np.arange(2.5, plot.rng.uniform(8.0, 30.0), _PANEL_M[name]):
+                    plot.put(name, s, side * (n + out), 0.5 * np.pi)
+        if plot.rng.random() < share:
+            name, out = str(plot.rng.choice(list(_PANEL_M))), plot.rng.uniform(14.0, 28.0)
+            plot.row(name, side * (n + out), -HALF_S_M + 2.0, HALF_S_M - 2.0, 4.02, 0.9)
+
+
 def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Put what stands on sidewalks, near the kerb."""
     shares = {
@@ -132,7 +145,7 @@ def _gardens(
         s = plot.rng.uniform(-HALF_S_M, HALF_S_M)
         if any(abs(s - middle) < half + 4.0 for middle, half in avoid):
             continue
-        side, out = plot.rng.choice([-1.0, 1.0]), plot.rng.uniform(0.5, 25.0)
+        side, out = plot.rng.choice([-1.0, 1.0]), plot.rng.uniform(0.5, 36.0)
         name = str(plot.rng.choice(list(names)))
         plot.put(name, s, side * (n + out), plot.rng.uniform(0, np.pi))
 
@@ -162,7 +175,8 @@ def street(rng: np.random.Generator) -> Plot:
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
     plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'conifer', 'trunk', 'shed', 'column', 'cabinet')
-    _gardens(plot, half + walk, int(rng.integers(10, 40)), plants)
+    _gardens(plot, half + walk, int(rng.integers(20, 80)), plants)
+    _backyards(plot, half + walk, rng.uniform(0.2, 1.0))
     if rng.random() < 0.4:
         _avenue(plot, half + rng.uniform(0.5, 1.2))
     _two_ways(plot, [0.5 * lane], (2.0, 14.0), _STREET, rng.uniform(12.0, 60.0))
@@ -198,7 +212,8 @@ def suburb(rng: np.random.Generator) -> Plot:
     _fronts(plot, front + 0.4, drives)
     _furniture(plot, front - 0.3 if walk > 1.0 else front + 0.6, rng.uniform(0.1, 0.4))
     plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin', 'column', 'cabinet')
-    _gardens(plot, front, int(rng.integers(20, 50)), plants)
+    _gardens(plot, front, int(rng.integers(30, 100)), plants)
+    _backyards(plot, front, rng.uniform(0.2, 1.0))
     _two_ways(plot, [0.5 * lane], (4.0, 16.0), TRAFFIC, rng.uniform(20.0, 80.0))
     _walks(plot, front - 0.5 * walk, 0.4 * walk, rng.uniform(25.0, 120.0))
     return plot
@@ -235,7 +250,8 @@ def arterial(rng: np.random.Generator) -> Plot:
             _parked_along(plot, side * (half - 1.2), 0.06, (('car', 0.5), ('truck', 0.3), ('trailer', 0.2)))
     _furniture(plot, half + 1.2, rng.uniform(0.05, 0.35))
     plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'sign', 'pole')
-    _gardens(plot, half + 4.0, int(rng.integers(8, 35)), plants)
+    _gardens(plot, half + 4.0, int(rng.integers(15, 70)), plants)
+    _backyards(plot, half + 6.0, rng.uniform(0.0, 0.5))
     if rng.random() < 0.3:
         _houses(plot, half + rng.uniform(5.0, 15.0), 0.5)
     offsets = [0.5 * median + (number + 0.5) * lane for number in range(count)]
@@ -277,7 +293,7 @@ def crossroads(rng: np.random.Generator) -> Plot:
     _furniture(plot, half + 0.6, rng.uniform(0.1, 0.5), [(middle, across)])
     _fronts(plot, half + walk + 0.4, [(middle, across + walk)])
     plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'trunk')
-    _gardens(plot, half + walk, int(rng.integers(5, 30)), plants, [(middle, across + walk)])
+    _gardens(plot, half + walk, int(rng.integers(15, 60)), plants, [(middle, across + walk)])
     _walks(plot, half + 0.5 * walk, 0.4 * walk, rng.uniform(10.0, 60.0))
     _groups(plot, half + 0.5 * walk, int(rng.integers(0, 4)))
     return plot
