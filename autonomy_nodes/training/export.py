@@ -49,7 +49,7 @@ def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
     save_file(network.state_dict(), folder / WEIGHTS)
     write_onnx(network, folder / ONNX)
     manifest = Manifest(
-        name, preset, _tensors(INPUTS), _tensors(OUTPUTS),
+        name, preset, tensors(INPUTS), tensors(OUTPUTS),
         {file: digest(folder / file) for file in (ONNX, WEIGHTS)}, _card(state),
     )  # fmt: skip
     write_manifest(folder, manifest)
@@ -88,7 +88,8 @@ def write_onnx(network: Network, path: Path) -> None:
         raise DataError(f'{path}: holds {", ".join(others)}, which not every engine runs')
 
 
-def _tensors(table: Mapping[str, tuple[int, tuple[int, int]]]) -> dict[str, Tensor]:
+def tensors(table: Mapping[str, tuple[int, tuple[int, int]]]) -> dict[str, Tensor]:
+    """Return the tensors of a side of the network, with the values that make sense in them."""
     shapes = {name: (1, channels, *cells) for name, (channels, cells) in table.items()}
     return {name: Tensor(shape, *RANGES.get(name, _ANY)) for name, shape in shapes.items()}
 
