@@ -35,7 +35,7 @@ setup:  ## make .venv with the `autonomy` command; at once if nothing has change
 
 test: lint pytest  ## check style and types, run all tests
 
-pytest: WITH := sim import test
+pytest: WITH := sim import test cluster
 pytest: setup  ## run the tests only; TESTS=test/node narrows them
 	@failed=0; export $(LOOPBACK) $(AS_DISTRO); \
 	$(PYTEST) -n 2 -m 'not live' --junitxml=$(VENV)/tests.xml $(TESTS) || failed=1; \
