@@ -108,12 +108,13 @@ def surroundings(
         here = base_from_odom @ sweeps[each].ego.odom_from_base
         if np.linalg.norm(here[:2, 3]) > np.linalg.norm(SIZE_M):
             continue
-        ground = _heights(sweeps[each].ground, here, settings)
-        seen = np.unique(ground[:, 0].astype(np.int64))
         tall = _tops(standing[each], here)
-        stood = np.unique(tall[:, 0].astype(np.int64))
-        ground_looks[np.setdiff1d(seen, stood)] += 1
-        standing_looks[stood] += 1
+        stood = np.zeros(_COUNT, bool)
+        stood[tall[:, 0].astype(np.int64)] = True
+        ground = _heights(sweeps[each].ground, here, settings)
+        ground = ground[~stood[ground[:, 0].astype(np.int64)]]  # the foot of a thing is not the ground
+        ground_looks[np.unique(ground[:, 0].astype(np.int64))] += 1
+        standing_looks += stood
         rows += [ground, _under(here, vehicle)]
         tops.append(tall)
         driven[_footprint(here, vehicle)] = True

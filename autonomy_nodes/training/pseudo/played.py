@@ -26,7 +26,7 @@ from autonomy_nodes.messages.motion import read_ego, read_transforms
 from autonomy_nodes.messages.objects import read_detected
 from autonomy_nodes.messages.words import read_words
 from autonomy_nodes.nodes.processes import TABLE
-from autonomy_nodes.perception.ground import GROUND, OBSTACLE, GroundSplitter
+from autonomy_nodes.perception.ground import GROUND, OBSTACLE, Ground, GroundSplitter
 from autonomy_nodes.perception.perceiver import PerceptionConfig
 from autonomy_nodes.perception.tracking import TrackingConfig
 from autonomy_nodes.sensors.calibration import Calibration
@@ -115,7 +115,15 @@ def played(stretch: Stretch, settings: StackSettings, every: int, phase: int) ->
     return Played(heard.kept(), sensor_m, heard.mounts, perception, tracking)
 
 
-def columns(xyz: np.ndarray, values: np.ndarray) -> np.ndarray:
+def thinned(xyz: np.ndarray, split: Ground) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `Sweep` keeps of points (N, 3): columns of ground, and of what stands on it."""
+    low = split.kinds == GROUND
+    stands = (split.kinds == OBSTACLE) & (split.heights_m > STANDS_M)
+    ground, standing = (_columns(xyz[part], split.heights_m[part]) for part in (low, stands))
+    return ground[:, [0, 1, 2, 4]], standing[:, [0, 1, 3, 4]]
+
+
+def _columns(xyz: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return (K, 5) float32 of points (N, 3) in squares of COLUMN_M: mean x y z, largest value (N,), how many."""
     cells = np.floor(xyz[:, :2] * np.float32(1.0 / COLUMN_M)).astype(np.int64)
     _, which, counts = np.unique(cells[:, 0] * 2**20 + cells[:, 1], return_inverse=True, return_counts=True)
@@ -191,10 +199,7 @@ class _Heard:
 
     def _take(self, cloud: PointCloud, now_ns: int) -> None:
         """Keep one sweep, thinned, and whole where it is to be an example or was the one before such."""
-        split = self._splitter.split(cloud.xyz)
-        ground = columns(cloud.xyz[split.kinds == GROUND], split.heights_m[split.kinds == GROUND])
-        stands = (split.kinds == OBSTACLE) & (split.heights_m > STANDS_M)
-        standing = columns(cloud.xyz[stands], split.heights_m[stands])
+        ground, standing = thinned(cloud.xyz, self._splitter.split(cloud.xyz))
         inside = self._within[0] <= now_ns < self._within[1]
         example = inside and self._count % self._every == self._phase
         self._count += inside
@@ -202,7 +207,7 @@ class _Heard:
             before = self.sweeps[self._last.stamp_ns]
             self.sweeps[self._last.stamp_ns] = (before[0], before[1], self._last, before[3])
         whole = cloud if example else None
-        self.sweeps[cloud.stamp_ns] = (ground[:, [0, 1, 2, 4]], standing[:, [0, 1, 3, 4]], whole, example)
+        self.sweeps[cloud.stamp_ns] = (ground, standing, whole, example)
         self._last = cloud
 
     def _keep_picture(self, place: str, taken: Taken) -> None:
