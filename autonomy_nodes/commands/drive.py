@@ -12,6 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('--scenario', default='road', help='family of worlds: road, junction, rough')
     parser.add_argument('--seed', type=int, default=0, help='which world of the family')
+    parser.add_argument('--start', type=float, default=0.0, metavar='M', help='along the route, where it begins')
     parser.add_argument('--goal', type=float, default=200.0, metavar='M', help='along the route; 0: at its end')
     parser.add_argument('--duration', type=float, default=90.0, metavar='S', help='simulated seconds at most')
     parser.add_argument('--lockstep', action='store_true', help='without processes and wall clock: repeats exactly')
@@ -23,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Drive, then make the report."""
     given = launch_arguments(options)
     told = Run(vehicle=given['vehicle'], command=command_line(), commit=commit())
-    scenario = Scenario(options.scenario, options.seed, options.duration, options.goal)
+    scenario = Scenario(options.scenario, options.seed, options.duration, options.goal, options.start)
     drive = Drive(options.out, scenario, given, overriding(options), tuple(options.without), told)
     way = partial(drive_in_lockstep, drive, options.jobs) if options.lockstep else partial(drive_live, drive)
     return finished(options.out, way)

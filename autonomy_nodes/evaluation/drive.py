@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autonomy_nodes.evaluation.live import LiveRun, run_live
+from autonomy_nodes.evaluation.lockstep import Lockstep, Sink
 from autonomy_nodes.evaluation.replay import OutputSink, Setup, lockstep
 from autonomy_nodes.evaluation.runlog import Run, write_run
 from autonomy_nodes.nodes.launcher import settings_files
@@ -18,12 +19,16 @@ LIVE_FACTOR, LIVE_MORE_S = 15.0, 120.0  # wall time a live drive may take on a s
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is driven. family and seed make the world; goal_m: how far along its route the goal lies, 0 for its end."""
+    """What is driven. family and seed make the world.
+
+    start_m, goal_m: how far along its route the drive begins and the goal lies; goal_m 0 for the route's end.
+    """
 
     family: str = 'road'
     seed: int = 0
     duration_s: float = 60.0
     goal_m: float = 0.0
+    start_m: float = 0.0
 
     @property
     def name(self) -> str:
@@ -52,6 +57,7 @@ class Drive:
         told = {
             'sim.family': self.scenario.family,
             'sim.seed': self.scenario.seed,
+            'sim.start_m': self.scenario.start_m,
             'sim.goal_m': self.scenario.goal_m,
             'sim.simulation.duration_s': self.scenario.duration_s,
             'sim.simulation.camera.rate_hz': 2.5,  # pictures cost most of a simulated second
@@ -77,18 +83,25 @@ def drive_live(drive: Drive) -> Path:
 def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
     """Drive without middleware and wall clock: the same scenario and settings give the same bytes."""
     drive = drive.prepared()
-    files = settings_files(drive.arguments)
-    more = {**drive.settings, 'sim.wait_for_stack_s': 0.0}
-    setup = Setup(files, more, drive.without, ('sim', 'control'))
-    start_ns = make('sim').start_ns
     start_s = time.perf_counter()
     with OutputSink(drive.out, jobs) as sink:
-        player = lockstep(setup, sink)
-        try:
-            player.start(start_ns)
-            player.run_to(start_ns + round((drive.scenario.duration_s + LEFT_S) * 1e9))
-        finally:
-            player.close()
-    body = vehicle_of('planning', files, more)
+        to_its_end(drive, at_its_start(drive, sink))
+    body = vehicle_of('planning', settings_files(drive.arguments), drive.settings)
     write_run(drive.out, replace(drive.run, mode='lockstep', wall_s=time.perf_counter() - start_s, body=body))
     return drive.out
+
+
+def at_its_start(drive: Drive, sink: Sink) -> Lockstep:
+    """Return a prepared drive, all nodes built; `sink` takes what they say."""
+    more = {**drive.settings, 'sim.wait_for_stack_s': 0.0}
+    return lockstep(Setup(settings_files(drive.arguments), more, drive.without, ('sim', 'control')), sink)
+
+
+def to_its_end(drive: Drive, player: Lockstep) -> None:
+    """Drive to the goal, to what ends it before, or for as long as it may last."""
+    start_ns = make('sim').start_ns
+    try:
+        player.start(start_ns)
+        player.run_to(start_ns + round((drive.scenario.duration_s + LEFT_S) * 1e9))
+    finally:
+        player.close()

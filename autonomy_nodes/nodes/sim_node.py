@@ -1,6 +1,6 @@
 """Sim node: a drive in a simulated world, with every topic of a vehicle. It is the clock of the stack."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autonomy_nodes.common.sensing import ControlMode, Gear, Steering, Transforms
 from autonomy_nodes.common.status import Level
@@ -13,6 +13,7 @@ from autonomy_nodes.messages.trajectory import read_trajectory
 from autonomy_nodes.messages.words import read_heartbeat
 from autonomy_nodes.nodes.pacing import Pace, Ready
 from autonomy_nodes.nodes.port import Port, Stage
+from autonomy_nodes.sim.air import WeatherSettings
 from autonomy_nodes.sim.driver import Driver
 from autonomy_nodes.sim.export import road_map_of
 from autonomy_nodes.sim.scenes import chosen, made
@@ -31,8 +32,8 @@ OUTPUTS = (
 class SimConfig:
     """What is driven, and how patiently.
 
-    scenario: 'FAMILY' or 'FAMILY-SEED', which goes before family and seed. goal_m: how far along the route the goal
-    lies; 0: at its end. rate: simulated seconds a second.
+    scenario: 'FAMILY' or 'FAMILY-SEED', which goes before family and seed. start_m: how far along the route the vehicle
+    stands at first. goal_m: how far along it the goal lies; 0: at its end. rate: simulated seconds a second.
     wait_for_stack_s: how long time may stand still for a stack that cannot follow; 0: it never waits.
     wait_for: nodes that must have given a sign of life before the first step; longest_wait_s: at most so long.
     end_after_s: of simulated time, from the outcome to the end.
@@ -41,6 +42,8 @@ class SimConfig:
     scenario: str = ''
     family: str = 'road'
     seed: int = 0
+    weather: WeatherSettings = field(default_factory=WeatherSettings)
+    start_m: float = 0.0
     goal_m: float = 0.0
     rate: float = 1.0
     wait_for_stack_s: float = 10.0
@@ -53,8 +56,8 @@ class SimConfig:
     def __post_init__(self) -> None:
         if not self.rate > 0.0:
             raise ValueError(f'rate={self.rate} must be above 0')
-        if not self.goal_m >= 0.0:
-            raise ValueError(f'goal_m={self.goal_m} must not be negative')
+        if not min(self.start_m, self.goal_m) >= 0.0:
+            raise ValueError(f'start_m={self.start_m} and goal_m={self.goal_m} must not be negative')
         chosen(self.scenario, self.family, self.seed)
 
 
@@ -68,7 +71,9 @@ class Sim(Stage):
     def build(self, port: Port, config: SimConfig) -> None:
         """Make the world and connect it."""
         self.port, self.config = port, config
-        world = made(*chosen(config.scenario, config.family, config.seed)).shortened(config.goal_m)
+        world = made(*chosen(config.scenario, config.family, config.seed))
+        world = world.shortened(config.goal_m).begun(config.start_m)
+        world = replace(world, weather=config.weather.over(world.weather))
         self.simulation = Simulation(world, config.vehicle, config.simulation, START_NS)
         self.signals = road_map_of(world)[1] if world.lanes and world.lanes.signals else {}
         self.driver = Driver(config.vehicle)

@@ -245,6 +245,18 @@ class World:
         goal = (float(x), float(y), float(np.arctan2(dy, dx)))
         return replace(self, task=replace(self.task, goal=goal), route=self.route[: last + 1])
 
+    def begun(self, metres: float) -> 'World':
+        """Return the world with the start, and the begin of the route, so far along it; ValueError past its end."""
+        steps = np.linalg.norm(np.diff(self.route, axis=0), axis=1)
+        first = int(np.searchsorted(np.concatenate([[0.0], np.cumsum(steps)]), metres))
+        if first + 1 >= len(self.route):
+            raise ValueError(f'start_m={metres} must end before the route of {steps.sum():.0f} m does')
+        if first == 0:
+            return self
+        (x, y), (dx, dy) = self.route[first], self.route[first + 1] - self.route[first]
+        start = (float(x), float(y), float(np.arctan2(dy, dx)))
+        return replace(self, task=replace(self.task, start=start), route=self.route[first:])
+
     def z(self, x: float, y: float) -> float:
         """Return the height of the ground."""
         return float(self.ground.height(np.array([x, y])))
