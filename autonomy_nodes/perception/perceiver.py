@@ -130,6 +130,7 @@ class Perceiver:
             raise DataError(f'cloud is in frame {cloud.frame!r}, expected base_link', fault='F11')
         # one layout: compiled loops exist once
         cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, ('C', 'W')))
+        sensor_m = None if sensor_m is None else np.ascontiguousarray(sensor_m, float)
         config, xyz = self.config, cloud.xyz
         ground = self._splitter.split(xyz)
         passed = None if sensor_m is None else rays(xyz, ground.kinds, sensor_m)
