@@ -1,8 +1,8 @@
 """How far a sweep is from the others, and which of them are nearly the same.
 
-Distance is that of Mahalanobis (1936), with the covariance drawn a little to its diagonal so that few sweeps give one
-too; a sweep is as rare as it is far from its nearest neighbours (Ramaswamy et al. 2000). Those of its own place, and of
-the seconds around it in its own drive, do not count: they always are near.
+Distance is that of Mahalanobis (1936), with the covariance drawn a little to that of independent features, so that few
+sweeps give one too; a sweep is as rare as it is far from its nearest neighbours (Ramaswamy et al. 2000). Those of its
+own place, and of the seconds around it in its own drive, do not count: they always are near.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,12 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from autonomy_nodes.common.types import SECOND_NS
-from autonomy_nodes.training.census.cards import Card, plain
+from autonomy_nodes.training.census.cards import Card, least_spread, plain
 
 NEIGHBOURS, APART_S = 5, 5.0
 SAME = 0.85  # share of what stands in either of two sweeps that stands in both, if they tell nothing new
 MOST = 4000  # sweeps with which each is compared
-_SHRUNK, _FARTHEST, _TOLD = 0.1, 8.0, 3
-_CHUNK = 256
+_SHRUNK, _USUAL, _FARTHEST, _TOLD = 0.2, 2.0, 8.0, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +43,13 @@ def space(cards: Sequence[Card], among: Sequence[Card]) -> tuple[Space, Space]:
     mine, theirs = (np.array([[card.features[name] for name in names] for card in side]) for side in (cards, among))
     usual = np.median(theirs, axis=0)
     spread = 1.4826 * np.median(np.abs(theirs - usual), axis=0)
-    spread = np.maximum(spread, 0.3 * theirs.std(axis=0))
-    told = spread > 1e-6
-    chosen = tuple(name for name, kept in zip(names, told) if kept)
-    pair = [np.clip((side - usual)[:, told] / spread[told], -_FARTHEST, _FARTHEST) for side in (mine, theirs)]
-    covariance = np.atleast_2d(np.cov(pair[1], rowvar=False, bias=True))
-    mixed = (1.0 - _SHRUNK) * covariance + _SHRUNK * np.diag(np.diag(covariance))
-    values, vectors = np.linalg.eigh(mixed + 1e-6 * np.eye(len(chosen)))
+    spread = np.maximum(spread, [least_spread(name) for name in names])
+    pair = [np.clip((side - usual) / spread, -_FARTHEST, _FARTHEST) for side in (mine, theirs)]
+    usually = np.clip(pair[1], -_USUAL, _USUAL)  # or what is rare would make itself usual
+    covariance = np.atleast_2d(np.cov(usually, rowvar=False, bias=True))
+    values, vectors = np.linalg.eigh((1.0 - _SHRUNK) * covariance + _SHRUNK * np.eye(len(names)))
     whiten = vectors / np.sqrt(values)
-    first, second = (Space(chosen, side, usual[told], side @ whiten) for side in pair)
+    first, second = (Space(tuple(names), side, usual, side @ whiten) for side in pair)
     return first, second
 
 
