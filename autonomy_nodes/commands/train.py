@@ -2,23 +2,28 @@
 
 import argparse
 import json
+import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from autonomy_nodes.commands.options import command_line, commit
 from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.evaluation.measures.evidence import command
+from autonomy_nodes.evaluation.measures.page import write_json
 from autonomy_nodes.inference.manifest import folder_of
 
 SIZES = ('ci', 'small', 'orin')
+CALIBRATE_ON, JUDGE_BY, ABLATION_STEPS = 1500, 48, 300
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'perception: the network that finds objects and tells the ground; export: a checkpoint as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
-    about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled'
-    parser.add_argument('what', choices=('perception', 'export', 'calibrate', 'adapt'), help=about)
+    about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
+    about += 'ablations: short runs that each lack something, and what they are worth'
+    parser.add_argument('what', choices=('perception', 'export', 'calibrate', 'adapt', 'ablations'), help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')
@@ -29,13 +34,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help='what is exported')
     parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
-    parser.add_argument('--count', type=int, default=1500, metavar='N', help='examples to calibrate on, two a place')
+    about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
+    parser.add_argument('--count', type=int, default=0, metavar='N', help=about)
     parser.add_argument('--backend', default='auto', help='engine that runs the model that is calibrated')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
-    parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help='to adapt to: data sets, recordings')
+    parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help='to adapt to; of ablations, to judge by')
     about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
     parser.add_argument('--method', choices=('statistics', 'self'), default='statistics', help=about)
     parser.add_argument('--licence', default='', help='of the data that is adapted to, for the card')
+    parser.add_argument('--only', action='append', default=[], metavar='RUN', help='of the ablations, these')
+    parser.add_argument('--results', type=Path, metavar='FILE', help='for the figures of the ablations')
     parser.add_argument('--seed', type=int, default=0, help='of the first place; each place takes the next')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU, a process')
 
@@ -52,8 +60,8 @@ def run(options: argparse.Namespace) -> None:
     if options.what == 'export':
         _export(options)
         return
-    if options.what == 'adapt':
-        _adapt(options)
+    if options.what in ('adapt', 'ablations'):
+        {'adapt': _adapt, 'ablations': _ablate}[options.what](options)
         return
     if not options.minutes > 0.0 or options.slice < 0.0 or options.steps < 0 or options.seed < 0 or options.threads < 1:
         raise SettingsError('--minutes and --threads must be above 0; --slice, --steps and --seed not below')
@@ -93,12 +101,33 @@ def _adapt(options: argparse.Namespace) -> None:
     print(f'{options.out}: {", ".join(manifest.files)}; {manifest.card["adaptation"]["shipping"]}')
 
 
+def _ablate(options: argparse.Namespace) -> None:
+    """Train and judge what is asked for; figures and a table lie in the folder, and where --results says."""
+    from autonomy_nodes.training.ablation import VARIANTS, Plan
+    from autonomy_nodes.training.ablation_table import ablated, table, told_of
+    from autonomy_nodes.training.places import examples
+
+    data = options.data[0] if options.data else None
+    try:
+        steps, only = options.steps or ABLATION_STEPS, tuple(options.only) or tuple(VARIANTS)
+        plan = Plan(options.preset, steps, options.seed, only, options.threads, {'commit': commit()})
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    figures = ablated(plan, options.out, examples, options.count or JUDGE_BY, data, partial(print, flush=True))
+    told = told_of(plan, figures) | {'command': command(sys.argv[1:]), 'commit': commit()}
+    for path in (options.out / 'ablations.json', *([options.results] if options.results else [])):
+        write_json(path, told)
+    lines = table(figures)
+    (options.out / 'table.md').write_text('\n'.join([*lines, '']))
+    print('\n'.join(lines))
+
+
 def _calibrate(options: argparse.Namespace) -> None:
-    if options.model is None or options.count < 1:
-        raise SettingsError('calibrate needs --model NAME, and --count above 0')
+    if options.model is None or options.count < 0:
+        raise SettingsError('calibrate needs --model NAME, and --count not below 0')
     from autonomy_nodes.training.calibrate import calibrate
 
     folder, tell = folder_of(options.model), partial(print, flush=True)
-    card = calibrate(folder, options.count, options.backend, options.jobs, tell)
+    card = calibrate(folder, options.count or CALIBRATE_ON, options.backend, options.jobs, tell)
     print(json.dumps(card, indent=1))
     print(folder)

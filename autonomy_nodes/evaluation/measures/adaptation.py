@@ -22,8 +22,9 @@ Runs = Sequence[Sequence[Judged]]  # frames of each run
 
 
 def precisions(frames: Sequence[Seen]) -> Figures:
-    """Return each average precision [%] of some frames, NaN where there is nothing to find."""
-    return {name: average_precision(judged_by(frames, name)) for name in RULES}
+    """Return each average precision [%] of some frames in which there is anything to find."""
+    figures = {name: average_precision(judged_by(frames, name)) for name in RULES}
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
 def judged_by(frames: Sequence[Seen], name: str) -> list[Judged]:
@@ -33,23 +34,25 @@ def judged_by(frames: Sequence[Seen], name: str) -> list[Judged]:
 
 
 def gains(before: Sequence[Seen], runs: Sequence[Sequence[Seen]], seed: int) -> Figures:
-    """Return {rule: mean over runs, rule_gain, rule_gain_low, rule_gain_high, rule_told}.
+    """Return {rule: mean over runs, rule_gain, rule_gain_low, rule_gain_high, rule_told} where there is what to find.
 
     told: 1 where the interval of the gain lies above zero, -1 where below, else 0: no gain.
     """
     figures: Figures = {}
     for name in RULES:
         first, after = judged_by(before, name), [judged_by(run, name) for run in runs]
+        if not sum(frame.labels for frame in first):
+            continue
         figures[name] = float(np.mean([average_precision(run) for run in after]))
         figures[f'{name}_gain'] = figures[name] - average_precision(first)
         low, high = interval_of_gain(first, after, seed)
         figures |= {f'{name}_gain_low': low, f'{name}_gain_high': high}
         figures[f'{name}_told'] = float(low > 0.0) - float(high < 0.0)
-    return {name: value for name, value in figures.items() if np.isfinite(value)}
+    return figures
 
 
 def interval_of_gain(before: Sequence[Judged], runs: Runs, seed: int, rounds: int = ROUNDS) -> tuple[float, float]:
-    """Return the 95 % interval of the mean gain, runs and frames drawn anew (Efron 1979), NaN for none."""
+    """Return the 95 % interval of the mean gain, runs and frames drawn anew (Efron 1979)."""
     rng, found = np.random.default_rng(seed), []
     for _ in range(rounds):
         frames = rng.integers(len(before), size=len(before)).tolist()
@@ -58,8 +61,6 @@ def interval_of_gain(before: Sequence[Judged], runs: Runs, seed: int, rounds: in
         each = {run: average_precision([runs[run][k] for k in frames]) for run in set(drawn)}
         found.append(np.mean([each[run] for run in drawn]) - first)
     told = np.array(found)[np.isfinite(found)]
-    if not len(told):
-        return float('nan'), float('nan')
     low, high = np.percentile(told, [2.5, 97.5])
     return float(low), float(high)
 

@@ -110,7 +110,7 @@ def _ended(
         told = {name.removeprefix(f'{method}.'): value for name, value in result.figures.items()}
         lines += [f'{method}.{verdict(name, told)}' for name in RULES if f'{name}_told' in told]
     (task.out / 'verdicts.txt').write_text(''.join(f'{line}\n' for line in lines))
-    result.frames = [Scored(name, {'vehicle.ap_2m': precisions([seen])['vehicle.ap_2m']}) for name, seen in before]
+    result.frames = [Scored(name, precisions([seen])) for name, seen in before]
     result.figures |= {'n_frames': len(before), 'n_train': sweeps, 'n_seeds': question.seeds}
     result.versions |= {'torch': torch.__version__, 'train_data_sha256': hash_of(question.train_data)}
     return result
