@@ -15,6 +15,7 @@ from autonomy_nodes.sim import scenes as sim
 from autonomy_nodes.training.census.report import PAGE, Asked, report
 from autonomy_nodes.training.census.sweeps import Reading
 from autonomy_nodes.training.holdout import write_holdout
+from autonomy_nodes.training.pictures import write_pictures
 from autonomy_nodes.training.places import PlaceSettings
 from autonomy_nodes.training.pseudo.cluster import BACKENDS
 from autonomy_nodes.training.pseudo.moments import LabelSettings
@@ -44,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     told = 'of holdout: one for all, mixed: clear, rain and fog in turn; how dense is drawn of the seed'
     parser.add_argument('--weather', default='', choices=WEATHERS[1:], help=told)
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='of examples')
+    told = 'of examples: so many of them are drawn from above, into DIR/pictures'
+    parser.add_argument('--pictures', type=int, default=0, metavar='N', help=told)
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte')
     _pseudo_arguments(parser.add_argument_group('of pseudo'))
     _report_arguments(parser.add_argument_group('of report; besides --jobs, --seed, --vehicle, --remap, --model'))
@@ -103,6 +106,8 @@ def _examples(options: argparse.Namespace) -> None:
         raise SettingsError(f'--seed must not be below 0, --count not below 1, and places end before {FIRST_SEED}')
     with Progress(' files') as progress:
         told = write_shards(options.folder, order, commit(), options.jobs, progress)
+    if options.pictures > 0:
+        print(f'{len(write_pictures(options.folder, order.names(), options.pictures))} of them drawn in pictures/')
     files = f'{options.count} examples in {len(told["files"])} files'
     print(f'{files}, told with their hashes in {options.folder / MANIFEST}')
 

@@ -85,11 +85,15 @@ class Taken:
         overlap = (rows[:, 0] < high_s) & (rows[:, 1] > low_s) & (rows[:, 2] < high_n) & (rows[:, 3] > low_n)
         if overlap.any():
             return False
+        self.occupy(s, n, half_s, half_n)
+        return True
+
+    def occupy(self, s: float, n: float, half_s: float, half_n: float) -> None:
+        """Take a rectangle, whatever a part of it is taken by."""
         if self._count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros((max(64, self._count), 4))])
-        self._rows[self._count] = low_s, high_s, low_n, high_n
+        self._rows[self._count] = s - half_s, s + half_s, n - half_n, n + half_n
         self._count += 1
-        return True
 
 
 def spanned(length: float, width: float, heading: float) -> tuple[float, float]:
@@ -179,7 +183,7 @@ class Plot:
 
     def traffic(self, rng: np.random.Generator, ego: tuple[float, float, float], taken: Taken) -> list[User]:
         """Return who moves at one moment, clear of each other and of all that stands; ego: its place."""
-        taken.take(*_ahead(ego), *spanned(7.0, 2.4, ego[2]))
+        taken.occupy(*_ahead(ego), *spanned(7.0, 2.4, ego[2]))
         found = []
         for track in self.tracks:
             d = rng.exponential(track.gap_m) if np.isfinite(track.gap_m) else np.inf

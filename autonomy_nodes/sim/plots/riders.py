@@ -55,7 +55,8 @@ def _carried(h: float, lean: float, rng: np.random.Generator) -> list[Mesh]:
         side = 1 if rng.random() < 0.5 else -1
         return [box(0.2 * h, 0.07 * h, 0.2 * h, Material.CLOTH).shifted(0, side * 0.17 * h, 0.25 * h)]
     if style < 0.49:
-        return [tube(np.array([[0.1, 0, 1.1 * h], [0.1, 0, 1.2 * h]]), (0.45, 0.05), Material.CLOTH, 8)]
+        stick = _limb((0.1, 0, 0.6 * h), (0.1, 0, 1.18 * h), radius=0.012, material=Material.METAL, sides=4)
+        return [stick, tube(np.array([[0.1, 0, 1.1 * h], [0.1, 0, 1.2 * h]]), (0.45, 0.05), Material.CLOTH, 8)]
     return []
 
 
