@@ -43,6 +43,9 @@ def test_errors_are_of_what_is_shipped_and_right():
     frame = seen([(10.0, 9), (30.0, 9)], objects((10.5, 0.9, 1.0), (29.0, 0.1, 1.0)), objects((10.5, 0.9, 1.0)))
     off, squares, _ = errors(frame, (Label.CAR,), 2.0, 45.0)
     assert off == pytest.approx([0.5]) and squares == pytest.approx([0.25], abs=1e-6)
+    surer = objects((20.0, 0.95, 1.0), (10.5, 0.9, 1.0))
+    surer.pose_covariances[0] *= 9.0  # of the wrong one
+    assert errors(seen([(10.0, 9)], surer), (Label.CAR,), 2.0, 45.0)[1] == pytest.approx([0.25], abs=1e-6)
 
 
 def test_chances_of_a_group_are_existence_times_class():
@@ -82,6 +85,8 @@ def test_the_most_recall_at_half_precision_is_at_the_lowest_score_that_is_so_pre
     # right of told: 1/1, 1/2, 1/3, 2/4, then two equal scores at once: 3/6
     assert most_recall_at([frame], 0.5) == (100.0, 0.5)
     assert most_recall_at([frame], 0.51) == (pytest.approx(100.0 / 3), 0.9)
+    tied = judged(scene([10, 30, 70], [(10, 0.9), (30, 0.6), (50, 0.6), (51, 0.6)]), within(2.0))
+    assert most_recall_at([tied], 0.6) == (pytest.approx(100.0 / 3), 0.9)  # no threshold lies between equal scores
     assert most_recall_at([judged(scene([10], [(50, 0.9)]), within(2.0))], 0.5) == (0.0, 1.0)
     assert np.isnan(most_recall_at([judged(scene([], [(50, 0.9)]), within(2.0))], 0.5)[0])
 
