@@ -266,7 +266,7 @@ class LidarOdometry:
         config = self.config
         self._number += 1
         if self._filled + len(points) > config.slots // 2 or self._number % FORGET_EVERY == 0:
-            self._forget(pose[:3, 3], room=config.slots // 2 - len(points))
+            self._forget(pose[:3, 3].copy(), room=config.slots // 2 - len(points))
         changed, added = gathered(
             self._cells, points, pose, config.voxel_m, float(config.remembered), self._number, self._changed
         )
