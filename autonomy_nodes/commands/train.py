@@ -93,7 +93,7 @@ def _adapt(options: argparse.Namespace) -> None:
     from autonomy_nodes.training.places import examples
 
     settings = AdaptSettings(steps=options.steps) if options.steps else AdaptSettings()
-    notes = {'command': command_line(), 'commit': commit(), 'licence': options.licence}
+    notes = {'command': command(sys.argv[1:]), 'commit': commit(), 'licence': options.licence}
     manifest = adapt(
         folder_of(options.model), options.data, options.out, options.method, settings, options.seed, options.minutes,
         notes, examples,

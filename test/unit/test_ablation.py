@@ -1,4 +1,4 @@
-"""Short runs that each lack something: what they lack, that they repeat and are taken up again, how they are compared."""
+"""Short runs that each lack something: what they lack, that they repeat, are taken up again and are compared."""
 
 from dataclasses import replace
 from itertools import islice
