@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +29,13 @@ FIRST_SWEEPS = 5  # of an odometry: the answers tell its first rows apart
 TOO_LONG = {
     'calibration_kitti_traffic78': 'takes half a minute an item; calibration_nuscenes_mini is the same code',
     'localization': 'test_evaluate_localization draws of it',
+    'adaptation_kitti_seq0000': 'learns for minutes; test_adaptation learns of little',
+    'adaptation_kitti_traffic78': 'learns for minutes; test_adaptation learns of little',
 }
 
-BY_NETWORK = [path for path in RESULTS if json.loads(path.read_text()).get('model', 'none') != 'none']
-TO_THE_BYTE = [path for path in RESULTS if path.stem not in TOO_LONG and path not in BY_NETWORK]
+QUICK = [path for path in RESULTS if path.stem not in TOO_LONG]
+BY_NETWORK = [path for path in QUICK if json.loads(path.read_text()).get('model', 'none') != 'none']
+TO_THE_BYTE = [path for path in QUICK if path not in BY_NETWORK]
 NEAR_AP = 15.0  # of some frames to that of all; engines round otherwise on other processors, so bytes differ
 
 
@@ -65,8 +67,7 @@ def task_of(told, out, beginning):
     elif not data.exists():
         pytest.skip(f'{data} is missing; set AUTONOMY_DATA')
     more = dict(word.partition('=')[::2] for word in options.set)
-    module = import_module(f'{evaluate.HERE}.{evaluate.MEASURES[options.what][0]}')
-    return options.what, module, Task(data, out, seed=options.seed, model=options.model, options=more), items
+    return options.what, evaluate.measure_of(options.what), Task(data, out, seed=options.seed, model=options.model, options=more), items
 
 
 @pytest.mark.parametrize('path', BY_NETWORK, ids=lambda path: path.stem)

@@ -3,10 +3,12 @@
 `--model M --set train=0-61 --set held=108-131 --set seeds=3`: the network is adapted on the sweeps of one part, whose
 labels are not read, once a seed and method, and all find objects in the other part, each sweep alone. Parts are
 numbers of frames; `by=place` takes their places in the order of time in place of their names, `train_data=DIR` sweeps
-of another folder. `method=`: one of adaptation.METHODS, both where it is not told; `steps=`: of self-training.
+of another folder, which may begin with a variable. `method=`: one of adaptation.METHODS, both where it is not told;
+`steps=`: of self-training.
 """
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +57,7 @@ def asked_of(task: Task) -> Question:
         raise SettingsError(f'seeds={seeds!r}, steps={steps!r} must be above 0')
     return Question(
         _span(options, 'train'), _span(options, 'held'), int(seeds or 3), (method,) if method else METHODS,
-        int(steps or usual.steps), options.get('by') == 'place', Path(options.get('train_data', task.data)),
+        int(steps or usual.steps), options.get('by') == 'place', Path(os.path.expandvars(options.get('train_data', str(task.data)))),
     )  # fmt: skip
 
 
