@@ -28,7 +28,7 @@ class HindsightSettings:
 
     reach_s: so long before and after a moment. height_sigma_m, lean_rad, drift: variance of a height seen at a range,
     from a place so far along the way. looks: sweeps that must have seen a cell to call it free or blocked. standing:
-    share of them that saw something stand where it is blocked; tall_m: and how high, since grass is no obstacle.
+    share of them that saw something stand where it is blocked; tall_m: and how high, since low plants are none.
     step_m: of ground beside a cell that is called free. margin_m: about who moves, that is not taken for what stands.
     """
 
@@ -38,7 +38,7 @@ class HindsightSettings:
     drift: float = 0.003
     looks: int = 4
     standing: float = 0.7
-    tall_m: float = 0.5
+    tall_m: float = 1.0
     step_m: float = 0.2
     margin_m: float = 0.3
 
@@ -55,13 +55,15 @@ class HindsightSettings:
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """Cells of bev.CELLS about one moment. ground_m: (X, Y) NaN where not known. driven: (X, Y) the vehicle was there.
+    """Cells of bev.CELLS about one moment.
 
+    ground_m: (X, Y) NaN where not known. driven: (X, Y) the vehicle was there at some time; under: it is there now.
     blocked, free: (X, Y) what is known; neither where it is not. top_m: (X, Y) height of what stands where blocked.
     """
 
     ground_m: np.ndarray
     driven: np.ndarray
+    under: np.ndarray
     blocked: np.ndarray
     free: np.ndarray
     top_m: np.ndarray
@@ -128,7 +130,9 @@ def surroundings(
     free = (free | driven) & np.isfinite(ground_m)
     blocked &= ~driven
     top_m = np.where(blocked, np.minimum(top_m, HIGH_M), 0.0).astype(np.float32)
-    return Surroundings(*(layer.reshape(CELLS) for layer in (ground_m, driven, blocked, free, top_m)))
+    under = np.zeros(_COUNT, bool)
+    under[_footprint(np.eye(4), vehicle)] = True
+    return Surroundings(*(layer.reshape(CELLS) for layer in (ground_m, driven, under, blocked, free, top_m)))
 
 
 def cells_at(xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

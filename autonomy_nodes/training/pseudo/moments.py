@@ -15,7 +15,7 @@ from autonomy_nodes.common.geometry import inverse, moved, wrapped
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.bev import CELLS, HIGH_M, ORIGIN_M, SIZE_M, TERRAIN
 from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.ground import OBSTACLE, OVERHEAD, Ground, GroundSplitter
+from autonomy_nodes.perception.ground import GROUND, OBSTACLE, OVERHEAD, Ground, GroundSplitter
 from autonomy_nodes.perception.learned import rows_of
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.sim.materials import Semantic
@@ -88,9 +88,11 @@ def _example(
     hits = np.bincount(bodies + 1, minlength=len(boxes) + 1)[1:].astype(np.int32)
     before = _before(place, stretch.sweeps)
     inside = joined_cells(covered(box[[0, 1, 3, 4, 6]]) for box in boxes)
+    prior = _prior(points, ground, stretch.sensor_m)
     stray = _stray(xyz, ground, boxes)
+    clear = (_seen_ground(xyz, ground) | (prior[2] > PASSED) | around.under) & ~stray  # nobody stands there now
     terrain = np.full(CELLS, UNKNOWN, np.uint8)
-    terrain[around.driven & ~stray] = NO_OBSTACLE
+    terrain[around.driven & clear] = NO_OBSTACLE
     terrain[inside] = OBSTACLE_CLASS
     top_m = np.where(around.blocked, around.top_m, 0.0).astype(np.float32)
     for box in boxes:
@@ -101,8 +103,8 @@ def _example(
         shares=(hits > 0).astype(np.float32),
         semantics=np.where(bodies >= 0, Semantic.ACTOR, Semantic.NOTHING).astype(np.uint8), bodies=bodies,
         ground_m=around.ground_m, terrain=terrain, top_m=top_m, blocked=around.blocked | inside,
-        objects_asked=_objects_asked(points, ground, stretch, stray, boxes),
-        stands_asked=inside | around.blocked | (around.free & ~stray),
+        objects_asked=_objects_asked(prior, stray, boxes),
+        stands_asked=inside | around.blocked | (around.free & clear),
     )  # fmt: skip
 
 
@@ -149,12 +151,21 @@ def _stray(xyz: np.ndarray, ground: Ground, boxes: np.ndarray) -> np.ndarray:
     return joined_cells([cells[inside]])
 
 
-def _objects_asked(
-    points: np.ndarray, ground: Ground, stretch: Played, stray: np.ndarray, boxes: np.ndarray
-) -> np.ndarray:
+def _prior(points: np.ndarray, ground: Ground, sensor_m: np.ndarray) -> np.ndarray:
+    """Return (3, X, Y) bev.PRIOR of a sweep."""
+    at_m = sensor_m.astype(np.float64)
+    passed = rays(np.ascontiguousarray(points[:, :3]), ground.kinds, at_m)
+    return rasterised(points, points[:0], ground, passed, at_m)['prior']
+
+
+def _seen_ground(xyz: np.ndarray, ground: Ground) -> np.ndarray:
+    """Return (X, Y) where this sweep saw the ground."""
+    cells, inside = cells_at(xyz[ground.kinds == GROUND, :2].astype(np.float64))
+    return joined_cells([cells[inside]])
+
+
+def _objects_asked(prior: np.ndarray, stray: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Return (X, Y) where all objects are known: the LiDAR looked there, and what stands is explained; and at boxes."""
-    passed = rays(np.ascontiguousarray(points[:, :3]), ground.kinds, stretch.sensor_m.astype(np.float64))
-    prior = rasterised(points, points[:0], ground, passed, stretch.sensor_m)['prior']
     about = np.ones((3, 3), np.uint8)
     looked = (cv2.dilate(prior[1], about) > 0.0) | (prior[2] > PASSED)
     unexplained = cv2.dilate(stray.astype(np.uint8), about) > 0

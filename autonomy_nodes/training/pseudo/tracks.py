@@ -45,7 +45,8 @@ class TrackSettings:
     one class. seen: share of the sweeps in between. push_mps2, people_push_mps2: white acceleration. still_m: who goes
     no farther stands. size: of the sizes seen, weighted by how well, that share is no larger than the fused one.
     still_people: whether people, two-wheelers and animals that stood all the time are sure too: by their size alone, as
-    the geometric channel knows them, most of them are posts and plants.
+    the geometric channel knows them, most are posts and plants. still_belief, still_within_m: vehicles that stood are
+    sure if the mean detection was so sure, and the nearest so near: far away bushes are as large.
     """
 
     hits: int = 6
@@ -58,14 +59,16 @@ class TrackSettings:
     still_m: float = 1.0
     size: float = 0.6
     still_people: bool = False
+    still_belief: float = 0.8
+    still_within_m: float = 30.0
 
     def __post_init__(self) -> None:
         if self.hits < 2:
             raise ValueError(f'tracks.hits={self.hits} must be 2 or more')
-        for name in ('existence', 'belief', 'seen', 'size'):
+        for name in ('existence', 'belief', 'seen', 'size', 'still_belief'):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ValueError(f'tracks.{name}={getattr(self, name)} must lie above 0 and not above 1')
-        for name in ('seconds', 'push_mps2', 'people_push_mps2', 'still_m'):
+        for name in ('seconds', 'push_mps2', 'people_push_mps2', 'still_m', 'still_within_m'):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'tracks.{name}={getattr(self, name)} must be above 0')
 
@@ -142,9 +145,19 @@ def _smoothed(sighted: _Sighted, sweeps: Sequence[Sweep], settings: TrackSetting
         and sighted.existence >= settings.existence and float(seen.mean()) >= settings.seen
     )  # fmt: skip
     egos_m = np.array([sweeps[place].ego.position_m[:2] for place in sighted.places])
-    boxes, moving = _path(reduce(joined, sighted.found), rows, times_s, egos_m, label, settings)
-    sure = sure and (moving or settings.still_people or label in VEHICLES) and _fits(boxes[0, 3:6], KINDS[label])
+    found = reduce(joined, sighted.found)
+    boxes, moving = _path(found, rows, times_s, egos_m, label, settings)
+    sure = sure and (moving or _sure_to_stand(found, egos_m, label, settings)) and _fits(boxes[0, 3:6], KINDS[label])
     return Track(first, boxes, seen, KINDS.get(label, -1), sure, moving)
+
+
+def _sure_to_stand(found: Objects, egos_m: np.ndarray, label: Label, settings: TrackSettings) -> bool:
+    """Return whether what never moved is sure to be what it was taken for."""
+    if label not in VEHICLES:
+        return settings.still_people
+    belief = float(found.class_probabilities[:, list(VEHICLES)].sum(axis=1).mean())
+    nearest_m = float(np.linalg.norm(found.positions_m[:, :2] - egos_m, axis=1).min())
+    return belief >= settings.still_belief and nearest_m <= settings.still_within_m
 
 
 def _fits(size: np.ndarray, kind: int) -> bool:
