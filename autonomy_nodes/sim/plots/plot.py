@@ -9,7 +9,7 @@ from autonomy_nodes.sim.materials import REFLECTIVITIES, Material
 from autonomy_nodes.sim.mesh import Mesh
 from autonomy_nodes.sim.plots import things, users
 from autonomy_nodes.sim.plots.relief import Relief
-from autonomy_nodes.sim.plots.things import Thing
+from autonomy_nodes.sim.plots.solids import Thing
 from autonomy_nodes.sim.plots.users import User
 
 HALF_S_M, HALF_N_M = 62.0, 50.0  # of every plot

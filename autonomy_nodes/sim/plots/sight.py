@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
 from autonomy_nodes.sim.materials import GROUND_SEMANTICS, REFLECTIVITIES, Material, Semantic
 from autonomy_nodes.sim.mesh import Mesh
@@ -13,6 +11,7 @@ from autonomy_nodes.sim.plots.plot import Plot
 from autonomy_nodes.sim.plots.relief import Relief
 from autonomy_nodes.sim.plots.rigs import Rig, behind_body
 from autonomy_nodes.sim.plots.users import UPRIGHT, User, body
+from autonomy_nodes.sim.triangles import Triangles
 
 NOBODY = -1
 _THROUGH = 0.75  # share of the rays that glass lets pass
@@ -35,20 +34,13 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Triangles that rays meet: the scene and what each face is of."""
+    """Triangles that rays meet, and what each face is of."""
 
-    scene: EmbreeScene
+    triangles: Triangles
     reflectances: np.ndarray
     materials: np.ndarray
     semantics: np.ndarray
     owners: np.ndarray
-
-
-def scene_of(vertices: np.ndarray, faces: np.ndarray) -> EmbreeScene:
-    """Return a scene of triangles."""
-    scene = EmbreeScene()
-    TriangleMesh(scene, np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32))
-    return scene
 
 
 def poses_of(relief: Relief, users: Sequence[User], before_s: float = 0.0) -> np.ndarray:
@@ -98,7 +90,7 @@ def bodies_faces(movers: Sequence[tuple[int, User, np.ndarray]]) -> Faces | None
     shine = np.concatenate([user.reflectances(REFLECTIVITIES) for _, user, _ in movers])
     owners = np.repeat([number for number, _, _ in movers], counts).astype(np.int32)
     semantics = np.full(len(owners), Semantic.ACTOR, np.uint8)
-    return Faces(scene_of(np.concatenate([v for v, _, _ in meshes]), faces), shine, materials, semantics, owners)
+    return Faces(Triangles(np.concatenate([v for v, _, _ in meshes]), faces), shine, materials, semantics, owners)
 
 
 def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
@@ -123,7 +115,7 @@ def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
         np.concatenate(shine).astype(np.float32), np.concatenate([mesh.materials for mesh in meshes]),
         np.concatenate(semantics).astype(np.uint8), np.concatenate(owners).astype(np.int32),
     )  # fmt: skip
-    return Faces(scene_of(vertices, faces), *columns)
+    return Faces(Triangles(vertices, faces), *columns)
 
 
 @dataclass(eq=False)
@@ -139,13 +131,13 @@ class _Met:
 
 def _cast(faces: Faces, origins: np.ndarray, aims: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return which rays met something, and of these range, light, material, semantic, owner."""
-    found = faces.scene.run(origins, aims, limits, output=1)
-    rows = np.flatnonzero(found['primID'] >= 0)
-    face, normal = found['primID'][rows], found['Ng'][rows]
+    face, ranges, normal = faces.triangles.first(origins, aims, limits)
+    rows = np.flatnonzero(face >= 0)
+    face, normal = face[rows], normal[rows]
     facing = np.abs(np.einsum('ij,ij->i', normal, aims[rows]))
     facing /= np.maximum(np.sqrt(np.einsum('ij,ij->i', normal, normal)), 1e-9)
     light = faces.reflectances[face] * (0.25 + 0.75 * facing)
-    return rows, found['tfar'][rows], light, faces.materials[face], faces.semantics[face], faces.owners[face]
+    return rows, ranges[rows], light, faces.materials[face], faces.semantics[face], faces.owners[face]
 
 
 class Sight:

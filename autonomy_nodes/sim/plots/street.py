@@ -120,7 +120,7 @@ def _backyards(plot: Plot, n: float, share: float) -> None:
 def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Put what stands on sidewalks, near the kerb."""
     shares = {
-        'pole': 0.2, 'sign': 0.16, 'post': 0.16, 'bin': 0.13, 'trunk': 0.08, 'bench': 0.05, 'tree': 0.06,
+        'pole': 0.2, 'sign': 0.16, 'post': 0.16, 'bin': 0.13, 'trunk': 0.18, 'bench': 0.05, 'tree': 0.06,
         'cabinet': 0.1, 'column': 0.06,
     }  # fmt: skip
     names, weights = list(shares), np.array(list(shares.values()))
@@ -135,7 +135,8 @@ def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float
 def _avenue(plot: Plot, n: float) -> None:
     pitch = plot.rng.uniform(6.0, 14.0)
     for side in (-1.0, 1.0):
-        plot.row('tree', side * n, -HALF_S_M, HALF_S_M, pitch, plot.rng.uniform(0.4, 1.0), aside_m=0.1)
+        name, share = str(plot.rng.choice(['tree', 'trunk'])), plot.rng.uniform(0.4, 1.0)
+        plot.row(name, side * n, -HALF_S_M, HALF_S_M, pitch, share, aside_m=0.1)
 
 
 def _gardens(
@@ -177,7 +178,7 @@ def street(rng: np.random.Generator) -> Plot:
     plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'conifer', 'trunk', 'shed', 'column', 'cabinet')
     _gardens(plot, half + walk, int(rng.integers(20, 80)), plants)
     _backyards(plot, half + walk, rng.uniform(0.2, 1.0))
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
         _avenue(plot, half + rng.uniform(0.5, 1.2))
     _two_ways(plot, [0.5 * lane], (2.0, 14.0), _STREET, rng.uniform(12.0, 60.0))
     _walks(plot, half + 0.5 * walk, 0.5 * walk, rng.uniform(8.0, 60.0))
