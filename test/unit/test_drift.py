@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from flat_examples import examples
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autonomy_nodes.common.geometry import matrix_of_rpy
@@ -48,18 +48,21 @@ def dimmed(example):
     return with_points(example, np.column_stack([example.points[:, :3], np.where(far, 0.06, example.points[:, 3])]))
 
 
+@settings(deadline=None)
 @given(histograms)
 def test_equal_histograms_do_not_differ(counts):
     assert stability(counts, counts) == pytest.approx(0.0, abs=1e-12)
     assert distance(counts, counts) == 0.0
 
 
+@settings(deadline=None)
 @given(histograms, histograms)
 def test_different_histograms_differ_by_no_less_than_nothing_and_in_distance_by_no_more_than_one(one, other):
     assert stability(one, other) >= 0.0
     assert 0.0 <= distance(one, other) <= 1.0 and distance(one, other) == distance(other, one)
 
 
+@settings(deadline=None)
 @given(histograms, histograms, st.integers(2, 9))
 def test_more_of_the_same_does_not_change_the_distance(one, other, times):
     assert distance(times * one, other) == pytest.approx(distance(one, other))
