@@ -27,16 +27,15 @@ _BARRED = np.array([name in ('high_vegetation', 'wet', 'obstacle') for name in T
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _FAINT = 0.1  # sweeps: less than this tell nothing
-_EASY = 0.75  # as in traversability.judged: up to a quarter of a limit is easy
 
 
 @dataclass(frozen=True)
 class SemanticSettings:
     """How the network's word on cells counts.
 
-    forbidden: chance that no vehicle may enter from which a cell is impassable. alike: how alike the errors of two
-    sweeps are. sweeps: that are remembered. fade_s: in which what is not told any more falls to a third. margin_m:
-    about boxes of road users, whose cells are not free.
+    forbidden: chance that no vehicle may enter from which a cell is impassable; one less likely is as much harder.
+    alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
+    more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
@@ -188,10 +187,10 @@ def _judged(
             odds = np.float32(_RARE) + weight * (state[i, j, _NEVER] - np.float32(_RARE))
             chance = np.float32(1.0) / (np.float32(1.0) + np.exp(-odds))
             forbidden[i, j] = chance
-            if easy[i, j] == easy[i, j]:
-                easy[i, j] = min(easy[i, j], max((1.0 - chance / limit) / _EASY, 0.0))
-            elif chance >= limit:
+            if chance >= limit:
                 easy[i, j] = 0.0
+            elif easy[i, j] == easy[i, j]:
+                easy[i, j] *= np.float32(1.0) - chance
     return kind, certainty, forbidden
 
 

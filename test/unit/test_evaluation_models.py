@@ -29,7 +29,7 @@ def plain(tmp_path_factory):
 def measure(plain, tmp_path, monkeypatch):
     """Return a function that measures the plain with a network that says the same of every cell."""
 
-    def measured(module, name, chance=0.9, lower_m=0.0, **options):
+    def measured(module, name, chance=0.99, lower_m=0.0, **options):
         class Channel:
             def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None):
                 learned = said(name, chance)
@@ -52,7 +52,7 @@ def test_what_the_network_calls_water_is_neither_paved_nor_free(measure):
 def test_what_it_calls_paved_is_as_free_as_by_shape(measure):
     figures = measure(terrain, 'paved', 0.99)
     assert figures['iou.paved'] > 0.95
-    assert figures['called_free.paved'] == figures['geometric.called_free.paved']
+    assert figures['called_free.paved'] == pytest.approx(figures['geometric.called_free.paved'], abs=0.03)
 
 
 def test_soil_counts_as_low_vegetation_where_labels_do_not_tell_them_apart(measure):
@@ -86,4 +86,4 @@ def test_heights_move_towards_the_network_where_it_is_surer(measure, plain, tmp_
 def test_options_that_mean_nothing_are_refused(words, plain, tmp_path, capsys):
     assert main(['evaluate', *words, '--data', str(plain), '--out', str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert 'free=2' in said or 'odometry runs no network; detection, elevation' in said
+    assert 'free=2' in said or ('odometry runs no network' in said and 'terrain' in said)

@@ -16,7 +16,7 @@ from autonomy_nodes.evaluation.measures.cell_truth import (
 )
 from autonomy_nodes.evaluation.measures.labelled_ground import Sweep, sources
 from autonomy_nodes.evaluation.measures.task import Task
-from autonomy_nodes.evaluation.measures.terrain import Answer, counted, evaluate, shares, threshold
+from autonomy_nodes.evaluation.measures.terrain import LIMITS, Answer, counted, evaluate, limited, shares, threshold
 from autonomy_nodes.messages.formats.simulated import TrueGround
 from autonomy_nodes.training.holdout import write_holdout
 from autonomy_nodes.training.scenes import Choice
@@ -102,3 +102,15 @@ def evaluate_into(data, out, jobs):
 def test_a_folder_whose_points_have_no_labels_ends_with_two(tmp_path):
     np.savez(tmp_path / '000000.npz', xyz=np.zeros((3, 3), np.float32), intensity=np.zeros(3, np.float32))
     assert main(['evaluate', 'terrain', '--data', str(tmp_path), '--out', str(tmp_path / 'out')]) == 2
+
+
+def test_the_limit_is_the_highest_above_which_enough_of_the_free_cells_lie():
+    """Of 100 free cells 4 lie at 0.2 and 96 at 0.6, of 10 that never are 3 at 0.1, 5 at 0.4 and 2 at 0.7."""
+    spread = np.zeros((2, LIMITS), int)
+    spread[0, [LIMITS // 5, 3 * LIMITS // 5]] = 4, 96
+    spread[1, [LIMITS // 10, 2 * LIMITS // 5, 7 * LIMITS // 10]] = 3, 5, 2
+    figures = limited(spread)
+    assert figures == {'free95.limit': 0.6, 'free95.never_free_called_free': 0.2}
+    spread[0, LIMITS // 5] = 6
+    assert limited(spread) == {'free95.limit': 0.2, 'free95.never_free_called_free': 0.7}
+    assert limited(np.zeros((2, LIMITS), int)) == {}

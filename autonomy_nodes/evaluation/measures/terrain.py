@@ -2,7 +2,8 @@
 
 The geometric channel knows shapes alone: flat passes for paved, uneven for low vegetation, since no class of ground is
 told by it. With `--model` the figures are those of the terrain with what a network tells of this one sweep, and
-`geometric.` those of the other channel. `--set free=0.5`: what is surer than this is called free.
+`geometric.` those of the other channel. `--set free=0.5`: what is surer than this is called free. `free95.*`: the limit
+by which 95 % of the free cells of these very frames are called free, to choose one for others.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from autonomy_nodes.perception import traversability
 
 REACH_M = 30.0
 ROUNDS = 300
-FREE = 0.5  # what is surer than this is called free
+FREE, WANTED, LIMITS = 0.5, 0.95, 200  # what is surer is called free; share of free cells; limits that are tried
 CLASSES = {'paved': PAVED, 'low_vegetation': LOW_VEGETATION, 'obstacle': OBSTACLE}
 ALL = CLASSES | {'loose': LOOSE, 'wet': WATER}  # of which only the simulator tells the truth
 OF_SHAPE = {
@@ -65,7 +66,15 @@ class Answer:
 
 
 Counts = dict[str, tuple[int, int]]  # {figure: (part, whole)}, summed over frames
-Measured = tuple[dict[str, Counts], float]  # {who: counts}, CPU time [s]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One sweep, by who answered. spread: (2, LIMITS) cells that are free, and that never are, by p_free."""
+
+    counts: dict[str, Counts]
+    spread: dict[str, np.ndarray]
+    spent_s: float
 
 
 def evaluate(task: Task) -> Result:
@@ -76,17 +85,18 @@ def evaluate(task: Task) -> Result:
     result, free = Result(worst_by='miou'), _share(task, 'free', FREE)
     found = over(task, items, partial(measured, out=task.out, network=network_of(task), free=free), result)
     chosen = {name: source for name, (_, source) in items}
-    for name, (told, _) in found:
-        result.frames.append(Scored(name, shares([told[OURS]]), partial(drawn, chosen[name], task.out / f'{name}.npz')))
-    for who in found[0][1][0]:
-        counts = [told[who] for _, (told, _) in found]
-        figures = shares(counts)
+    for name, one in found:
+        mine = shares([one.counts[OURS]])
+        result.frames.append(Scored(name, mine, partial(drawn, chosen[name], task.out / f'{name}.npz')))
+    for who in found[0][1].counts:
+        counts = [one.counts[who] for _, one in found]
+        figures = shares(counts) | limited(np.sum([one.spread[who] for _, one in found], axis=0))
         for name in ('miou', 'miou_all', 'free_called_free', 'never_free_called_free'):
             if name in figures:
                 figures[f'{name}.low95'], figures[f'{name}.high95'] = interval(counts, name, task.seed)
         result.figures |= {f'{who}{name}': value for name, value in figures.items()}
-    result.figures |= {'cpu_s': float(np.mean([spent_s for _, (_, spent_s) in found])), 'free': free}
-    for name, (_, whole) in sorted(_summed([told[OURS] for _, (told, _) in found]).items()):
+    result.figures |= {'cpu_s': float(np.mean([one.spent_s for _, one in found])), 'free': free}
+    for name, (_, whole) in sorted(_summed([one.counts[OURS] for _, one in found]).items()):
         result.figures[f'n_cells.{name}'] = whole
     result.figures['n_frames'] = len(found)
     return result
@@ -118,7 +128,8 @@ def measured(item: tuple[str, Source], out: Path, network: Network | None, free:
     answers = {OURS: mine, BASELINE: threshold(sweep, grid)}
     if network is not None:
         answers[GEOMETRY] = ours(perceived(sweep)[0])
-    return {who: counted(answer, truth, index, free) for who, answer in answers.items()}, spent_s
+    counts = {who: counted(answer, truth, index, free) for who, answer in answers.items()}
+    return Measured(counts, {who: spread_of(answer, truth, index) for who, answer in answers.items()}, spent_s)
 
 
 def _near(grid: Grid) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
@@ -132,7 +143,7 @@ def _near(grid: Grid) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
 def ours(grid: Grid) -> Answer:
     """Return what the terrain says: as free as the cell is easy and not occupied; what it is of, where a network says.
 
-    Of what stands where the network sees ground the geometric channel is believed.
+    Of cells that the network was not asked for the geometric channel tells.
     """
     kind = np.full(grid.shape, UNKNOWN, np.uint8)
     for shape, name in OF_SHAPE.items():
@@ -140,7 +151,7 @@ def ours(grid: Grid) -> Answer:
     if 'semantic' in grid.layers:
         for place, word in enumerate(SEMANTICS):
             if word in OF_SEMANTIC:
-                kind[(grid.layers['semantic'] == place) & (kind != OBSTACLE)] = OF_SEMANTIC[word]
+                kind[grid.layers['semantic'] == place] = OF_SEMANTIC[word]
     p_free = (1.0 - grid.layers['occupancy']) * grid.layers['traversability']
     return Answer(kind, p_free.astype(np.float32), grid.layers['observed'] == 1.0)
 
@@ -185,6 +196,25 @@ def counted(answer: Answer, truth: CellTruth, index: tuple[np.ndarray, ...], lea
         counts['free_called_free'] = int((free & seen).sum()), int(seen.sum())
         counts['free_found'] = int((free & truth.free).sum()), int(truth.free.sum())
     return counts
+
+
+def spread_of(answer: Answer, truth: CellTruth, index: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return (2, LIMITS) how many cells that are free and seen, and how many that never are, have which p_free."""
+    p_free, spread = np.nan_to_num(answer.p_free[index]), np.zeros((2, LIMITS), int)
+    if truth.free is not None and truth.never:
+        for row, mine in enumerate((truth.free & truth.seen, np.logical_or.reduce(list(truth.never.values())))):
+            spread[row] = np.histogram(p_free[mine], LIMITS, (0.0, 1.0))[0]
+    return spread
+
+
+def limited(spread: np.ndarray) -> Figures:
+    """Return the highest limit above which WANTED of the free cells lie, and the share of the others above it."""
+    free, never = spread
+    if not free.sum() or not never.sum():
+        return {}
+    above = np.cumsum(free[::-1])[::-1] / free.sum()  # in this bin or a higher one
+    first = int(np.flatnonzero(above >= WANTED)[-1])
+    return {'free95.limit': first / LIMITS, 'free95.never_free_called_free': float(never[first:].sum() / never.sum())}
 
 
 def _summed(told: list[Counts]) -> Counts:
