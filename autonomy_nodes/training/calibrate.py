@@ -25,6 +25,7 @@ from autonomy_nodes.training.told_rows import FAMILIES, NEITHER, RIGHT, VIEWS, G
 FIRST = HELD_OUT + 100  # seeds before are watched in training
 PEOPLE = (2, 3)
 FITTED, FEWEST, NINE_IN_TEN = 2.0 / 3.0, 30, 0.9
+LEAST_PRECISION, HEARD = 0.5, 0.05
 CALIBRATED = 'calibrated'
 
 
@@ -87,7 +88,8 @@ def fit_odds(rows: Rows) -> tuple[float, float]:
 
 def fit_support(gathered: Gathered, confidences: Confidences) -> Support:
     """Return what the geometric channel's word on people is worth, and from which existence on they are told."""
-    rows = _told_people(gathered.rows, confidences)
+    rows = gathered.rows.kept(np.isin(gathered.rows.kinds, PEOPLE))
+    rows = rows.kept(confidences.believed(rows.existence, rows.kinds) >= HEARD)  # of nearly nobody nothing is learned
     if (rows.right == RIGHT).sum() < FEWEST:
         return Support()
     counted = rows.kept(rows.right != NEITHER)
@@ -103,8 +105,9 @@ def fit_support(gathered: Gathered, confidences: Confidences) -> Support:
     start = np.array([0.0, np.log(0.3), -0.5, 0.0])
     options = {'xatol': 1e-4, 'fatol': 1e-9, 'maxiter': 2000}
     best = support(np.clip(minimize(loss, start, method='Nelder-Mead', options=options).x, -6.0, 6.0))
-    both = best.together(confidences.believed(rows.existence, rows.kinds), rows.word)
-    least, _, _ = best_f1(both, rows.right, int(gathered.labels[:, list(PEOPLE)].sum()))
+    told = _told_people(gathered.rows, confidences)
+    both = best.together(confidences.believed(told.existence, told.kinds), told.word)
+    least, _, _ = best_f1(both, told.right, int(gathered.labels[:, list(PEOPLE)].sum()))
     return replace(best, least=least)
 
 
@@ -120,14 +123,20 @@ def _log_loss(chances: np.ndarray, right: np.ndarray) -> float:
 
 
 def best_f1(believed: np.ndarray, right: np.ndarray, labels: int) -> tuple[float, float, float]:
-    """Return the existence from which on F1 is best, with precision and recall there; 0.5 where nobody is right."""
+    """Return the existence from which on F1 is best, with precision (0.5 at least) and recall there.
+
+    0.5 where no threshold is so good.
+    """
     counted = right != NEITHER
     scores, hit = believed[counted], right[counted] == RIGHT
     if not hit.any() or not labels:
         return 0.5, 0.0, 0.0
     order = np.argsort(-scores, kind='stable')
     hits, told = np.cumsum(hit[order]), np.arange(1, len(order) + 1)
-    best = int(np.argmax(2.0 * hits / (told + labels)))
+    f1 = np.where(hits >= LEAST_PRECISION * told, 2.0 * hits / (told + labels), 0.0)
+    best = int(np.argmax(f1))
+    if not f1[best]:
+        return 0.5, 0.0, 0.0
     least = float(np.clip(np.floor(1e4 * scores[order[best]]) / 1e4, 0.01, 0.99))
     return least, float(hits[best] / told[best]), float(hits[best] / labels)
 

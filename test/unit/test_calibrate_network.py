@@ -54,6 +54,8 @@ def test_the_best_f1_of_four_answers():
     least, precision, recall = fitting.best_f1(np.array([0.9, 0.7, 0.6, 0.2]), np.array([1, 0, 1, 0]), 2)
     assert (least, precision, recall) == (pytest.approx(0.6), pytest.approx(2 / 3), 1.0)
     assert fitting.best_f1(np.array([0.9]), np.array([WRONG]), 2)[0] == 0.5
+    # one right among three is told of nobody, though no other threshold has a better F1
+    assert fitting.best_f1(np.array([0.9, 0.7, 0.2]), np.array([WRONG, WRONG, RIGHT]), 1) == (0.5, 0.0, 0.0)
     assert fitting.best_f1(np.array([0.9, 0.8]), np.array([NEITHER, RIGHT]), 1) == (pytest.approx(0.8), 1.0, 1.0)
 
 
