@@ -1,7 +1,7 @@
 """What a ray meets first in a world: still things in one scene built once, each mover in its own frame.
 
 A mover's mesh is built once a shape; a frame transforms the rays that may meet it, so nothing is rebuilt and a mover
-may move while the rays of a sweep are cast. Embree (through embreex) finds the triangles, in single precision.
+may move while the rays of a sweep are cast.
 """
 
 import math
@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 
 from autonomy_nodes.sim.ground import CANVAS_CELL_M, Canvas, stripes
 from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Material, Semantic
 from autonomy_nodes.sim.mesh import Mesh
+from autonomy_nodes.sim.triangles import Triangles
 from autonomy_nodes.sim.world import Colour, World
 
 NOBODY = -1
@@ -57,16 +56,10 @@ class Hits:
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    scene: EmbreeScene
+    triangles: Triangles
     mesh: Mesh
     centre: np.ndarray
     radius: float
-
-
-def _scene_of(mesh: Mesh) -> EmbreeScene:
-    scene = EmbreeScene()
-    TriangleMesh(scene, mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
-    return scene
 
 
 class Rays:
@@ -89,7 +82,7 @@ class Rays:
         self._origin = np.array(
             [*(world.ground.origin_m + world.ground.size_m / 2), float(ground.vertices[:, 2].mean())]
         )
-        self._scene = _scene_of(Mesh(vertices - self._origin, faces, self._materials))
+        self._triangles = Triangles(vertices - self._origin, faces)
         self._canvas = canvas_of(world)
         self._shapes: dict[int, _Shape] = {}
 
@@ -122,7 +115,7 @@ class Rays:
         """Return (N,) whether rays from (N, 3) in map along unit (N, 3) meet anything within `limit_m`."""
         flight = _flight(origins - self._origin, directions, None)
         limits = np.full(len(directions), limit_m, np.float32)
-        found = self._scene.run(flight.origins, flight.aims, limits, query='OCCLUDED') >= 0
+        found = self._triangles.blocked(flight.origins, flight.aims, limits)
         for body in bodies:
             shape, middle = self._shape(body.mesh), body.map_from_body[:3, 3] - self._origin
             turn = np.ascontiguousarray(body.map_from_body[:3, :3], np.float32)
@@ -130,22 +123,22 @@ class Rays:
             near = near[~found[near]]
             start, aim = (flight.origins[near] - middle.astype(np.float32)) @ turn, flight.aims[near] @ turn
             if len(near):
-                found[near] = shape.scene.run(start, aim, limits[near], query='OCCLUDED') >= 0
+                found[near] = shape.triangles.blocked(start, aim, limits[near])
         return found
 
     def _still(self, flight: '_Flight', limit_m: float) -> Hits:
         """Return what the rays meet of what stands still, at most at `limit_m`; normals of any length."""
         count = len(flight.aims)
-        found = self._scene.run(flight.origins, flight.aims, np.full(count, limit_m, np.float32), output=1)
-        hit = found['primID'] >= 0
-        face = np.where(hit, found['primID'], 0)
-        ranges = np.where(hit, found['tfar'], np.float32(limit_m))
+        limits = np.full(count, limit_m, np.float32)
+        face, ranges, normals = self._triangles.first(flight.origins, flight.aims, limits)
+        hit = face >= 0
+        face, ranges = np.where(hit, face, 0), np.where(hit, ranges, limits)
         materials, owner = self._materials[face], self._owner[face]
         ground = hit & (face < self._ground_faces)
         xy = flight.origins[ground, :2] + ranges[ground, None] * flight.aims[ground, :2] + self._origin[:2]
         materials[ground] = self._canvas.look_up(xy, materials[ground])
         semantics = np.where(ground, GROUND_SEMANTICS[materials], self._semantics[owner])
-        return Hits(ranges, found['Ng'], materials, semantics, np.full(count, NOBODY, np.int32), self._tints[owner])
+        return Hits(ranges, normals, materials, semantics, np.full(count, NOBODY, np.int32), self._tints[owner])
 
     def _meet(self, body: Body, flight: '_Flight', hits: Hits) -> None:
         """Note in `hits` where a mover is nearer than what was met so far."""
@@ -163,13 +156,13 @@ class Rays:
             start -= times[near, None] * body.velocity_mps.astype(np.float32)
             start, aim = (_unturned(vectors, body.turn_rps * times[near]) for vectors in (start, aim))
         start, aim = start @ turn, aim @ turn
-        found = shape.scene.run(start, aim, hits.ranges_m[near], output=1)
-        hit = found['primID'] >= 0
-        where, face = near[hit], found['primID'][hit]
-        normal = found['Ng'][hit] @ np.ascontiguousarray(turn.T)
+        face, ranges, normal = shape.triangles.first(start, aim, hits.ranges_m[near])
+        hit = face >= 0
+        where, face = near[hit], face[hit]
+        normal = normal[hit] @ np.ascontiguousarray(turn.T)
         if times is not None:
             normal = _unturned(normal, -body.turn_rps * times[where])
-        hits.ranges_m[where], hits.materials[where] = found['tfar'][hit], body.mesh.materials[face]
+        hits.ranges_m[where], hits.materials[where] = ranges[hit], body.mesh.materials[face]
         hits.normals[where], hits.tints[where] = normal, body.tint
         hits.semantics[where], hits.bodies[where] = body.semantic, body.number
 
@@ -178,7 +171,7 @@ class Rays:
             low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
             centre = 0.5 * (low + high)
             radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())
-            self._shapes[id(mesh)] = _Shape(_scene_of(mesh), mesh, centre, radius)
+            self._shapes[id(mesh)] = _Shape(Triangles(mesh.vertices, mesh.faces), mesh, centre, radius)
         return self._shapes[id(mesh)]
 
 
@@ -228,7 +221,9 @@ def _unturned(vectors: np.ndarray, angles: np.ndarray) -> np.ndarray:
 def meeting(mesh: Mesh, origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Return the indices of the rays, from (3,) along (N, 3), that meet a mesh, all in its own frame."""
     origins = np.ascontiguousarray(np.broadcast_to(origin, directions.shape), np.float32)
-    return np.flatnonzero(_scene_of(mesh).run(origins, np.ascontiguousarray(directions, np.float32)) >= 0)
+    limits = np.full(len(directions), np.inf, np.float32)
+    aims = np.ascontiguousarray(directions, np.float32)
+    return np.flatnonzero(Triangles(mesh.vertices, mesh.faces).blocked(origins, aims, limits))
 
 
 def canvas_of(world: World) -> Canvas:

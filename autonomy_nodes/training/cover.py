@@ -11,8 +11,9 @@ from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Semantic
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Plot
-from autonomy_nodes.sim.plots.sight import Sight, scene_of
+from autonomy_nodes.sim.plots.sight import Sight
 from autonomy_nodes.sim.plots.users import User, body
+from autonomy_nodes.sim.triangles import Triangles
 
 FINE_M = 0.2  # cells of the map of what stands still
 BELOW_M = 2.0  # what hangs higher touches no vehicle
@@ -102,10 +103,10 @@ def _down(sight: Sight, xy: np.ndarray, ground: np.ndarray, from_m: float) -> tu
     origins = np.column_stack([xy, ground + from_m]).astype(np.float32)
     aims = np.ascontiguousarray(np.broadcast_to(_DOWN, origins.shape))
     limits = np.full(len(xy), from_m - LEAST_M, np.float32)
-    found = sight.everything.scene.run(origins, aims, limits, output=1)
-    hit = found['primID'] >= 0
-    top = np.where(hit, from_m - found['tfar'], 0.0)
-    semantics = sight.everything.semantics[np.where(hit, found['primID'], 0)]
+    face, ranges, _ = sight.everything.triangles.first(origins, aims, limits)
+    hit = face >= 0
+    top = np.where(hit, from_m - ranges, 0.0)
+    semantics = sight.everything.semantics[np.where(hit, face, 0)]
     return top, np.where(hit, semantics, Semantic.NOTHING)
 
 
@@ -139,10 +140,10 @@ def profile(kind: str, variant: int) -> tuple[np.ndarray, np.ndarray]:
     xy = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 2)
     origins = np.column_stack([xy, np.full(len(xy), 10.0)]).astype(np.float32)
     aims = np.ascontiguousarray(np.broadcast_to(_DOWN, origins.shape))
-    scene, limits = scene_of(found.mesh.vertices, found.mesh.faces), np.full(len(xy), 10.0, np.float32)
-    hits = scene.run(origins, aims, limits, output=1)
-    hit = hits['primID'] >= 0
-    return xy[hit], 10.0 - hits['tfar'][hit]
+    limits = np.full(len(xy), 10.0, np.float32)
+    face, ranges, _ = Triangles(found.mesh.vertices, found.mesh.faces).first(origins, aims, limits)
+    hit = face >= 0
+    return xy[hit], 10.0 - ranges[hit]
 
 
 _MIDDLES = bev.middles()

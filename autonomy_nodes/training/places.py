@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.plots.plot import Plot
 from autonomy_nodes.sim.plots.plots import plot
 from autonomy_nodes.sim.plots.rigs import Rig, drawn_rig
-from autonomy_nodes.sim.plots.sight import NOBODY, Seen, Sight, bodies_faces, poses_of, scene_of, standing
+from autonomy_nodes.sim.plots.sight import NOBODY, Seen, Sight, bodies_faces, poses_of, standing
 from autonomy_nodes.sim.plots.users import User, body
+from autonomy_nodes.sim.triangles import Triangles
 from autonomy_nodes.training.cover import Cover, cells_of, cover_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.scenes import FIRST_SEED
@@ -176,9 +176,9 @@ def _told(
 
 
 @lru_cache(maxsize=2048)
-def _alone(kind: str, variant: int) -> Any:
+def _alone(kind: str, variant: int) -> Triangles:
     mesh = body(kind, variant).mesh
-    return scene_of(mesh.vertices, mesh.faces)
+    return Triangles(mesh.vertices, mesh.faces)
 
 
 def _share(rig: Rig, seen: Seen, number: int, user: User, base_from_user: np.ndarray) -> float:
@@ -198,6 +198,6 @@ def _share(rig: Rig, seen: Seen, number: int, user: User, base_from_user: np.nda
     aims = np.ascontiguousarray(rig.directions[rays] @ (inward[:3, :3].T / user.scale), np.float32)
     origins = np.ascontiguousarray(np.broadcast_to(start, aims.shape))
     limits = np.full(len(rays), rig.farthest_m, np.float32)
-    would = _alone(user.kind, user.variant).run(origins, aims, limits, query='OCCLUDED') >= 0
+    would = _alone(user.kind, user.variant).blocked(origins, aims, limits)
     met = seen.first[rays] == number
     return float(met.sum() / max(would.sum(), met.sum(), 1))
