@@ -10,7 +10,7 @@ from autonomy_nodes.evaluation.runlog import Run
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('--scenario', default='road', help='family of worlds: road, junction, rough')
+    parser.add_argument('--scenario', default='road', help='family of worlds: road, junction, rough, works')
     parser.add_argument('--seed', type=int, default=0, help='which world of the family')
     parser.add_argument('--start', type=float, default=0.0, metavar='M', help='along the route, where it begins')
     parser.add_argument('--goal', type=float, default=200.0, metavar='M', help='along the route; 0: at its end')
