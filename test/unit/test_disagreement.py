@@ -10,7 +10,7 @@ from autonomy_nodes.perception.bev import CELL_M, ORIGIN_M, OUTPUTS
 from autonomy_nodes.perception.disagreement import Disagreement, DisagreementSettings, counted
 from autonomy_nodes.perception.learned import Learned
 
-SETTINGS = DisagreementSettings(fewest=1.0)
+SETTINGS = DisagreementSettings(fewest=1.0, alarm=0.5, clear=0.35)
 
 
 def told(*places, blocked=()):
