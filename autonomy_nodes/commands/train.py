@@ -36,7 +36,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
     about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
     parser.add_argument('--count', type=int, default=0, metavar='N', help=about)
-    parser.add_argument('--backend', default='auto', help='engine that runs the model that is calibrated')
+    about = 'engine that runs the model that is calibrated; of perception, ray: --workers processes of a Ray cluster'
+    parser.add_argument('--backend', default='auto', help=about)
+    parser.add_argument('--workers', type=int, default=1, metavar='N', help='of a Ray cluster, each with its share')
+    parser.add_argument('--address', default='', help='of a Ray cluster that runs; without one this machine is one')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
     parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help='to adapt to; of ablations, to judge by')
     about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
@@ -69,11 +72,20 @@ def run(options: argparse.Namespace) -> None:
     from autonomy_nodes.training.places import examples
     from autonomy_nodes.training.train_perception import train
 
-    path = train(
-        options.preset, options.minutes, options.out, examples, augmented, options.seed, options.resume, options.slice,
-        options.steps, options.threads, partial(print, flush=True), {'command': command_line(), 'commit': commit()},
-    )  # fmt: skip
-    print(path)
+    arguments = {
+        'preset': options.preset, 'minutes': options.minutes, 'out': options.out.resolve(), 'source': examples,
+        'guise': augmented, 'seed': options.seed, 'resume': options.resume, 'slice_minutes': options.slice,
+        'steps': options.steps, 'threads': options.threads, 'tell': partial(print, flush=True),
+        'notes': {'command': command_line(), 'commit': commit()},
+    }  # fmt: skip
+    if options.backend == 'ray':
+        from autonomy_nodes.training.on_ray import train_on_ray
+
+        print(train_on_ray(train, arguments, options.workers, options.address, options.threads))
+        return
+    if options.workers > 1 or options.address:
+        raise SettingsError('--workers and --address are of --backend ray; without it torchrun starts several')
+    print(train(**arguments))
 
 
 def _export(options: argparse.Namespace) -> None:

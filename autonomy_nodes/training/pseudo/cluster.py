@@ -7,6 +7,7 @@ Machines of a cluster need this package, and the recording at the same path.
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -48,10 +49,7 @@ def _guarded(work: Callable[[Item], Value], item: Item) -> tuple[Value | None, s
 
 
 def _on_ray(address: str, jobs: int, work: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
-    ray = _ray()
-    mine = {'num_cpus': max(jobs, 1), 'include_dashboard': False, '_node_ip_address': HERE}
-    ray.init(**({'address': address} if address else mine), log_to_driver=False, configure_logging=False)
-    try:
+    with joined(address, max(jobs, 1)) as ray:
         task = ray.remote(num_cpus=1)(work)
         most = int(ray.cluster_resources().get('CPU', 1)) + 1  # so many at once, so that few answers wait
         waiting: deque[Any] = deque()
@@ -61,14 +59,22 @@ def _on_ray(address: str, jobs: int, work: Callable[[Item], Value], items: Seque
                 yield ray.get(waiting.popleft())
         while waiting:
             yield ray.get(waiting.popleft())
-    finally:
-        ray.shutdown()
 
 
-def _ray() -> Any:
+@contextmanager
+def joined(address: str, cpus: int, heard: bool = False) -> Iterator[Any]:
+    """Yield the library, joined to the cluster at an address, or to one of this machine alone that so many CPUs share.
+
+    heard: what the cluster's processes print is printed here.
+    """
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nothing is told to anybody
     try:
         import ray
     except ImportError as error:
         raise SettingsError('backend=ray needs Ray: pip install autonomy_nodes[cluster]') from error
-    return ray
+    mine = {'num_cpus': cpus, 'include_dashboard': False, '_node_ip_address': HERE}
+    ray.init(**({'address': address} if address else mine), log_to_driver=heard, configure_logging=False)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
