@@ -116,3 +116,10 @@ def test_a_share_of_the_examples_gets_guests_the_same_for_the_same_seed():
         counts.append(len(one.boxes))
     assert 8 <= sum(count > 0 for count in counts) <= 32 and max(counts) > 1
     assert len(augmented(example(), np.random.default_rng(0), [], none_else).boxes) == 0
+
+
+def test_nobody_is_set_down_on_the_vehicle_itself():
+    beside = [0.0, 6.3, 1.6, 10.0, 2.5, 3.2, np.pi / 2, 0.0, 0.0]  # to 1.3 m from the middle of the vehicle
+    assert all(len(set_down(example(), example([beside], [1]), seed).boxes) == 0 for seed in range(4))
+    farther = [0.0, 8.0, 1.6, 10.0, 2.5, 3.2, np.pi / 2, 0.0, 0.0]
+    assert any(len(set_down(example(), example([farther], [1]), seed).boxes) == 1 for seed in range(4))

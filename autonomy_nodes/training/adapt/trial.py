@@ -55,9 +55,10 @@ def asked_of(task: Task) -> Question:
         raise SettingsError(f'method={method!r} must be one of {", ".join(METHODS)}')
     if not (seeds or '3').isdigit() or not (steps or '1').isdigit() or int(seeds or 3) < 1 or int(steps or 1) < 1:
         raise SettingsError(f'seeds={seeds!r}, steps={steps!r} must be above 0')
+    train_data = Path(os.path.expandvars(options.get('train_data', str(task.data))))
     return Question(
         _span(options, 'train'), _span(options, 'held'), int(seeds or 3), (method,) if method else METHODS,
-        int(steps or usual.steps), options.get('by') == 'place', Path(os.path.expandvars(options.get('train_data', str(task.data)))),
+        int(steps or usual.steps), options.get('by') == 'place', train_data,
     )  # fmt: skip
 
 
