@@ -170,24 +170,20 @@ def _path(
 ) -> tuple[np.ndarray, bool]:
     """Return (T, 9) boxes at all times of (K,) sightings at rows of them, and whether the thing moved."""
     push = settings.people_push_mps2 if label in (Label.PEDESTRIAN, Label.UNKNOWN) else settings.push_mps2
-    count = len(times_s)
-    spread = _scatter(found, rows)
-    rough = _smooth(times_s, rows, found.positions_m[:, :2], spread, push)
-    moving = _moves(rough[0], rough[1], settings) and not _told_to_stand(found)
-    reference = _headings(found, rows, rough[1], moving and label in WHEELED)
-    headings, sizes = aligned(reference[rows], found)
-    sides = away(found.positions_m[:, :2], headings, egos_m)
-    weights = 1.0 / np.maximum(np.trace(found.pose_covariances[:, :2, :2], axis1=1, axis2=2), 1e-4)
-    size = np.array([quantile(sizes[:, axis], weights, settings.size) for axis in range(3)])
-    shifts = np.einsum('nij,ni->nj', sides, (size - sizes)[:, :2] / 2.0)  # the side that is seen stays where it is
-    places = found.positions_m[:, :2] + shifts
-    spread = spread + UNSURE_SHIFT**2 * (shifts**2).sum(axis=1)[:, None, None] * np.eye(2)
+    count, scatter = len(times_s), _scatter(found, rows)
+    rates = _smooth(times_s, rows, found.positions_m[:, :2], scatter, push)[1]
+    moving = not _told_to_stand(found)
+    size, headings, places, spread = _whole(found, rows, rates, egos_m, scatter, moving and label in WHEELED, settings)
+    path = _smooth(times_s, rows, places, spread, push)
+    if moving and not _moves(*path, settings):  # its middle went on only because more of it was seen
+        moving = False
+        size, headings, places, spread = _whole(found, rows, rates, egos_m, scatter, False, settings)
     weights = 1.0 / np.trace(spread, axis1=1, axis2=2)
-    floors = found.positions_m[:, 2:] - sizes[:, 2:] / 2.0
+    floors = found.positions_m[:, 2:] - found.dimensions_m[:, 2:] / 2.0
     boxes = np.zeros((count, 9))
     boxes[:, 3:6] = size
     if moving:
-        boxes[:, :2], boxes[:, 7:] = _smooth(times_s, rows, places, spread, push)
+        boxes[:, :2], boxes[:, 7:] = path
         boxes[:, 6] = _turns(times_s, rows, headings, found.pose_covariances[:, 2, 2], boxes[:, 7:], label)
         boxes[:, 2:3] = _smooth(times_s, rows, floors, np.full((len(rows), 1, 1), HEIGHT_SIGMA_M**2), 0.5)[0]
     else:
@@ -196,6 +192,20 @@ def _path(
         boxes[:, 2] = quantile(floors[:, 0], weights, 0.5)
     boxes[:, 2] += size[2] / 2.0
     return boxes, moving
+
+
+def _whole(
+    found: Objects, rows: np.ndarray, rates: np.ndarray, egos_m: np.ndarray, scatter: np.ndarray, by_course: bool,
+    settings: TrackSettings,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Return the size (3,), and of each sighting heading (K,), middle (K, 2) and its covariance as if all was seen."""
+    headings, sizes = aligned(_headings(found, rows, rates, by_course)[rows], found)
+    weights = 1.0 / np.maximum(np.trace(found.pose_covariances[:, :2, :2], axis1=1, axis2=2), 1e-4)
+    size = np.array([quantile(sizes[:, axis], weights, settings.size) for axis in range(3)])
+    sides = away(found.positions_m[:, :2], headings, egos_m)
+    shifts = np.einsum('nij,ni->nj', sides, (size - sizes)[:, :2] / 2.0)  # the side that is seen stays where it is
+    doubt = UNSURE_SHIFT**2 * (shifts**2).sum(axis=1)[:, None, None] * np.eye(2)
+    return size, headings, found.positions_m[:, :2] + shifts, scatter + doubt
 
 
 def _scatter(found: Objects, rows: np.ndarray) -> np.ndarray:
