@@ -23,7 +23,7 @@ VERBS = {  # verb: (module, what it does)
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),
-    'data': ('data', 'write simulated drives with their truth, to measure and to train on'),
+    'data': ('data', 'make data to measure and to train on, and tell what is in them'),
     'train': ('train', 'train a network, from examples that are made on the spot'),
     'report': ('report', 'make report.html and report.json of a run'),
     'topics': ('topics', 'print the table of topics'),
