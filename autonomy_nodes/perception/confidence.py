@@ -2,7 +2,8 @@
 
 Existence: its log odds are divided by a temperature and shifted (Platt 1999, Guo et al. 2017), so that of what is told
 with 0.7 seven in ten are there. Spread: told variances are scaled so that nine in ten middles lie within the ellipse
-that is told for nine in ten (conformal prediction: Vovk et al. 2005). Support: what the geometric channel's opinion of the same place is worth.
+that is told for nine in ten (conformal prediction: Vovk et al. 2005). Support: what the geometric channel's opinion of
+the same place is worth.
 """
 
 from collections.abc import Mapping
