@@ -6,7 +6,7 @@ Machines of a cluster need this package, and the recording at the same path.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from autonomy_nodes.evaluation.measures.task import in_processes
 
 Item = TypeVar('Item')
 Value = TypeVar('Value')
-HERE = '127.0.0.1'
+HERE, STARTS = '127.0.0.1', 3
 BACKENDS = ('local', 'ray')
 
 
@@ -33,8 +33,8 @@ def shared_out(
         raise SettingsError(f'backend={backend!r} must be one of {", ".join(BACKENDS)}')
     if address and backend != 'ray':
         raise SettingsError(f'address={address!r} is that of a Ray cluster; backend={backend!r} has none')
-    guarded = partial(_guarded, work)
-    answers = in_processes(jobs, guarded, items) if backend == 'local' else _on_ray(address, jobs, guarded, items)
+    local = backend == 'local'
+    answers = in_processes(jobs, partial(_guarded, work), items) if local else _on_ray(address, jobs, work, items)
     for value, error in answers:
         if error:
             raise DataError(error)
@@ -48,13 +48,15 @@ def _guarded(work: Callable[[Item], Value], item: Item) -> tuple[Value | None, s
         return None, str(error)
 
 
-def _on_ray(address: str, jobs: int, work: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
+def _on_ray(
+    address: str, jobs: int, work: Callable[[Item], Value], items: Sequence[Item]
+) -> Iterator[tuple[Value | None, str]]:
     with joined(address, max(jobs, 1)) as ray:
-        task = ray.remote(num_cpus=1)(work)
+        task, what = ray.remote(num_cpus=1)(_guarded), ray.put(work)
         most = int(ray.cluster_resources().get('CPU', 1)) + 1  # so many at once, so that few answers wait
         waiting: deque[Any] = deque()
         for item in items:
-            waiting.append(task.remote(item))
+            waiting.append(task.remote(what, item))
             if len(waiting) > most:
                 yield ray.get(waiting.popleft())
         while waiting:
@@ -73,8 +75,20 @@ def joined(address: str, cpus: int, heard: bool = False) -> Iterator[Any]:
     except ImportError as error:
         raise SettingsError('backend=ray needs Ray: pip install autonomy_nodes[cluster]') from error
     mine = {'num_cpus': cpus, 'include_dashboard': False, '_node_ip_address': HERE}
-    ray.init(**({'address': address} if address else mine), log_to_driver=heard, configure_logging=False)
+    _start(ray, {**({'address': address} if address else mine), 'log_to_driver': heard, 'configure_logging': False})
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _start(ray: Any, how: Mapping[str, Any]) -> None:
+    """Start, or join; raises SettingsError where that fails time and again."""
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(**how)
+            return
+        except Exception as error:  # a plain one, where a busy machine needs longer than the 30 s that Ray waits
+            ray.shutdown()
+            if not left:
+                raise SettingsError(f'Ray does not start: {error}') from error
