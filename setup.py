@@ -57,7 +57,7 @@ EXTRAS = {
         'onnx',  # checks what was exported
         'onnxscript',  # by which torch exports
     ],
-    'cluster': ['ray'],  # examples of many recordings on many machines: `autonomy data pseudo --backend ray`
+    'cluster': ['ray'],  # many machines: `autonomy data pseudo` and `autonomy train perception` with --backend ray
     'peers': [  # others' work that benchmarks compare with; never imported by the stack
         'pypatchworkpp',  # ground segmentation
         'lanelet2',  # reads and writes the same maps
