@@ -28,7 +28,7 @@ help:  ## say what there is
 	@echo 'DISTRO=kilted make ... does the same with ROS 2 Kilted in .venv-kilted; where a ROS 2 is sourced, that is used.'
 
 run: setup  ## drive a scenario of the simulator with all processes live; ends with a report
-	$(AS_DISTRO) $(BIN)/autonomy drive --out $(OUT) --force $(ARGS)
+	$(AS_DISTRO) $(BIN)/autonomy drive --out $(OUT) --force model:=lidar_small $(ARGS)
 
 setup:  ## make .venv with the `autonomy` command; at once if nothing has changed
 	@$(PYTHON) bootstrap/environment.py $(WITH)
