@@ -230,7 +230,7 @@ def cropped(example: Example, middle_rad: float, half_rad: float) -> Example:
 
 def relit(example: Example, rng: np.random.Generator) -> Example:
     """Return the example with the intensities of another sensor; now and then of one that tells none."""
-    gain, gamma, silent = rng.uniform(0.6, 1.6), rng.uniform(0.75, 1.35), rng.random() < 0.05
+    gain, gamma, silent = rng.uniform(0.6, 1.6), rng.uniform(0.75, 1.35), rng.random() < 0.12
     changed = []
     for points in (example.points, example.before):
         light = np.zeros(len(points)) if silent else np.clip(gain * points[:, 3] ** gamma, 0.0, 1.0)

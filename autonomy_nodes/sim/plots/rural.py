@@ -66,11 +66,23 @@ def _wet(
         heights -= depth * np.clip((radius + 0.8 - distance) / 0.8, 0.0, 1.0)
         hole = distance < radius + 0.4
         barred |= hole[1:, 1:] | hole[:-1, :-1]
+    if rng.random() < 0.35:
+        _flood(heights, materials, barred, rng.uniform(0.02, 0.2))
     if half and rng.random() < 0.4:
         side, depth, off = rng.choice([-1, 1]), rng.uniform(0.3, 0.9), half + rng.uniform(1.0, 3.0)
         across = np.abs(n - side * (off + 0.9))
         heights -= depth * np.clip((1.7 - across) / 0.9, 0.0, 1.0)[None, :]
         barred |= (np.abs(0.5 * (n[1:] + n[:-1]) - side * (off + 0.9)) < 1.3)[None, :]
+
+
+def _flood(heights: np.ndarray, materials: np.ndarray, barred: np.ndarray, share: float) -> None:
+    """Let a share of the land, the lowest, lie under water, in place."""
+    level = float(np.quantile(heights, share))
+    np.maximum(heights, level, out=heights)
+    under = heights <= level
+    wet = under[1:, 1:] & under[:-1, :-1] & under[1:, :-1] & under[:-1, 1:]
+    materials[wet] = Material.WATER
+    barred |= wet
 
 
 def _scatter(plot: Plot, name: str, count: int, clear: float, low: float = -HALF_N_M, high: float = HALF_N_M) -> None:
