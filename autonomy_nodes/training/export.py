@@ -83,6 +83,8 @@ def write_onnx(network: Network, path: Path) -> None:
     assert program is not None
     program.save(path, external_data=False)
     model = onnx.load(path)
+    _forget_where(model)
+    onnx.save(model, path)
     onnx.checker.check_model(model, full_check=True)
     if others := sorted({node.op_type for node in model.graph.node} - ALLOWED):
         raise DataError(f'{path}: holds {", ".join(others)}, which not every engine runs')
@@ -92,6 +94,14 @@ def tensors(table: Mapping[str, tuple[int, tuple[int, int]]]) -> dict[str, Tenso
     """Return the tensors of a side of the network, with the values that make sense in them."""
     shapes = {name: (1, channels, *cells) for name, (channels, cells) in table.items()}
     return {name: Tensor(shape, *RANGES.get(name, _ANY)) for name, shape in shapes.items()}
+
+
+def _forget_where(model: onnx.ModelProto) -> None:
+    """Take out, in place, what the exporter notes of files of this machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ''
+        del part.metadata_props[:]
 
 
 def largest_difference(one: Mapping[str, np.ndarray], two: Mapping[str, np.ndarray]) -> float:
