@@ -71,6 +71,11 @@ class Objects:
         return len(self.positions_m)
 
     @property
+    def flat(self) -> np.ndarray:
+        """(N, 5) x y length width heading, as seen from above."""
+        return np.column_stack([self.positions_m[:, :2], self.dimensions_m[:, :2], self.headings_rad])
+
+    @property
     def labels(self) -> np.ndarray:
         """(N,) the most probable `Label` of each."""
         return np.argmax(self.class_probabilities, axis=1)

@@ -12,7 +12,7 @@ import numpy as np
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.perception.bev import CELL_M, ORIGIN_M
 from autonomy_nodes.perception.clustering import Clusters
-from autonomy_nodes.perception.fusion import boxes_of, holding
+from autonomy_nodes.perception.fusion import holding, unexplained
 from autonomy_nodes.perception.learned import Learned
 
 
@@ -66,14 +66,11 @@ class Disagreement:
 
 def counted(learned: Learned, clusters: Clusters, settings: DisagreementSettings) -> np.ndarray:
     """Return (2,) how many clusters and boxes of one sweep near the vehicle the other channel does not know, of all."""
-    boxes = boxes_of(learned.objects)
+    boxes = learned.objects.flat
     inside = holding(clusters.places_m, boxes, settings.margin_m)
     known = (inside >= 0) | blocked_at(learned, clusters.places_m)
-    mine, count = clusters.owners >= 0, len(clusters.objects)
-    cells = np.bincount(clusters.owners[mine], minlength=count)
-    explained = np.bincount(clusters.owners[mine & known], minlength=count)
     near = np.hypot(*clusters.objects.positions_m[:, :2].T) <= settings.within_m
-    unknown = near & (explained < 0.5 * np.maximum(cells, 1))
+    unknown = near & unexplained(clusters, known, 0.5)
     near_boxes = np.hypot(*boxes[:, :2].T) <= settings.within_m
     empty = near_boxes & ~holds(clusters.places_m, boxes, settings.margin_m)
     return np.array([unknown.sum() + empty.sum(), near.sum() + near_boxes.sum()], float)

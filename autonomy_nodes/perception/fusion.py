@@ -50,11 +50,8 @@ class Fused:
 def fused(learned: Objects, clusters: Clusters, settings: FusionSettings, support: Support = ALONE) -> Fused:
     """Return the objects of both channels of one sweep, in base_link. support: what one says of the other's people."""
     learned, within = supported(learned, clusters, settings, support)
-    count, mine = len(clusters.objects), clusters.owners >= 0
-    cells = np.bincount(clusters.owners[mine], minlength=count)
-    told = np.bincount(clusters.owners[mine & (within >= 0)], minlength=count)
-    left = np.flatnonzero(told < settings.explained * np.maximum(cells, 1))
-    place = np.full(count + 1, -1)  # the last one is for cells of nobody
+    left = np.flatnonzero(unexplained(clusters, within >= 0, settings.explained))
+    place = np.full(len(clusters.objects) + 1, -1)  # the last one is for cells of nobody
     place[left] = len(learned) + np.arange(len(left))
     owners = np.where(within >= 0, within, place[clusters.owners])
     objects = joined(learned, unknown(clusters.objects.kept(left)))
@@ -97,13 +94,15 @@ def words(within: np.ndarray, clusters: Clusters, count: int) -> np.ndarray:
 
 def _boxed(objects: Objects, clusters: Clusters, settings: FusionSettings) -> np.ndarray:
     """Return (C,) the surest box that holds each cell, -1 for none."""
-    return holding(clusters.places_m, boxes_of(objects), settings.margin_m)
+    return holding(clusters.places_m, objects.flat, settings.margin_m)
 
 
-def boxes_of(objects: Objects) -> np.ndarray:
-    """Return (B, 5) x y length width heading of objects, seen from above."""
-    boxes = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
-    return np.ascontiguousarray(boxes, np.float64)
+def unexplained(clusters: Clusters, known: np.ndarray, share: float) -> np.ndarray:
+    """Return (K,) of which clusters less than a share of the cells is known; known: (C,) of each cell."""
+    count, mine = len(clusters.objects), clusters.owners >= 0
+    cells = np.bincount(clusters.owners[mine], minlength=count)
+    told = np.bincount(clusters.owners[mine & known], minlength=count)
+    return np.asarray(told < share * np.maximum(cells, 1))
 
 
 def unknown(objects: Objects) -> Objects:

@@ -22,7 +22,7 @@ from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, cluste
 from autonomy_nodes.perception.correction import CorrectionSettings, ground_points, heights
 from autonomy_nodes.perception.disagreement import Disagreement, DisagreementSettings
 from autonomy_nodes.perception.environment import described
-from autonomy_nodes.perception.fusion import FusionSettings, boxes_of, fused
+from autonomy_nodes.perception.fusion import FusionSettings, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
 from autonomy_nodes.perception.learned import Earlier, Learned, LearnedChannel, LearnedSettings
@@ -197,7 +197,7 @@ class Perceiver:
         if self.config.correction.heights:
             near = heights(near, ego, believed, self.config.correction)
         users = objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0)
-        return self._semantics.told(near, ego, believed, boxes_of(users))
+        return self._semantics.told(near, ego, believed, users.flat)
 
     def _ask(self, seen: Segmented, ego: EgoState, late: bool) -> tuple[Learned | None, str]:
         """Return what the network tells, or None and why it tells nothing."""

@@ -18,7 +18,7 @@ from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, clustered
 from autonomy_nodes.perception.confidence import Confidences
 from autonomy_nodes.perception.decode import LABELS, DecodeSettings
-from autonomy_nodes.perception.fusion import FusionSettings, boxes_of, holding, words
+from autonomy_nodes.perception.fusion import FusionSettings, holding, words
 from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
 from autonomy_nodes.perception.learned import Earlier, LearnedChannel, LearnedSettings, opened
 from autonomy_nodes.training.examples import Example
@@ -126,7 +126,7 @@ def _told(channel: LearnedChannel, example: Example, place: int) -> tuple[Rows, 
                 away = scene.labels[answer.met[answer.right]] - flat[hit]
                 off[hit] = np.column_stack(scaled(away, objects.pose_covariances[hit]))
     clusters = clustered(ClusterConfig(), 0, cloud.xyz, ground)
-    word = words(holding(clusters.places_m, boxes_of(objects), FusionSettings().margin_m), clusters, len(objects))
+    word = words(holding(clusters.places_m, objects.flat, FusionSettings().margin_m), clusters, len(objects))
     rows = Rows(np.full(len(objects), place), kinds, objects.existence, share, right, alike, off, word)
     return rows, np.bincount(example.kinds[~out], minlength=len(CLASSES))
 
