@@ -28,8 +28,9 @@ class Grid:
     Terrain layers: elevation [m, z in `frame`], variance [m^2], slope [rad], step [m], roughness [m],
     traversability 0 (never) to 1 (easy), class (0 unknown, 1 ground, 2 rough, 3 obstacle, 4 hole),
     obstacle_height [m above ground], ceiling [m above ground, inf where there is none seen],
-    semantic: place in SEMANTICS, certainty: chance that it is this, forbidden: chance that no vehicle may enter.
     occupancy 0 to 1, observed 1 where this or an earlier sweep saw the ground, 0.5 where filled in, 0 never seen.
+    Where a network tells them: semantic, place in SEMANTICS, certainty, chance that it is this, forbidden, chance that
+    no vehicle may enter.
     """
 
     stamp_ns: int
