@@ -14,7 +14,7 @@ from numba import njit
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.bev import CELL_M, CLASSES, ORIGIN_M, OUTPUTS
-from autonomy_nodes.perception.confidence import Confidences
+from autonomy_nodes.perception.confidence import Confidences, chance
 
 # There is no class of its own for buses, trailers and motorcycles: they come as the nearest of these.
 LABELS = (Label.CAR, Label.TRUCK, Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
@@ -98,8 +98,8 @@ def cells_of(outputs: Mapping[str, np.ndarray], prior_m: np.ndarray) -> Cells:
         variance_m2=spread_of(log_variance),
         terrain=terrain / terrain.sum(axis=0),
         top_m=np.maximum(outputs['top'][0], 0.0),
-        blocked=_chance(outputs['blocked'][0]),
-        occupied=_chance(outputs['occupied']),
+        blocked=chance(outputs['blocked'][0]),
+        occupied=chance(outputs['occupied']),
     )
 
 
@@ -130,7 +130,7 @@ def objects_of(
     headings = np.arctan2(rows[6], rows[7])
     kept = _apart(middles, sizes, headings, FAMILIES[kind], RADII_M[kind])[: settings.most]
     kind, i, j, rows, count = kind[kept], i[kept], j[kept], rows[:, kept], len(kept)
-    chances = _chance(heat[:, i, j].astype(np.float64)).T  # (K, 5)
+    chances = chance(heat[:, i, j].astype(np.float64)).T  # (K, 5)
     classes = np.zeros((count, len(Label)))
     classes[:, list(LABELS)] = chances / chances.sum(axis=1, keepdims=True)
     spread = np.exp(np.clip(outputs['box_spread'][:, i, j].astype(np.float64), *_LOG_SPREAD)).T  # (K, 3)
@@ -155,10 +155,6 @@ def objects_of(
 def spread_of(log_variances: np.ndarray) -> np.ndarray:
     """Return variances, none beyond what can be meant."""
     return np.exp(np.clip(log_variances, *_LOG_SPREAD))
-
-
-def _chance(logits: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-np.clip(logits, -40.0, 40.0)))
 
 
 @njit(cache=True, nogil=True)
@@ -186,8 +182,8 @@ def _picked(heat: np.ndarray, overlap: np.ndarray, floors: np.ndarray, fit: floa
                             highest = False
                 if not highest or count == len(found):
                     continue
-                chance = 1.0 / (1.0 + np.exp(-here))
-                existence = chance ** (1.0 - fit) * (1.0 / (1.0 + np.exp(-overlap[i, j]))) ** fit
+                middle = 1.0 / (1.0 + np.exp(-here))
+                existence = middle ** (1.0 - fit) * (1.0 / (1.0 + np.exp(-overlap[i, j]))) ** fit
                 if existence >= least:
                     found[count, 0], found[count, 1], found[count, 2], found[count, 3] = existence, kind, i, j
                     count += 1
