@@ -18,7 +18,7 @@ from autonomy_nodes.perception.cells import shifted
 from autonomy_nodes.perception.learned import Learned
 
 assert SEMANTICS[1:] == TERRAIN
-PASSED = 0.7  # of the channel 'passed': a ray went on so near to the ground; training/targets.py asks by the same
+_NEAR = 0.7  # of the channel 'passed': a ray went on so near to the ground
 _KNOWN, _PASSED = PRIOR.index('known'), PRIOR.index('passed')
 _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
@@ -103,12 +103,12 @@ class Semantics:
 
 @njit(cache=True)
 def asked_of(prior: np.ndarray) -> np.ndarray:
-    """Return (X, Y) of which cells training asked: with a point in it or beside it, or a ray close above it.
+    """Return (X, Y) of which cells training asks: with a point in it or beside it, or a ray close above it.
 
     prior: (3, X, Y) bev.PRIOR.
     """
     wide, long = prior.shape[1:]
-    asked = prior[_PASSED] > PASSED
+    asked = prior[_PASSED] > _NEAR
     for i in range(wide):
         for j in range(long):
             if prior[_KNOWN, i, j] > 0.0:

@@ -19,6 +19,7 @@ from autonomy_nodes.perception.bev import (
     TERRAIN,
     middles,
 )
+from autonomy_nodes.perception.semantics import asked_of
 from autonomy_nodes.training.examples import NO_OBSTACLE, Example
 
 LEAST_HITS, LEAST_SHARE = 5, 0.15
@@ -48,7 +49,7 @@ def targets_of(example: Example, prior: np.ndarray) -> Targets:
     residual = (ground_m - prior[0]).astype(np.float32)
     told = np.isfinite(example.ground_m) & (np.abs(residual) < FARTHEST_RESIDUAL_M)
     beside = cv2.dilate(prior[1], np.ones((3, 3), np.uint8)) > 0.0
-    shown = beside | (prior[2] > 0.7)
+    shown = asked_of(prior)
     if example.stands_asked is None:
         shown &= np.isfinite(example.ground_m)
     seen = shown if example.stands_asked is None else shown & example.stands_asked
