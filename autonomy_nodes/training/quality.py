@@ -73,7 +73,7 @@ def watched(network: Network, example: Example, device: torch.device) -> Watched
 def scenes_of(told: dict[str, np.ndarray], prior: np.ndarray, example: Example) -> dict[str, Scene]:
     """Return {group: truth and what was found} of one example."""
     objects = objects_of(told, prior, 0, 0.1, DecodeSettings(least=0.05))
-    flat = np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
+    flat = objects.flat
     hidden = (example.hits < LEAST_HITS) | (example.shares < LEAST_SHARE)
     found = {}
     for name, (classes, _) in GROUPS.items():

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from autonomy_nodes.common.sensing import PointCloud
-from autonomy_nodes.evaluation.measures.detected import flat_of
 from autonomy_nodes.evaluation.measures.precision import Scene, judged, within
 from autonomy_nodes.evaluation.measures.reliability import scaled
 from autonomy_nodes.evaluation.measures.task import in_processes
@@ -107,7 +106,7 @@ def _told(channel: LearnedChannel, example: Example, place: int) -> tuple[Rows, 
     earlier = Earlier(_cloud(example.before), np.eye(4), STEP_S) if len(example.before) else None
     objects = channel.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m, earlier).objects
     chances = objects.class_probabilities[:, list(LABELS)]
-    kinds, flat = np.argmax(chances, axis=1), flat_of(objects)
+    kinds, flat = np.argmax(chances, axis=1), objects.flat
     labels = example.boxes[:, [0, 1, 3, 4, 6]].astype(float)
     out = (example.hits < LEAST_HITS) | (example.shares < LEAST_SHARE) | (np.hypot(*labels[:, :2].T) > REACH_M)
     share, off = np.zeros(len(objects)), np.full((len(objects), 3), np.nan)

@@ -117,7 +117,7 @@ class Seen:
         found, told = self.shipped if shipped else self.every, self.rows(labels, shipped)
         mine = np.isin(self.labels.labels, labels)
         quiet = found.outside if strict else found.outside | found.hidden
-        kept, scores = flat_of(found.objects)[told], found.scores(labels)[told]
+        kept, scores = found.objects.flat[told], found.scores(labels)[told]
         return Scene(self.labels.boxes[mine], self.labels.left_out[mine], kept, scores, quiet[told])
 
     def rows(self, labels: tuple[Label, ...], shipped: bool) -> np.ndarray:
@@ -125,11 +125,6 @@ class Seen:
         found = self.shipped if shipped else self.every
         told = np.isin(found.objects.labels, labels) if shipped else found.scores(labels) >= LEAST_SCORE
         return np.flatnonzero(told)
-
-
-def flat_of(objects: Objects) -> np.ndarray:
-    """Return (N, 5) x y length width heading of objects seen from above."""
-    return np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
 
 
 @lru_cache(maxsize=2)
@@ -196,7 +191,7 @@ def _labels(truth: Truth, kitti: bool, xyz: np.ndarray) -> Labels:
         labels = np.where(np.isin(kinds, KITTI_VEHICLES), Label.CAR, labels)
         out = out | ~np.isin(kinds, sum(KITTI_KINDS.values(), ()))
     points = np.where(truth.points < 0, inside(truth.objects, xyz), truth.points)
-    return Labels(flat_of(truth.objects), labels, points, out)
+    return Labels(truth.objects.flat, labels, points, out)
 
 
 def inside(objects: Objects, xyz: np.ndarray) -> np.ndarray:
@@ -227,7 +222,7 @@ def front_camera(folder: Path, drive: Drive, frame: Frame) -> Camera | None:
 
 
 def _level(objects: Objects, camera: Camera) -> np.ndarray:
-    return camera.level(flat_of(objects), objects.positions_m[:, 2], objects.dimensions_m)
+    return camera.level(objects.flat, objects.positions_m[:, 2], objects.dimensions_m)
 
 
 def _found(objects: Objects, truth: Truth, camera: Camera | None) -> Found:

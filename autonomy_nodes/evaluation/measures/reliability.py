@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from autonomy_nodes.common.objects import Label
-from autonomy_nodes.evaluation.measures.detected import GROUPS, Seen, flat_of
+from autonomy_nodes.evaluation.measures.detected import GROUPS, Seen
 from autonomy_nodes.evaluation.measures.precision import between, judged, within
 from autonomy_nodes.evaluation.measures.task import Figures
 
@@ -87,7 +87,7 @@ def errors(
     scene = between(seen.scene(labels, shipped=True), seen.lidar_xy, 0.0, most_m)
     told = judged(scene, within(close_m))
     rows = seen.rows(labels, shipped=True)[told.rows[told.right]]
-    away = scene.labels[told.met[told.right]] - flat_of(seen.shipped.objects)[rows]
+    away = scene.labels[told.met[told.right]] - seen.shipped.objects.flat[rows]
     return scaled(away, seen.shipped.objects.pose_covariances[rows])
 
 

@@ -15,7 +15,7 @@ from autonomy_nodes.perception.bev import CLASSES, FINE, HIGH_M, LOW_M, POINTS, 
 from autonomy_nodes.perception.learned import rows_of
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.training.census.channels import BANDS, CHANNELS, Values, values_of
-from autonomy_nodes.training.census.doubts import NEAR_M, SURE, Doubts, Seen, eyes, flat
+from autonomy_nodes.training.census.doubts import NEAR_M, SURE, Doubts, Seen, eyes
 from autonomy_nodes.training.census.sweeps import KIND_OF, Labels, Part, Reading, Sweep, sweeps_of
 
 STANDING_M = 0.5  # what is higher stands
@@ -73,7 +73,7 @@ def card_of(sweep: Sweep, model: Path | None = None, backend: str = 'auto') -> C
     return Card(
         sweep.name, sweep.drive, cloud.stamp_ns, len(cloud), beams,
         float('nan') if sweep.sensor_m is None else float(sweep.sensor_m[2]), sweep.before is not None,
-        sweep.labels, terrain, values, doubts, flat(seen.objects.kept(seen.objects.existence >= SURE)),
+        sweep.labels, terrain, values, doubts, seen.objects.kept(seen.objects.existence >= SURE).flat,
         features_of(sweep, seen, values, inputs['prior'], terrain, beams),
         hashlib.sha256(np.ascontiguousarray(np.round(points / 0.005)).astype(np.int32).tobytes()).hexdigest()[:16],
         np.packbits(_coarse(highest > STANDING_M)), _drawn(highest),

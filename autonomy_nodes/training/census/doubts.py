@@ -131,12 +131,7 @@ def contradictions(learned: Objects, clusters: Clusters, config: PerceptionConfi
     looked = somebody(clusters.objects)
     likely = learned.kept(learned.existence >= LIKELY)
     unexplained, _ = _unanswered(looked, likely, 0.0)
-    return flat(alone), unexplained
-
-
-def flat(objects: Objects) -> np.ndarray:
-    """Return (N, 5) rectangles of objects."""
-    return np.column_stack([objects.positions_m[:, :2], objects.dimensions_m[:, :2], objects.headings_rad])
+    return alone.flat, unexplained
 
 
 def _asked(objects: Objects) -> np.ndarray:
@@ -145,7 +140,7 @@ def _asked(objects: Objects) -> np.ndarray:
 
 def _unanswered(some: Objects, others: Objects, gap_s: float) -> tuple[np.ndarray, int]:
     """Return the sure ones of `some` that have nobody near in `others`, and how many sure ones there are."""
-    asked = flat(some.kept(_asked(some)))
+    asked = some.kept(_asked(some)).flat
     if not len(asked) or not len(others):
         return asked, len(asked)
     away, _ = cKDTree(others.positions_m[:, :2]).query(asked[:, :2])

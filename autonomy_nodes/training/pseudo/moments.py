@@ -18,6 +18,7 @@ from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.ground import GROUND, OBSTACLE, OVERHEAD, Ground, GroundSplitter
 from autonomy_nodes.perception.learned import rows_of
 from autonomy_nodes.perception.raster import rasterised
+from autonomy_nodes.perception.semantics import asked_of
 from autonomy_nodes.sim.materials import Semantic
 from autonomy_nodes.training.examples import NO_OBSTACLE, Example
 from autonomy_nodes.training.pseudo.hindsight import (
@@ -167,7 +168,7 @@ def _seen_ground(xyz: np.ndarray, ground: Ground) -> np.ndarray:
 def _objects_asked(prior: np.ndarray, stray: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Return (X, Y) where all objects are known: the LiDAR looked there, and what stands is explained; and at boxes."""
     about = np.ones((3, 3), np.uint8)
-    looked = (cv2.dilate(prior[1], about) > 0.0) | (prior[2] > PASSED)
+    looked = asked_of(prior)
     unexplained = cv2.dilate(stray.astype(np.uint8), about) > 0
     known = looked & ~unexplained
     return np.asarray(known | joined_cells(covered(box[[0, 1, 3, 4, 6]], EXPLAINED_M) for box in boxes))
