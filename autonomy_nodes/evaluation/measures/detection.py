@@ -108,17 +108,18 @@ def _by_class(frames: Sequence[Seen]) -> Figures:
     """Return how many of the labels of each class the vehicle would be told, as anything of the group, in per cent."""
     figures: Figures = {}
     for labels in GROUPS.values():
-        scenes = [between(seen.scene(labels, shipped=True), seen.lidar_xy, 0.0, FARTHEST_M) for seen in frames]
+        met, whole = [], []
+        for seen in frames:
+            scene = between(seen.scene(labels, shipped=True), seen.lidar_xy, 0.0, FARTHEST_M)
+            told = judged(scene, within(2.0))
+            kinds = seen.labels.labels[np.isin(seen.labels.labels, labels)]
+            met.append(kinds[told.met[told.right]])
+            whole.append(kinds[~scene.left_out])
         for label in labels:
-            met = whole = 0
-            for seen, scene in zip(frames, scenes):
-                mine = seen.labels.labels[np.isin(seen.labels.labels, labels)] == label
-                told = judged(scene, within(2.0))
-                met += int(mine[told.met[told.right]].sum())
-                whole += int((mine & ~scene.left_out).sum())
-            if whole:
+            found, count = (int((np.concatenate(each) == label).sum()) for each in (met, whole))
+            if count:
                 name = Label(label).name.lower()
-                figures |= {f'class_{name}.recall_2m': 100.0 * met / whole, f'n_class_{name}_labels': whole}
+                figures |= {f'class_{name}.recall_2m': 100.0 * found / count, f'n_class_{name}_labels': count}
     return figures
 
 

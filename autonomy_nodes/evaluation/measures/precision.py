@@ -85,16 +85,21 @@ def between(scene: Scene, centre_xy: np.ndarray, least_m: float, most_m: float) 
     )
 
 
+def _ranked(frames: Sequence[Judged]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (K,) scores from the surest down, how many are right so far, and where a threshold may lie."""
+    scores = np.concatenate([frame.scores for frame in frames])
+    right = np.concatenate([frame.right for frame in frames])
+    order = np.argsort(-scores, kind='stable')
+    last = np.append(np.diff(scores[order]) != 0.0, True)[: len(order)]  # equal scores are one threshold
+    return scores[order], np.cumsum(right[order]), last
+
+
 def average_precision(frames: Sequence[Judged]) -> float:
     """Return AP in per cent of frames together, NaN where nothing was to be found."""
     total = sum(frame.labels for frame in frames)
     if not total:
         return float('nan')
-    scores = np.concatenate([frame.scores for frame in frames])
-    right = np.concatenate([frame.right for frame in frames])
-    order = np.argsort(-scores, kind='stable')
-    hits = np.cumsum(right[order])
-    last = np.append(np.diff(scores[order]) != 0.0, True)[: len(order)]  # equal scores are one threshold
+    _, hits, last = _ranked(frames)
     recall, precision = (hits / total)[last], (hits / np.arange(1, len(hits) + 1))[last]
     best = np.maximum.accumulate(precision[::-1])[::-1]
     wanted = np.arange(1, POINTS + 1) / POINTS
@@ -116,12 +121,9 @@ def most_recall_at(frames: Sequence[Judged], precision: float) -> tuple[float, f
     total = sum(frame.labels for frame in frames)
     if not total:
         return float('nan'), float('nan')
-    scores, right = (np.concatenate([getattr(frame, name) for frame in frames]) for name in ('scores', 'right'))
-    order = np.argsort(-scores, kind='stable')
-    hits = np.cumsum(right[order])
-    last = np.append(np.diff(scores[order]) != 0.0, True)[: len(order)]
+    scores, hits, last = _ranked(frames)
     good = np.flatnonzero(last & (hits >= precision * np.arange(1, len(hits) + 1)))
-    return (100.0 * float(hits[good[-1]]) / total, float(scores[order][good[-1]])) if len(good) else (0.0, 1.0)
+    return (100.0 * float(hits[good[-1]]) / total, float(scores[good[-1]])) if len(good) else (0.0, 1.0)
 
 
 def share_interval(part: Sequence[int], whole: Sequence[int], seed: int, rounds: int = 1000) -> tuple[float, float]:

@@ -16,18 +16,17 @@ from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import DataError, EgoState
 from autonomy_nodes.evaluation.replay import Setup, events_of, lockstep, sensors_of
 from autonomy_nodes.messages import topics
-from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.formats.bag import write_drive
 from autonomy_nodes.messages.formats.catalogue import detected
-from autonomy_nodes.messages.motion import read_ego, read_transforms
+from autonomy_nodes.messages.motion import read_ego
 from autonomy_nodes.messages.objects import read_labels
 from autonomy_nodes.messages.remap import Remap, read_remap
 from autonomy_nodes.nodes.launcher import resolved, settings_files
 from autonomy_nodes.nodes.processes import TABLE
-from autonomy_nodes.sensors.calibration import Calibration
 from autonomy_nodes.sensors.lidar import LidarConfig
 from autonomy_nodes.training.census.sweeps import Reading, Sweep, after, labels_of
+from autonomy_nodes.training.lidars import calibration_of, frame_of
 
 STAGES = ('lidar', 'localization')
 
@@ -147,12 +146,9 @@ def _sensor_m(source: _Source) -> np.ndarray | None:
     if len(lidars) > 1:
         return None
     config = check_settings(setup.files, {'lidar': LidarConfig}, TABLE, setup.more)['lidar']
-    calibration, recording = Calibration(config.vehicle.mounts), Recording(source.bag, source.remap)
-    for _, _, _, data in recording.messages([topics.TF_STATIC.name]):
-        calibration.take(read_transforms(data))
-    for _, _, _, data in recording.messages([topics.LIDAR_RAW.named(lidars[0]).name]):
-        try:
-            return calibration.base_from(read_cloud(data).frame)[:3, 3]
-        except DataError:
-            return None
-    return None
+    calibration = calibration_of(source.bag, source.remap, config.vehicle.mounts)
+    try:
+        frame = frame_of(source.bag, source.remap, lidars[0])
+        return None if frame is None else calibration.base_from(frame)[:3, 3]
+    except DataError:
+        return None

@@ -19,7 +19,6 @@ from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.evaluation.replay import Setup, events_of, lockstep, play, sensors_of
 from autonomy_nodes.localization.integrity import State
 from autonomy_nodes.messages import topics
-from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.images import read_camera_info, read_image
 from autonomy_nodes.messages.motion import read_ego, read_transforms
@@ -30,6 +29,7 @@ from autonomy_nodes.perception.ground import GROUND, OBSTACLE, Ground, GroundSpl
 from autonomy_nodes.perception.perceiver import PerceptionConfig
 from autonomy_nodes.perception.tracking import TrackingConfig
 from autonomy_nodes.sensors.calibration import Calibration
+from autonomy_nodes.training.lidars import frame_of
 from autonomy_nodes.training.pseudo.stretches import Stretch, recorded
 
 STAGES = ('lidar', 'camera', 'localization', 'perception')
@@ -103,15 +103,17 @@ def played(stretch: Stretch, settings: StackSettings, every: int, phase: int) ->
         sensors = sensors_of(bag, remap)
         if 'lidar.lidars' not in sensors:
             raise DataError(f'{stretch.source.path}: holds no sweeps; pseudo-labels are made of a LiDAR')
+        lidar = sensors['lidar.lidars'][0]
+        frame = frame_of(bag, remap, lidar)
+        if frame is None:
+            return None
         heard = _Heard(stretch, perception, every, phase)
         more = {**sensors, 'perception.model': settings.model, **settings.more}
         setup = Setup(settings.files, more, [name for name in TABLE if name not in STAGES])
         play(lockstep(setup, heard), events_of(bag, remap, within_ns=stretch.with_margin_ns))
         if not heard.sweeps:
             return None
-        topic = topics.LIDAR_RAW.named(sensors['lidar.lidars'][0]).name
-        _, _, _, data = next(iter(Recording(bag, remap).messages([topic])))
-    sensor_m = heard.mounts.base_from(read_cloud(data).frame)[:3, 3]
+    sensor_m = heard.mounts.base_from(frame)[:3, 3]
     return Played(heard.kept(), sensor_m, heard.mounts, perception, tracking)
 
 
