@@ -17,7 +17,7 @@ SLICES_M = (-1.0, -0.2, 0.15, 0.4, 0.8, 1.2, 1.7, 2.3, 4.0)  # edges of the slic
 POINTS = (
     'count', 'highest', 'lowest', 'mean', 'intensity',
     *(f'slice_{number}' for number in range(len(SLICES_M) - 1)),
-    'before', 'contrast',
+    'before', 'contrast', 'rough',
 )  # fmt: skip
 PRIOR = ('ground', 'known', 'passed')  # of the geometric channel: height [m], whether it is known, whether rays passed
 CAMERA_CHANNELS, MAP_CHANNELS = 16, 7

@@ -2,7 +2,8 @@
 
 Heights count from the ground of the geometric channel, so that slopes and pitch look alike to the network.
 'before' counts what the earlier sweep saw standing, since that alone tells of motion. 'contrast' is the intensity
-against the mean of all points looked at, since no two sensors give the same light the same number.
+against the mean of all points looked at, since no two sensors give the same light the same number. 'rough' tells how
+uneven the ground is within half a metre: what tells grass from a road where a sensor tells no light.
 'passed' grows from 0, no ray went on over the cell within HIGH_M of the ground, to 1, one went on right above it.
 """
 
@@ -16,8 +17,9 @@ from autonomy_nodes.perception.polar import turn_of
 
 STANDING_M = 0.15  # points of the earlier sweep lower than this above the ground tell nothing of motion
 _COUNT, _HIGHEST, _LOWEST, _MEAN, _INTENSITY, _SLICES = range(6)
-_BEFORE, _CONTRAST = POINTS.index('before'), POINTS.index('contrast')
+_BEFORE, _CONTRAST, _ROUGH = (POINTS.index(name) for name in ('before', 'contrast', 'rough'))
 _MEAN_CONTRAST, _MOST_CONTRAST = 0.5, 3.0
+_LOW_M, _SMOOTH_M, _AROUND = 0.4, 0.01, 2  # points of the ground; as even as a road; cells on each side
 _EDGES_M = np.array(SLICES_M, np.float32)
 
 
@@ -40,9 +42,10 @@ def rasterised(
     if rays is not None and sensor_m is not None:
         _lay_rays(rays, np.asarray(sensor_m, np.float64), prior)
     fine = np.zeros((len(POINTS), *FINE), np.float32)
-    _lay_points(points, ground.heights_m, _EDGES_M, fine)
+    light = _lay_points(points, ground.heights_m, _EDGES_M, fine)
     _lay_before(before, prior[0], fine[_BEFORE])
-    _lay_contrast(fine[_COUNT], fine[_INTENSITY], fine[_CONTRAST])
+    _lay_contrast(fine[_INTENSITY], light, fine[_CONTRAST])
+    _lay_roughness(points, ground.heights_m, fine[_ROUGH])
     return {'points': fine, 'prior': prior}
 
 
@@ -94,10 +97,13 @@ def _lay_rays(table: np.ndarray, sensor: np.ndarray, prior: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine: np.ndarray) -> None:
-    """Set all channels of one sweep; what lies outside LOW_M to HIGH_M above the ground is not looked at."""
+def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine: np.ndarray) -> float:
+    """Set channels of one sweep, and return the mean intensity of the points that are looked at.
+
+    What lies outside LOW_M to HIGH_M above the ground is not looked at.
+    """
     slices = len(edges) - 1
-    rows, count = np.zeros(fine.shape[1:], np.int32), 0
+    rows, count, light, looked = np.zeros(fine.shape[1:], np.int32), 0, 0.0, 0
     sums = np.empty((min(len(points), rows.size), _SLICES + slices), np.float32)  # of one cell side by side: no misses
     for n in range(len(points)):
         i = int(np.floor((points[n, 0] - ORIGIN_M[0]) / FINE_M))
@@ -115,6 +121,7 @@ def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine
         sums[row, _LOWEST] = min(sums[row, _LOWEST], height)
         sums[row, _MEAN] += height
         sums[row, _INTENSITY] += points[n, 3]
+        light, looked = light + points[n, 3], looked + 1
         level = 0
         while level < slices - 1 and height >= edges[level + 1]:
             level += 1
@@ -129,6 +136,7 @@ def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine
                 sums[row, _COUNT] = np.log1p(number)
                 for channel in range(_SLICES + slices):
                     fine[channel, i, j] = sums[row, channel]
+    return light / looked if looked else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -148,18 +156,40 @@ def _lay_before(before: np.ndarray, height: np.ndarray, layer: np.ndarray) -> No
 
 
 @njit(cache=True, nogil=True)
-def _lay_contrast(count: np.ndarray, intensity: np.ndarray, layer: np.ndarray) -> None:
-    """Set the intensity of each cell as a multiple of that of all points; 0 where no point has any."""
-    total, number = 0.0, 0.0
-    for i in range(count.shape[0]):
-        for j in range(count.shape[1]):
-            if count[i, j] > 0.0:
-                here = np.exp(count[i, j]) - 1.0
-                total += here * intensity[i, j]
-                number += here
-    if total <= 0.0:
+def _lay_contrast(intensity: np.ndarray, mean: float, layer: np.ndarray) -> None:
+    """Set the intensity of each cell as a multiple of the mean of all points; 0 where no point has any."""
+    if mean <= 0.0:
         return
-    scale = _MEAN_CONTRAST * number / total
-    for i in range(count.shape[0]):
-        for j in range(count.shape[1]):
-            layer[i, j] = min(scale * intensity[i, j], _MOST_CONTRAST)
+    for i in range(intensity.shape[0]):
+        for j in range(intensity.shape[1]):
+            layer[i, j] = min(_MEAN_CONTRAST / mean * intensity[i, j], _MOST_CONTRAST)
+
+
+@njit(cache=True, nogil=True)
+def _lay_roughness(points: np.ndarray, heights: np.ndarray, layer: np.ndarray) -> None:
+    """Set log(1 + s / _SMOOTH_M) of the cells with points; s: standard deviation of the heights of the ground around.
+
+    Of less than three points nothing is told.
+    """
+    sums = np.zeros((*layer.shape, 3), np.float32)  # points, heights, their squares
+    for n in range(len(points)):
+        i = int(np.floor((points[n, 0] - ORIGIN_M[0]) / FINE_M))
+        j = int(np.floor((points[n, 1] - ORIGIN_M[1]) / FINE_M))
+        height = heights[n]
+        if 0 <= i < layer.shape[0] and 0 <= j < layer.shape[1] and abs(height) < _LOW_M:
+            sums[i, j, 0] += 1.0
+            sums[i, j, 1] += height
+            sums[i, j, 2] += height * height
+    for i in range(layer.shape[0]):
+        for j in range(layer.shape[1]):
+            if sums[i, j, 0] == 0.0:
+                continue
+            number = total = squares = 0.0
+            for p in range(max(i - _AROUND, 0), min(i + _AROUND + 1, layer.shape[0])):
+                for q in range(max(j - _AROUND, 0), min(j + _AROUND + 1, layer.shape[1])):
+                    number += sums[p, q, 0]
+                    total += sums[p, q, 1]
+                    squares += sums[p, q, 2]
+            if number > 2.0:
+                variance = max(squares - total * total / number, 0.0) / (number - 1.0)
+                layer[i, j] = np.log1p(np.sqrt(variance) / _SMOOTH_M)

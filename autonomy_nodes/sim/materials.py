@@ -87,6 +87,13 @@ _TABLE = {
 }
 COLOURS = np.array([_TABLE[material][0] for material in Material], np.float32)  # (M, 3)
 REFLECTIVITIES = np.array([_TABLE[material][1] for material in Material], np.float32)  # (M,)
+# up to which height above the ground beams may end in what lies on it [m]; that of grass is a place's own
+_RELIEF = {
+    Material.ASPHALT: 0.006, Material.CONCRETE: 0.005, Material.GRAVEL: 0.03, Material.DIRT: 0.03, Material.SAND: 0.02,
+    Material.MUD: 0.025, Material.ROCK: 0.05, Material.SNOW: 0.02, Material.PAINT_WHITE: 0.006,
+    Material.PAINT_YELLOW: 0.006,
+}  # fmt: skip
+RELIEFS_M = np.array([_RELIEF.get(material, 0.0) for material in Material], np.float32)  # (M,)
 FRICTIONS = np.array([_TABLE[material][2] for material in Material])  # (M,)
 TINTED = np.isin(np.arange(len(Material)), [Material.BODY, Material.CLOTH, Material.WALL])  # (M,) shown in own colour
 

@@ -63,10 +63,10 @@ class _Shape:
 
 
 class Rays:
-    """Casts rays into one world. weather: the air in it."""
+    """Casts rays into one world. weather: the air in it. grass_m: height of its grass."""
 
     def __init__(self, world: World) -> None:
-        self.weather = world.weather
+        self.weather, self.grass_m = world.weather, world.grass_m
         ground = world.ground.mesh()
         meshes = [ground, *(solid.mesh for solid in world.solids)]
         starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])

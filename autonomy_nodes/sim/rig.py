@@ -13,10 +13,12 @@ from autonomy_nodes.sim.bodies import EGO, Cast
 from autonomy_nodes.sim.dynamics import EgoMotion
 from autonomy_nodes.sim.echoes import Beside, echoes_of
 from autonomy_nodes.sim.materials import Material
-from autonomy_nodes.sim.raycast import Body, Hits, Rays, meeting
+from autonomy_nodes.sim.raycast import NOBODY, Body, Hits, Rays, meeting
+from autonomy_nodes.sim.texture import sooner
 from autonomy_nodes.sim.traffic import Stand
 from autonomy_nodes.sim.world import Actor, Weather
 
+_FLAT = 0.7  # upward part of the normal from which a surface is ground
 _SIGHT_M = 600.0  # of cameras
 _SHADOW_M = 60.0  # how far away what throws a shadow may be
 _BEHIND_GLASS_M = 0.03
@@ -68,13 +70,23 @@ class Lidar:
             bodies += [replace(middle.ego[0], only=self._own), *middle.ego[1:]]
         weather, half_lost_m = self._rays.weather, self._settings.half_lost_m
         hits = self._rays.cast(origins, aims, bodies, self._settings.farthest_m + 1.0, times)
+        seed = (*self._seed, self._count)
+        self._end_sooner(hits, aims, (*seed, 1))
         met, beside = echoes_of(hits, aims, half_lost_m, weather), None
         if self._aside is not None:
             more, aims, through = self._second(hits, origins, aims, times, bodies, self._aimed(moments, self._aside)[1])
+            self._end_sooner(more, aims, (*seed, 2))
             beside = Beside(echoes_of(more, aims, half_lost_m, weather), through)
-        seed = (*self._seed, self._count)
         return lidar.sweep(
             first.stamp_ns, self._mount.frame, self._beams, met, self._settings, seed, weather, beside
+        )
+
+    def _end_sooner(self, hits: Hits, aims: np.ndarray, seed: tuple[int, ...]) -> None:
+        """Let beams end in what lies and grows on the ground, in place."""
+        rows = np.flatnonzero((hits.bodies == NOBODY) & (hits.normals[:, 2] > _FLAT) & np.isfinite(hits.ranges_m))
+        rng = np.random.default_rng(seed)
+        hits.ranges_m[rows] = sooner(
+            hits.ranges_m[rows], -aims[rows, 2], hits.materials[rows], self._rays.grass_m, rng
         )
 
     def _second(

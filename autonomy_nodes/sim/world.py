@@ -218,7 +218,7 @@ class World:
 
     route: (N, 2) a way from start to goal that a driver could take: progress is measured along it.
     lanes: None where there is no road. origin_llh: latitude, longitude [deg], height [m] of the map's origin.
-    steepest_rad: ground steeper than this counts as off the road where there are no lanes.
+    steepest_rad: ground steeper than this counts as off the road where there are no lanes. grass_m: how high grass is.
     """
 
     family: str
@@ -234,6 +234,7 @@ class World:
     weather: Weather = field(default_factory=Weather)
     origin_llh: tuple[float, float, float] = (49.0, 8.4, 110.0)
     steepest_rad: float = 0.45
+    grass_m: float = 0.07
 
     def shortened(self, metres: float) -> 'World':
         """Return the world with the goal so far along the route; as it is where that is 0 or beyond the end."""

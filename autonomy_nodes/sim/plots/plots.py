@@ -8,6 +8,7 @@ from autonomy_nodes.sim.plots.plot import Plot
 from autonomy_nodes.sim.plots.rural import track, wild
 from autonomy_nodes.sim.plots.street import arterial, crossroads, street, suburb
 from autonomy_nodes.sim.plots.yards import car_park, works
+from autonomy_nodes.sim.texture import drawn_grass_m
 
 RECIPES: dict[str, tuple[Callable[[np.random.Generator], Plot], float]] = {  # and how often each is drawn
     'street': (street, 0.30), 'suburb': (suburb, 0.15), 'arterial': (arterial, 0.12), 'crossroads': (crossroads, 0.12),
@@ -21,5 +22,5 @@ def plot(seed: int, name: str = '') -> Plot:
     shares = np.array([share for _, share in RECIPES.values()])
     drawn = list(RECIPES)[int(rng.choice(len(RECIPES), p=shares / shares.sum()))]
     made = RECIPES[name or drawn][0](rng)
-    made.grass_m = float(rng.choice([0.0, rng.uniform(0.02, 0.12), rng.uniform(0.1, 0.45)], p=[0.4, 0.4, 0.2]))
+    made.grass_m = drawn_grass_m(rng) if rng.random() < 0.8 else float(rng.uniform(0.1, 0.45))
     return made

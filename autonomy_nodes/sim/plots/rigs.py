@@ -88,7 +88,7 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
         mixed=rng.choice([0.0, rng.uniform(0.02, 0.3)]), gain=float(np.exp(rng.uniform(-2.0, 0.7))),
         gamma=rng.uniform(0.7, 1.2), fall=rng.choice([0.0, rng.uniform(0.0, 0.8)]),
         tastes=np.exp(0.18 * rng.normal(size=len(Material))).astype(np.float32),
-        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.55, 0.35, 0.1]),
+        blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.3, 0.2]),
         own=rng.choice([0.0, rng.uniform(0.0, 0.05)]), body=body,
     )  # fmt: skip
 

@@ -25,7 +25,8 @@ def _land(rng: np.random.Generator, half: float, rough: float) -> Relief:
     soil, other = rng.choice(len(_SOILS), 2, replace=False, p=[0.55, 0.2, 0.15, 0.1])
     materials = np.full((len(s) - 1, len(n) - 1), int(_SOILS[soil]), np.uint8)
     materials[patches(s, n, rng, rng.uniform(3.0, 15.0), rng.uniform(0.1, 0.5))] = _SOILS[other]
-    materials[patches(s, n, rng, rng.uniform(2.5, 7.0), rng.uniform(0.0, 0.12))] = Material.MUD
+    share = rng.uniform(0.0, 0.12) if rng.random() < 0.7 else rng.uniform(0.1, 0.35)
+    materials[patches(s, n, rng, rng.uniform(2.5, 7.0), share)] = Material.MUD
     if rng.random() < 0.5:
         materials[patches(s, n, rng, 3.0, rng.uniform(0.0, 0.04))] = Material.ROCK
     if half:

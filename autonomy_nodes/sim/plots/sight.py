@@ -11,6 +11,7 @@ from autonomy_nodes.sim.plots.plot import Plot
 from autonomy_nodes.sim.plots.relief import Relief
 from autonomy_nodes.sim.plots.rigs import Rig, behind_body
 from autonomy_nodes.sim.plots.users import UPRIGHT, User, body
+from autonomy_nodes.sim.texture import sooner
 from autonomy_nodes.sim.triangles import Triangles
 
 NOBODY = -1
@@ -161,10 +162,10 @@ class Sight:
         first = np.full(len(rig.directions), NOBODY, np.int32)
         first[free] = np.maximum(met.owners, NOBODY)
         self._through(met, origin, aims, movers, rig.farthest_m, rng)
-        if self._grass_m > 0.0:  # blades send back what would have met the ground behind them
-            grass = np.flatnonzero((met.owners == _GROUND) & (met.materials == Material.GRASS))
-            lift = self._grass_m * rng.random(len(grass), np.float32) ** 2
-            met.ranges[grass] -= np.minimum(lift / np.maximum(-aims[grass, 2], 0.02), 0.2 * met.ranges[grass])
+        ground = np.flatnonzero(met.owners == _GROUND)
+        met.ranges[ground] = sooner(
+            met.ranges[ground], -aims[ground, 2], met.materials[ground], self._grass_m, rng
+        )
         seen = _reported(met, rig, free, first, rng)
         return _with_own(seen, rig, behind, rng)
 

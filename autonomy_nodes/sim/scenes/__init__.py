@@ -1,11 +1,15 @@
 """Families of worlds, by name: each makes a World of a seed."""
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from autonomy_nodes.sim.scenes.junction import junction
 from autonomy_nodes.sim.scenes.road import road
 from autonomy_nodes.sim.scenes.rough import rough
 from autonomy_nodes.sim.scenes.works import works
+from autonomy_nodes.sim.texture import drawn_grass_m
 from autonomy_nodes.sim.world import World
 
 FAMILIES: dict[str, Callable[[int], World]] = {'road': road, 'junction': junction, 'rough': rough, 'works': works}
@@ -13,7 +17,8 @@ FAMILIES: dict[str, Callable[[int], World]] = {'road': road, 'junction': junctio
 
 def made(family: str, seed: int) -> World:
     """Return the world of a family and a seed: the same for the same two."""
-    return FAMILIES[chosen('', family, seed)[0]](seed)
+    world = FAMILIES[chosen('', family, seed)[0]](seed)
+    return replace(world, grass_m=drawn_grass_m(np.random.default_rng([seed, 101])))
 
 
 def chosen(scenario: str, family: str, seed: int) -> tuple[str, int]:
