@@ -48,8 +48,29 @@ OUTPUTS = {
     'occupied': (len(SLICES_M) - 1, CELLS),  # logits of the slices of height
 }
 
+# The far ring: ahead alone, in coarse cells. A truck at 25 m/s needs 140 m to stop; to both sides so far as a road that
+# bends by 1/350 m has gone there. A network has it or lacks it.
+FAR_M = 0.8
+FAR_ORIGIN_M = np.array([0.0, -32.0])
+FAR = (192, 80)  # to 153.6 m
+FAR_LOW_M, FAR_HIGH_M = -3.0, 6.0  # heights that are looked at: ground so far away is known less well
+FAR_POINTS = ('count', 'highest', 'lowest', 'mean', 'ground', 'known', 'passed')
+FAR_TOLD = ('ground', 'log_variance', 'obstacle', 'free')  # height [m] to be added to the prior; logits
+FAR_STANDS_M = 0.35  # what is higher is an obstacle there
+FAR_INPUTS = {'far': (len(FAR_POINTS), FAR)}
+FAR_OUTPUTS = {'far_told': (len(FAR_TOLD), FAR)}
+
 
 def middles(size_m: float = CELL_M) -> np.ndarray:
     """Return (X, Y, 2) x y of the middles of all cells of a size [m]."""
-    x, y = (ORIGIN_M[axis] + size_m * (np.arange(round(SIZE_M[axis] / size_m)) + 0.5) for axis in (0, 1))
+    return _middles(ORIGIN_M, size_m, tuple(round(size / size_m) for size in SIZE_M))
+
+
+def far_middles() -> np.ndarray:
+    """Return (*FAR, 2) x y of the middles of the cells of the far ring."""
+    return _middles(FAR_ORIGIN_M, FAR_M, FAR)
+
+
+def _middles(origin_m: np.ndarray, size_m: float, cells: tuple[int, ...]) -> np.ndarray:
+    x, y = (origin_m[axis] + size_m * (np.arange(cells[axis]) + 0.5) for axis in (0, 1))
     return np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1)

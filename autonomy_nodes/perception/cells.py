@@ -9,6 +9,7 @@ from autonomy_nodes.perception.polar import turn_of
 GROUND_COUNT, GROUND_SUM, GROUND_SQUARES, BELOW_COUNT, BELOW_SUM, BELOW_SQUARES = range(6)
 OBSTACLE_COUNT, OBSTACLE_TOP, OVERHEAD_LOW = range(6, 9)
 AZIMUTHS, RANGES, RANGE_STEP_M = 720, 128, 1.0
+FAR_RANGES = 176  # of which the far ring asks; the terrain believes RANGES
 _FAR = 1e9
 
 
@@ -76,11 +77,11 @@ def shifted(state: np.ndarray, by: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def rays(xyz: np.ndarray, kinds: np.ndarray, sensor: np.ndarray) -> np.ndarray:
-    """Return (AZIMUTHS, RANGES) the lowest elevation (rise over run) of a ray that went at least so far, in base_link.
+    """Return (AZIMUTHS, FAR_RANGES) the lowest elevation (rise over run) of a ray that went at least so far, in base_link.
 
     A ray says that nothing stands in it. sensor: (3,) where the rays began.
     """
-    table = np.full((AZIMUTHS, RANGES), _FAR, np.float32)
+    table = np.full((AZIMUTHS, FAR_RANGES), _FAR, np.float32)
     for n in range(len(xyz)):
         if kinds[n] > OVERHEAD:  # a reflection from below did not go where it seems to
             continue
@@ -88,11 +89,11 @@ def rays(xyz: np.ndarray, kinds: np.ndarray, sensor: np.ndarray) -> np.ndarray:
         reach = np.sqrt(x * x + y * y)
         if reach < 0.5:
             continue
-        step = min(int(reach / RANGE_STEP_M), RANGES - 1)
+        step = min(int(reach / RANGE_STEP_M), FAR_RANGES - 1)
         azimuth = int(turn_of(x, y) * AZIMUTHS) % AZIMUTHS
         table[azimuth, step] = min(table[azimuth, step], z / reach)
     for azimuth in range(AZIMUTHS):
-        for step in range(RANGES - 2, -1, -1):
+        for step in range(FAR_RANGES - 2, -1, -1):
             table[azimuth, step] = min(table[azimuth, step], table[azimuth, step + 1])
     return table
 

@@ -3,9 +3,10 @@
 Points come in cells of 0.2 m and are folded into 0.4 m; the trunk works at 0.4, 0.8 and 1.6 m; all that comes out lies
 at 0.4 m. Camera and map join in the middle scale, times their flags: what is not given adds nothing. Only convolutions,
 ReLU, nearest resizing and concatenation, so that every engine runs it. Heads after CenterPoint (Yin et al. 2021), heads
-of heights after FlashOcc (Yu et al. 2023).
+of heights after FlashOcc (Yu et al. 2023). The far ring shares no weight with the rest, so that either learns alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +17,22 @@ from torch import Tensor, nn
 from autonomy_nodes.perception.bev import (
     CAMERA_CHANNELS,
     CLASSES,
+    FAR_INPUTS,
+    FAR_POINTS,
+    FAR_TOLD,
     INPUTS,
     MAP_CHANNELS,
     OUTPUTS,
     POINTS,
     PRIOR,
+    far_middles,
     middles,
 )
 
 OBJECT_HEADS = ('heat', 'box', 'box_spread', 'overlap')
 GROUND_HEADS = ('ground', 'terrain', 'top', 'blocked', 'occupied')
+FAR_WIDTHS = (16, 32, 32)  # channels of the far ring at 0.8, 1.6 and 3.2 m
+FAR_PART = 'far.'  # what the names of its weights begin with
 _RARE = -4.6  # logit of 1 %: what an untrained network says of an object in a cell (Lin et al. 2017)
 
 
@@ -78,11 +85,17 @@ class Network(nn.Module):
         # far away points are few: how far is told, since convolutions do not know where they are
         self.reach: Tensor
         self.register_buffer('reach', reach_of_cells()[None], persistent=False)
+        with torch.random.fork_rng(devices=[]):  # the draws of all else stay those of a network without it
+            self.far = FarRing()
 
     def forward(
-        self, points: Tensor, prior: Tensor, camera: Tensor, map: Tensor, given: Tensor, reach: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Return all of bev.OUTPUTS as (B, channels, *CELLS); reach: in training, of a part of the grid."""
+        self, points: Tensor, prior: Tensor, camera: Tensor, map: Tensor, given: Tensor, far: Tensor | None = None,
+        reach: Tensor | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Return all of bev.OUTPUTS as (B, channels, *CELLS), and of FAR_OUTPUTS where `far` is given.
+
+        reach: in training, of a part of the grid.
+        """
         if reach is None:
             reach = self.reach.expand(points.shape[0], -1, -1, -1)
         near = self.near(torch.cat([self.fold(points), prior, reach], 1))  # (B, fine, 240, 200)
@@ -93,7 +106,39 @@ class Network(nn.Module):
         shared = self.neck(torch.cat([near, _larger(self.lift(wide))], 1))
         objects = self.objects(shared)
         ground = self.ground(torch.cat([shared, self.skim(points)], 1))  # how bright and rough, besides what is where
-        return _parted(objects, OBJECT_HEADS) | _parted(ground, GROUND_HEADS)
+        found = _parted(objects, OBJECT_HEADS) | _parted(ground, GROUND_HEADS)
+        return found if far is None else found | {'far_told': self.far(far)}
+
+
+class FarRing(nn.Module):
+    """What lies far ahead: (B, len(FAR_POINTS), *FAR) in, (B, len(FAR_TOLD), *FAR) out.
+
+    Few points lie there, far apart, so most is done in coarse cells, by convolutions that reach 60 m.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        fine, middle, coarse = FAR_WIDTHS
+        self.near = _conv(len(FAR_POINTS) + 1, fine)
+        self.down = nn.Sequential(nn.Conv2d(fine, middle, 2, stride=2, bias=False), *_after(middle))
+        self.wide = _conv(middle, middle)
+        deep = [nn.Sequential(_dilated(coarse, dilation), *_after(coarse)) for dilation in (1, 2, 4)]
+        self.deep = nn.Sequential(nn.Conv2d(middle, coarse, 2, stride=2, bias=False), *_after(coarse), *deep)
+        self.rise = _conv(coarse, middle, kernel=1)
+        self.blend = _conv(2 * middle, middle, kernel=1)
+        self.lift = _conv(middle, fine, kernel=1)
+        self.tell = nn.Sequential(_conv(2 * fine, fine, kernel=1), nn.Conv2d(fine, len(FAR_TOLD), 1))
+        self.reach: Tensor
+        reach = torch.linalg.vector_norm(torch.from_numpy(far_middles()).float(), dim=-1) / 100.0
+        self.register_buffer('reach', reach[None, None], persistent=False)
+
+    def forward(self, far: Tensor) -> Tensor:
+        """Return the channels of bev.FAR_TOLD."""
+        near = self.near(torch.cat([far, self.reach.expand(far.shape[0], -1, -1, -1)], 1))  # (B, fine, 192, 80)
+        wide = self.wide(self.down(near))  # (B, middle, 96, 40)
+        wide = self.blend(torch.cat([wide, _larger(self.rise(self.deep(wide)))], 1))  # deep: (B, coarse, 48, 20)
+        told: Tensor = self.tell(torch.cat([near, _larger(self.lift(wide))], 1))
+        return told
 
 
 class _Pair(nn.Module):
@@ -102,8 +147,7 @@ class _Pair(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         self.first = _conv(width, width)
-        second = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
-        self.second = nn.Sequential(second, nn.BatchNorm2d(width))
+        self.second = nn.Sequential(_dilated(width, dilation), nn.BatchNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.second(self.first(x)))
@@ -120,6 +164,10 @@ def _pairs(width: int, count: int, dilation: int = 1) -> list[nn.Module]:
 
 def _conv(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False), *_after(after))
+
+
+def _dilated(width: int, dilation: int) -> nn.Conv2d:
+    return nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
 
 
 def _after(width: int) -> tuple[nn.Module, nn.Module]:
@@ -139,8 +187,11 @@ def _parted(x: Tensor, heads: tuple[str, ...]) -> dict[str, Tensor]:
     return dict(zip(heads, parts))
 
 
-def flops(network: Network) -> int:
-    """Return the floating point operations of one sweep, a multiplication and an addition being two."""
+def flops(network: Network, far: bool = False) -> int:
+    """Return the floating point operations of one sweep, a multiplication and an addition being two.
+
+    far: with the far ring.
+    """
     total = 0
 
     def count(layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> None:
@@ -150,19 +201,28 @@ def flops(network: Network) -> int:
 
     hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     with torch.no_grad():
-        network.eval()(**empty(1))
+        network.eval()(**empty(1, far))
     for hook in hooks:
         hook.remove()
     return total
 
 
-def empty(batch: int) -> dict[str, Tensor]:
-    """Return inputs of a world without points, camera and map."""
-    return {name: torch.zeros(batch, channels, *cells) for name, (channels, cells) in INPUTS.items()}
+def empty(batch: int, far: bool = False) -> dict[str, Tensor]:
+    """Return inputs of a world without points, camera and map; far: with that of the far ring."""
+    table = INPUTS | FAR_INPUTS if far else INPUTS
+    return {name: torch.zeros(batch, channels, *cells) for name, (channels, cells) in table.items()}
 
 
 def loaded(preset: str, weights: Path) -> Network:
     """Return the network of a preset with weights of a file."""
-    network = Network(PRESETS[preset])
-    network.load_state_dict(load_file(weights))
-    return network.eval()
+    return filled(Network(PRESETS[preset]), load_file(weights)).eval()
+
+
+def filled(network: Network, weights: Mapping[str, Tensor]) -> Network:
+    """Return a network with weights, in place; where they lack the far ring, that keeps its own.
+
+    Raises RuntimeError where others lack, or are too many.
+    """
+    mine = {name: value for name, value in network.state_dict().items() if name.startswith(FAR_PART)}
+    network.load_state_dict(weights if any(name in weights for name in mine) else mine | dict(weights))
+    return network

@@ -38,7 +38,7 @@ def rasterised(
     points, before = (np.require(cloud, np.float32, 'C') for cloud in (points, before))
     prior = np.zeros((len(PRIOR), *CELLS), np.float32)
     _lay_ground(points, ground.kinds, ground.heights_m, prior)
-    _fill(prior[0], prior[1])
+    fill(prior[0], prior[1])
     if rays is not None and sensor_m is not None:
         _lay_rays(rays, np.asarray(sensor_m, np.float64), prior)
     fine = np.zeros((len(POINTS), *FINE), np.float32)
@@ -67,7 +67,7 @@ def _lay_ground(points: np.ndarray, kinds: np.ndarray, heights: np.ndarray, prio
 
 
 @njit(cache=True, nogil=True)
-def _fill(height: np.ndarray, known: np.ndarray) -> None:
+def fill(height: np.ndarray, known: np.ndarray) -> None:
     """Carry the height of the nearest known cell into the others: distances swept twice (Borgefors 1986)."""
     wide, long = height.shape
     far = np.where(known > 0.0, 0.0, 1e6).astype(np.float32)

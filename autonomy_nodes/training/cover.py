@@ -1,6 +1,6 @@
 """What stands on a plot, seen from above: how high and of what, once for all views; and the cells of one view."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,10 +10,11 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Semantic
-from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Plot
+from autonomy_nodes.sim.plots.plot import HALF_N_M, Plot
 from autonomy_nodes.sim.plots.sight import Sight
 from autonomy_nodes.sim.plots.users import User, body
 from autonomy_nodes.sim.triangles import Triangles
+from autonomy_nodes.training.examples import Far
 
 FINE_M = 0.2  # cells of the map of what stands still
 BELOW_M = 2.0  # what hangs higher touches no vehicle
@@ -61,7 +62,7 @@ class Cells:
 def cover_of(plot: Plot, sight: Sight) -> Cover:
     """Return what stands still on a plot, parked users with it."""
     relief = plot.relief
-    along, across = np.meshgrid(np.linspace(-HALF_S_M, HALF_S_M, 9), (-HALF_N_M, HALF_N_M))
+    along, across = np.meshgrid(np.linspace(-plot.half_s_m, plot.half_s_m, 9), (-HALF_N_M, HALF_N_M))
     outline = relief.to_map(along.ravel(), across.ravel())
     low, high = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))
     shape = tuple(int(value) for value in np.round((high - low) / FINE_M))
@@ -146,46 +147,81 @@ def profile(kind: str, variant: int) -> tuple[np.ndarray, np.ndarray]:
     return xy[hit], 10.0 - ranges[hit]
 
 
-_MIDDLES = bev.middles()
+_MIDDLES, _FAR_MIDDLES = bev.middles(), bev.far_middles()
 _QUARTERS = np.array([[-0.1, -0.1], [-0.1, 0.1], [0.1, -0.1], [0.1, 0.1]])
+_SIXTEENTHS = np.array([[x, y] for x in (-0.3, -0.1, 0.1, 0.3) for y in (-0.3, -0.1, 0.1, 0.3)])
 
 
 def cells_of(
     plot: Plot, cover: Cover, map_from_base: np.ndarray, movers: Sequence[tuple[int, User, np.ndarray]]
 ) -> Cells:
     """Return the truth of the cells about a pose (4, 4); movers: (number, user, pose in map)."""
-    relief, turn, at = plot.relief, map_from_base[:3, :3], map_from_base[:3, 3]
-    flat, tilt = _MIDDLES @ turn[:2, :2].T + at[:2], _MIDDLES @ turn[2, :2] + at[2]
-    roughly = ((relief.height(flat[::4, ::4]) - tilt[::4, ::4]) / turn[2, 2]).astype(np.float32)
-    roughly = cv2.resize(roughly, bev.CELLS[::-1], interpolation=cv2.INTER_LINEAR)
-    xy = flat + roughly[..., None] * turn[:2, 2]  # where the axis of the vehicle through the cell meets the ground
-    z, material, barred, inside = relief.cells(xy)
+    turn = map_from_base[:3, :3]
+    xy, tilt = _met(plot, _MIDDLES, map_from_base)
+    z, material, barred, inside = plot.relief.cells(xy)
     ground = (z - tilt) / turn[2, 2]
-    low, top, semantic = _sampled(cover, xy, turn)
+    low, top, semantic = _sampled(cover, xy, turn, _QUARTERS)
     terrain = TERRAIN_OF[np.where(semantic != Semantic.NOTHING, semantic, GROUND_SEMANTICS[material])]
     blocked = barred | ((low > BLOCKS_M) & (semantic != Semantic.LOW_VEGETATION))
-    base_from_map = inverse(map_from_base)
-    for _, user, pose in movers:
-        places, heights = profile(user.kind, user.variant)
-        base_from_user = base_from_map @ pose
-        there = (places * user.scale[:2]) @ base_from_user[:2, :2].T + base_from_user[:2, 3]
+    for there, heights in _bodies(map_from_base, movers):
         cell = np.floor((there - bev.ORIGIN_M) / bev.CELL_M).astype(int)
         on = ((cell >= 0) & (cell < bev.CELLS)).all(axis=1)
         i, j = cell[on, 0], cell[on, 1]
-        np.maximum.at(top, (i, j), np.minimum(heights[on] * user.scale[2], bev.HIGH_M).astype(np.float32))
+        np.maximum.at(top, (i, j), np.minimum(heights[on], bev.HIGH_M).astype(np.float32))
         terrain[i, j], blocked[i, j] = bev.TERRAIN.index('obstacle'), True
     terrain = np.where(inside, terrain, UNKNOWN).astype(np.uint8)
     ground = np.where(inside, ground, np.nan).astype(np.float32)
     return Cells(ground, terrain, np.where(inside, top, 0.0).astype(np.float32), blocked & inside)
 
 
-def _sampled(cover: Cover, xy: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (X, Y) low, top and semantic: the highest of four places in each cell."""
+def far_of(
+    plot: Plot, cover: Cover, map_from_base: np.ndarray, movers: Sequence[tuple[int, User, np.ndarray]]
+) -> Far:
+    """Return the truth of the far ring about a pose, as `cells_of` does; what hangs above BELOW_M is not told."""
+    turn = map_from_base[:3, :3]
+    xy, tilt = _met(plot, _FAR_MIDDLES, map_from_base)
+    z, material, barred, inside = plot.relief.cells(xy)
+    low, _, semantic = _sampled(cover, xy, turn, _SIXTEENTHS)
+    low[semantic == Semantic.LOW_VEGETATION] = 0.0
+    for there, heights in _bodies(map_from_base, movers):
+        cell = np.floor((there - bev.FAR_ORIGIN_M) / bev.FAR_M).astype(int)
+        on = ((cell >= 0) & (cell < bev.FAR)).all(axis=1)
+        np.maximum.at(low, (cell[on, 0], cell[on, 1]), heights[on].astype(np.float32))
+    dry = GROUND_SEMANTICS[material] != Semantic.WET
+    free = inside & ~barred & dry & (low <= BLOCKS_M)
+    ground = np.where(inside, (z - tilt) / turn[2, 2], np.nan).astype(np.float32)
+    return Far(ground, inside & (low > bev.FAR_STANDS_M), free)
+
+
+def _met(plot: Plot, middles_m: np.ndarray, map_from_base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (X, Y, 2) where the axes of the vehicle through cells meet the ground, in map, and (X, Y) z at their feet."""
+    turn, at = map_from_base[:3, :3], map_from_base[:3, 3]
+    flat, tilt = middles_m @ turn[:2, :2].T + at[:2], middles_m @ turn[2, :2] + at[2]
+    roughly = ((plot.relief.height(flat[::4, ::4]) - tilt[::4, ::4]) / turn[2, 2]).astype(np.float32)
+    roughly = cv2.resize(roughly, middles_m.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return flat + roughly[..., None] * turn[:2, 2], tilt
+
+
+def _bodies(
+    map_from_base: np.ndarray, movers: Sequence[tuple[int, User, np.ndarray]]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (N, 2) places in base_link on each body, and (N,) its height there."""
+    base_from_map = inverse(map_from_base)
+    for _, user, pose in movers:
+        places, heights = profile(user.kind, user.variant)
+        base_from_user = base_from_map @ pose
+        yield (places * user.scale[:2]) @ base_from_user[:2, :2].T + base_from_user[:2, 3], heights * user.scale[2]
+
+
+def _sampled(
+    cover: Cover, xy: np.ndarray, turn: np.ndarray, parts_m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (X, Y) low, top and semantic: the highest of some places (K, 2) about the middle of each cell."""
     place = ((xy - cover.origin_m) / FINE_M).astype(np.float32)
     low, top = np.zeros(xy.shape[:2], np.float32), np.zeros(xy.shape[:2], np.float32)
     semantic = np.zeros(xy.shape[:2], np.uint8)
     rows, columns = cover.top.shape
-    for quarter in (_QUARTERS @ turn[:2, :2].T / FINE_M).astype(np.float32):
+    for quarter in (parts_m @ turn[:2, :2].T / FINE_M).astype(np.float32):
         i = np.clip((place[..., 0] + quarter[0]).astype(np.int32), 0, rows - 1)
         cell = i * columns + np.clip((place[..., 1] + quarter[1]).astype(np.int32), 0, columns - 1)
         here = cover.low.take(cell)

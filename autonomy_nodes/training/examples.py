@@ -9,6 +9,19 @@ MASKS = ('objects_asked', 'stands_asked')  # of examples that do not know all; o
 
 
 @dataclass(frozen=True, eq=False)
+class Far:
+    """What is true of the cells of bev.FAR: ground_m: (X, Y) height, NaN where none is known; obstacle, free: (X, Y).
+
+    obstacle: something stands there, higher than bev.FAR_STANDS_M, that would touch a car. free: one may drive there.
+    What is neither is low things, water, holes.
+    """
+
+    ground_m: np.ndarray
+    obstacle: np.ndarray
+    free: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Example:
     """One sweep with its truth. Cells are those of perception/bev.py at CELL_M.
 
@@ -24,7 +37,7 @@ class Example:
     above 0.25 m, moving or not, water, holes and ditches; low plants are not.
     Of recordings not all is known. terrain is NO_OBSTACLE where all that is known is that it is none. objects_asked:
     (X, Y) where all objects are among the boxes; None: everywhere. stands_asked: (X, Y) where top_m and blocked are
-    known; None: wherever ground_m is.
+    known; None: wherever ground_m is. far: of long places alone.
     """
 
     points: np.ndarray
@@ -42,6 +55,7 @@ class Example:
     blocked: np.ndarray
     objects_asked: np.ndarray | None = None
     stands_asked: np.ndarray | None = None
+    far: Far | None = None
 
 
 def with_points(example: Example, kept: np.ndarray, kept_before: np.ndarray, hides: bool = False) -> Example:

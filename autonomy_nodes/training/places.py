@@ -5,32 +5,34 @@ A place is built once and shared by its views; each view draws a rig, a pose and
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from autonomy_nodes.common.geometry import inverse, matrix_of_rpy
 from autonomy_nodes.perception import bev
-from autonomy_nodes.sim.plots.plot import Plot
+from autonomy_nodes.sim.plots.plot import HALF_S_M, Plot
 from autonomy_nodes.sim.plots.plots import plot
 from autonomy_nodes.sim.plots.rigs import Rig, drawn_rig
 from autonomy_nodes.sim.plots.sight import NOBODY, Seen, Sight, bodies_faces, poses_of, standing
 from autonomy_nodes.sim.plots.users import User, body
 from autonomy_nodes.sim.triangles import Triangles
-from autonomy_nodes.training.cover import Cover, cells_of, cover_of
+from autonomy_nodes.training.cover import Cover, cells_of, cover_of, far_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.scenes import FIRST_SEED
 
 Someone = tuple[int, User, np.ndarray]  # number, who, (4, 4) pose in map
 _EGO_M = np.array([4.4, 1.8, 1.6])
+_BEGIN_M = 45.0  # of a long way, so far from its begin stands the vehicle
 
 
 @dataclass(frozen=True)
 class PlaceSettings:
     """How examples are made. views: of one place. before_share: of views with the sweep before.
 
-    jitter_m, jitter_rad: by how much the sweep before is off, as odometry is.
+    jitter_m, jitter_rad: by how much the sweep before is off, as odometry is. half_s_m: of the places; longer ones tell
+    the far ring as well. farthest_m: from what to what the LiDARs reach at most; None: as their makes do.
     """
 
     views: int = 4
@@ -38,6 +40,8 @@ class PlaceSettings:
     jitter_m: float = 0.01
     jitter_rad: float = 0.0009
     recipe: str = ''
+    half_s_m: float = HALF_S_M
+    farthest_m: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.views < 1:
@@ -46,6 +50,15 @@ class PlaceSettings:
             raise ValueError(f'before_share={self.before_share} must lie between 0 and 1')
         if self.jitter_m < 0.0 or self.jitter_rad < 0.0:
             raise ValueError(f'jitter_m={self.jitter_m} and jitter_rad={self.jitter_rad} must not be below 0')
+        if not HALF_S_M <= self.half_s_m <= 200.0:
+            raise ValueError(f'half_s_m={self.half_s_m} must lie between {HALF_S_M} and 200')
+        if self.farthest_m is not None and not 0.0 < self.farthest_m[0] <= self.farthest_m[1]:
+            raise ValueError(f'farthest_m={self.farthest_m} must be two ranges above 0, the shorter first')
+
+    @property
+    def is_long(self) -> bool:
+        """Whether places reach as far as the far ring does."""
+        return self.half_s_m > HALF_S_M
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +74,7 @@ def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Examp
     if not 0 <= seed < FIRST_SEED:
         raise ValueError(f'seed={seed} must lie between 0 and {FIRST_SEED}: worlds from there on are held out')
     settings = settings or PlaceSettings()
-    here = plot(seed, settings.recipe)
+    here = plot(seed, settings.recipe, settings.half_s_m)
     sight = Sight(here)
     parked = [(number, user, pose) for number, (user, pose) in enumerate(zip(here.parked, sight.parked))]
     place = _Place(here, sight, cover_of(here, sight), parked)
@@ -71,6 +84,8 @@ def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Examp
 
 def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> Example:
     rig, relief = drawn_rig(rng), place.plot.relief
+    if settings.farthest_m is not None:
+        rig = replace(rig, farthest_m=rng.uniform(*settings.farthest_m))
     ego, speed_mps = _stand(place.plot, rng)
     users = place.plot.traffic(rng, ego, place.plot.taken.copy())
     first = len(place.parked)
@@ -89,6 +104,7 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
     return Example(
         seen.points, before, rig.at_m.astype(np.float32), boxes, kinds, hits, shares, seen.semantics, bodies,
         cells.ground_m, cells.terrain, cells.top_m, cells.blocked,
+        far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None,
     )  # fmt: skip
 
 
@@ -106,7 +122,7 @@ def _stand(plot: Plot, rng: np.random.Generator) -> tuple[tuple[float, float, fl
     tracks = [track for track in plot.tracks if track.ego]
     for _ in range(30):
         track = tracks[int(rng.integers(len(tracks)))]
-        middle = 0.5 * track.length_m - 8.0
+        middle = 0.5 * track.length_m - 8.0 if plot.half_s_m == HALF_S_M else _BEGIN_M
         d = middle + rng.uniform(-12.0, 12.0)
         s, n, heading = track.at(d, rng.normal() * 0.25)
         turn = rng.normal() * 0.03 + (rng.normal() * 0.35 if rng.random() < 0.2 else 0.0)

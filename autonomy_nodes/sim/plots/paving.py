@@ -6,7 +6,7 @@ import numpy as np
 
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M
-from autonomy_nodes.sim.plots.relief import BARE, SKIN_M, Relief, bumps, lines, patches, ramp, swell
+from autonomy_nodes.sim.plots.relief import BARE, SKIN_M, Relief, bumps, hill, lines, patches, ramp, swell
 
 FAR = 999.0
 
@@ -40,12 +40,13 @@ class Skin:
 
     rng: np.random.Generator
     half_m: float
+    half_s_m: float = HALF_S_M
     cells: np.ndarray = field(init=False)
     at: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.at = np.array([-HALF_S_M, -self.half_m])
-        self.cells = np.full((int(2 * HALF_S_M / SKIN_M[0]), int(2 * self.half_m / SKIN_M[1])), BARE, np.uint8)
+        self.at = np.array([-self.half_s_m, -self.half_m])
+        self.cells = np.full((int(2 * self.half_s_m / SKIN_M[0]), int(2 * self.half_m / SKIN_M[1])), BARE, np.uint8)
 
     def fill(
         self, s: tuple[float, float], n: tuple[float, float], material: Material = Material.PAINT_WHITE,
@@ -61,9 +62,9 @@ class Skin:
         """Paint a line along the road, dashed where off_m > 0."""
         edges = (n - width_m / 2, n + width_m / 2)
         if off_m <= 0.0:
-            self.fill((-HALF_S_M, HALF_S_M), edges, wear=wear)
+            self.fill((-self.half_s_m, self.half_s_m), edges, wear=wear)
             return
-        for s in np.arange(-HALF_S_M + self.rng.uniform(0, off_m), HALF_S_M, on_m + off_m):
+        for s in np.arange(-self.half_s_m + self.rng.uniform(0, off_m), self.half_s_m, on_m + off_m):
             self.fill((s, s + on_m), edges, wear=wear)
 
     def zebra(self, s: float, half_m: float, wear: float = 0.2) -> None:
@@ -74,7 +75,7 @@ class Skin:
     def mended(self, count: int) -> None:
         """Draw patches of another asphalt."""
         for _ in range(count):
-            s, n = self.rng.uniform(-HALF_S_M, HALF_S_M), self.rng.uniform(-self.half_m, self.half_m - 1.0)
+            s, n = self.rng.uniform(-self.half_s_m, self.half_s_m), self.rng.uniform(-self.half_m, self.half_m - 1.0)
             size = self.rng.uniform(0.4, 9.0), self.rng.uniform(0.4, 3.0)
             material = Material.DARK if self.rng.random() < 0.6 else Material.CONCRETE
             self.fill((s, s + size[0]), (n, min(n + size[1], self.half_m)), material)
@@ -88,9 +89,11 @@ def paved(section: Section, skin: Skin, rng: np.random.Generator) -> Relief:
         extra += [side * (walk_end + far) for far in (0.9, 1.7, 2.5) for side in (-1.0, 1.0)]
     middle, half_across = section.crossing_m
     extra_s = [middle + side * edge for edge in (half_across, half_across + 0.03) for side in (-1.0, 1.0)]
-    s = lines(-HALF_S_M, HALF_S_M, 2.0, extra_s if half_across else [])
+    s = lines(-skin.half_s_m, skin.half_s_m, 2.0, extra_s if half_across else [])
     n = lines(-HALF_N_M, HALF_N_M, 1.6, extra)
     heights = section.grade[0] * s[:, None] + section.grade[1] * n[None, :] + swell(s, n, rng, section.swell_m)
+    if skin.half_s_m > HALF_S_M:
+        heights += hill(s, rng)[:, None]
     away = np.abs(n)[None, :]
     heights = heights - 0.02 * np.minimum(away, half)  # rain runs off
     outside = np.minimum(ramp(away - half), ramp(np.abs(s - middle) - half_across)[:, None])

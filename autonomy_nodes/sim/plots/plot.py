@@ -12,7 +12,7 @@ from autonomy_nodes.sim.plots.relief import Relief
 from autonomy_nodes.sim.plots.solids import Thing
 from autonomy_nodes.sim.plots.users import User
 
-HALF_S_M, HALF_N_M = 62.0, 50.0  # of every plot
+HALF_S_M, HALF_N_M = 62.0, 50.0  # of every plot but long ones, which have more along s
 Mix = tuple[tuple[str, float], ...]  # kinds of users and how often each
 TRAFFIC: Mix = (
     ('car', 0.62), ('truck', 0.07), ('bus', 0.03), ('cyclist', 0.18), ('motorcyclist', 0.06), ('trailer', 0.02),
@@ -104,7 +104,7 @@ def spanned(length: float, width: float, heading: float) -> tuple[float, float]:
 
 @dataclass(eq=False)
 class Plot:
-    """A place of 124 by 100 m.
+    """A place of 124 by 100 m, a long one of 2 * half_s_m by 100 m.
 
     parked: users that do not move, for all views. taken: where somebody or something is. grass_m: height of the grass.
     """
@@ -117,12 +117,13 @@ class Plot:
     tracks: list[Track] = field(default_factory=list)
     taken: Taken = field(default_factory=Taken)
     grass_m: float = 0.0
+    half_s_m: float = HALF_S_M
 
     def put(self, name: str, s: float, n: float, heading: float = 0.0, free: bool = True, scale: float = 1.0) -> bool:
         """Put a thing there where it is free; `free`: ask at all. Return whether it was put."""
         variant = int(self.rng.integers(things.VARIANTS))
         tint = float(self.rng.uniform(0.08, 0.7))
-        if abs(s) > HALF_S_M - 1.0 or abs(n) > HALF_N_M - 1.0:
+        if abs(s) > self.half_s_m - 1.0 or abs(n) > HALF_N_M - 1.0:
             return False
         thing = things.thing(name, variant)
         if len(thing.footprint):
@@ -142,7 +143,7 @@ class Plot:
         length, width = np.ptp(thing.footprint, axis=0)
         half_s, half_n = spanned(length, width, heading)
         at = s + half_s, n + math.copysign(half_n, n)
-        inside = at[0] + half_s < HALF_S_M and abs(at[1]) + half_n < HALF_N_M
+        inside = at[0] + half_s < self.half_s_m and abs(at[1]) + half_n < HALF_N_M
         if not inside or not self.taken.take(*at, half_s, half_n):
             return s + 2.0
         self.placed.append(Placed(thing, self.pose(*at, heading), tint))
@@ -163,7 +164,7 @@ class Plot:
         """Let somebody stand there where it is free; return whether it was."""
         user = users.drawn(kind, (s, n, heading), self.rng)
         half_s, half_n = spanned(user.size[0], user.size[1], heading)
-        if abs(s) + half_s > HALF_S_M or abs(n) + half_n > HALF_N_M:
+        if abs(s) + half_s > self.half_s_m or abs(n) + half_n > HALF_N_M:
             return False
         if not self.taken.take(s, n, half_s + gap_m, half_n + 0.05):
             return False
@@ -197,7 +198,7 @@ class Plot:
                 user = users.drawn(kind, track.at(d, aside), rng, speed)
                 s, n, heading = user.place
                 half_s, half_n = spanned(user.size[0], user.size[1], heading)
-                inside = abs(s) + half_s < HALF_S_M and abs(n) + half_n < HALF_N_M
+                inside = abs(s) + half_s < self.half_s_m and abs(n) + half_n < HALF_N_M
                 if inside and taken.take(s, n, half_s + 0.3, half_n + 0.1):
                     found.append(user)
                 d += 0.6 * user.size[0] + rng.exponential(track.gap_m) + (0.3 if user.size[0] < 1.0 else 1.5)

@@ -138,6 +138,11 @@ def swell(s: np.ndarray, n: np.ndarray, rng: np.random.Generator, amplitude_m: f
     return total
 
 
+def hill(s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return (S,) a crest or a dip along a long road [m], level at the origin: bent by 1/4000 m (one sigma)."""
+    return np.asarray(rng.normal() / 8000.0 * s**2)
+
+
 def bumps(s: np.ndarray, n: np.ndarray, rng: np.random.Generator, size_m: float, amplitude_m: float) -> np.ndarray:
     """Return (S, N) irregular ground: smooth noise of a size [m]."""
     shape = (int((s[-1] - s[0]) / size_m) + 3, int((n[-1] - n[0]) / size_m) + 3)

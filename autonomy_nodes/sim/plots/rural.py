@@ -5,20 +5,22 @@ import numpy as np
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.plots.paving import Skin
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Mix, Plot, Track
-from autonomy_nodes.sim.plots.relief import Relief, bumps, lines, patches, swell
+from autonomy_nodes.sim.plots.relief import Relief, bumps, hill, lines, patches, swell
 
 _OUTSIDE: Mix = (('person', 0.45), ('animal', 0.25), ('cyclist', 0.15), ('car', 0.10), ('digger', 0.05))
 _SOILS = (Material.GRASS, Material.DIRT, Material.GRAVEL, Material.SAND)
 
 
-def _land(rng: np.random.Generator, half: float, rough: float) -> Relief:
+def _land(rng: np.random.Generator, half: float, rough: float, half_s_m: float = HALF_S_M) -> Relief:
     """Return uneven land with a track of half a width along its middle, 0 for none."""
-    s, n = lines(-HALF_S_M, HALF_S_M, 1.3, []), lines(-HALF_N_M, HALF_N_M, 1.2, [-half, half] if half else [])
+    s, n = lines(-half_s_m, half_s_m, 1.3, []), lines(-HALF_N_M, HALF_N_M, 1.2, [-half, half] if half else [])
     away = np.abs(n)[None, :]
     calm = np.clip((away - half) / 1.5, 0.25, 1.0) if half else 1.0
     heights = rng.normal() * 0.05 * s[:, None] + rng.normal() * 0.05 * n[None, :]
     heights = heights + swell(s, n, rng, rng.uniform(0.2, 0.7)) + calm * bumps(s, n, rng, 2.5, rough)
     heights += calm * bumps(s, n, rng, 9.0, 3.0 * rough)
+    if half_s_m > HALF_S_M:
+        heights += hill(s, rng)[:, None]
     if half and rng.random() < 0.6:  # two ruts
         rut = rng.uniform(0.03, 0.12)
         heights -= rut * np.exp(-(((away - 0.8) / 0.35) ** 2))
@@ -36,8 +38,8 @@ def _land(rng: np.random.Generator, half: float, rough: float) -> Relief:
             materials[:, middle < 0.4] = Material.GRASS
     barred = np.zeros(materials.shape, bool)
     _wet(heights, materials, barred, s, n, half, rng)
-    skin = Skin(rng, 1.0)
-    bend = float(np.clip(rng.normal() / 120.0, -1 / 80, 1 / 80)) if half else 0.0
+    skin = Skin(rng, 1.0, half_s_m)
+    bend = float(np.clip(rng.normal() / 120.0, -1 / 80, 1 / 80)) * (HALF_S_M / half_s_m) if half else 0.0
     return Relief(s, n, heights, materials, barred, bend, skin.cells, skin.at)
 
 
@@ -87,8 +89,8 @@ def _flood(heights: np.ndarray, materials: np.ndarray, barred: np.ndarray, share
 
 
 def _scatter(plot: Plot, name: str, count: int, clear: float, low: float = -HALF_N_M, high: float = HALF_N_M) -> None:
-    for _ in range(count):
-        s, n = plot.rng.uniform(-HALF_S_M, HALF_S_M), plot.rng.uniform(low, high)
+    for _ in range(round(count * plot.half_s_m / HALF_S_M)):
+        s, n = plot.rng.uniform(-plot.half_s_m, plot.half_s_m), plot.rng.uniform(low, high)
         if abs(n) > clear:
             plot.put(name, s, n, plot.rng.uniform(0, 2 * np.pi), scale=plot.rng.uniform(0.8, 1.2))
 
@@ -100,10 +102,10 @@ def _roaming(plot: Plot, rng: np.random.Generator, count: int) -> None:
         plot.tracks.append(Track(s, n, rng.uniform(0, 2 * np.pi), 14.0, (0.0, 2.5), _OUTSIDE, 7.0, 1.5))
 
 
-def track(rng: np.random.Generator) -> Plot:
+def track(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     """Return a track through fields or a forest."""
     half = rng.uniform(1.4, 2.8)
-    plot = Plot('track', _land(rng, half, rng.uniform(0.02, 0.08)), rng)
+    plot = Plot('track', _land(rng, half, rng.uniform(0.02, 0.08), half_s_m), rng, half_s_m=half_s_m)
     forest = rng.random() < 0.5
     _scatter(plot, 'tree', int(rng.integers(20, 55) if forest else rng.integers(0, 12)), half + 1.2)
     _scatter(plot, 'conifer', int(rng.integers(0, 30) if forest else rng.integers(0, 5)), half + 1.2)
@@ -117,10 +119,10 @@ def track(rng: np.random.Generator) -> Plot:
     for side in (-1.0, 1.0):
         if rng.random() < 0.35:
             name = str(rng.choice(['fence', 'hedge', 'wall']))
-            plot.row(name, side * (half + rng.uniform(1.5, 6.0)), -HALF_S_M, HALF_S_M, 4.0, 0.9, aside_m=0.0)
-    ways = ((-HALF_S_M, 0.0), (HALF_S_M, np.pi))
+            plot.row(name, side * (half + rng.uniform(1.5, 6.0)), -half_s_m, half_s_m, 4.0, 0.9, aside_m=0.0)
+    ways = ((-half_s_m, 0.0), (half_s_m, np.pi))
     for s, heading in ways:
-        plot.tracks.append(Track(s, 0.0, heading, 2 * HALF_S_M, (0.0, 8.0), _OUTSIDE, 30.0, 0.5, ego=True))
+        plot.tracks.append(Track(s, 0.0, heading, 2 * half_s_m, (0.0, 8.0), _OUTSIDE, 30.0, 0.5, ego=True))
     _roaming(plot, rng, int(rng.integers(1, 5)))
     return plot
 

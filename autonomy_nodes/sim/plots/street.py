@@ -22,11 +22,11 @@ _PEOPLE: Mix = (('person', 0.85), ('sitting', 0.15))
 BEHIND = np.pi
 
 
-def _ground(rng: np.random.Generator) -> dict:
+def _ground(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> dict:
     """Return what is drawn alike for every road."""
     bend = 0.0 if rng.random() < 0.4 else rng.normal() / 180.0
     return {
-        'kerb_m': rng.uniform(0.05, 0.18), 'bend': float(np.clip(bend, -1 / 90, 1 / 90)),
+        'kerb_m': rng.uniform(0.05, 0.18), 'bend': float(np.clip(bend, -1 / 90, 1 / 90)) * (HALF_S_M / half_s_m),
         'grade': (rng.normal() * 0.025, rng.normal() * 0.01), 'swell_m': abs(rng.normal()) * 0.16,
         'rough_m': rng.uniform(0.01, 0.05), 'beyond': _TOWN_GROUND[int(rng.integers(len(_TOWN_GROUND)))],
         'walk': Material.CONCRETE if rng.random() < 0.6 else Material.ASPHALT,
@@ -39,14 +39,14 @@ def _two_ways(
 ) -> None:
     """Add lanes at distances right of the middle, and the same the other way."""
     for offset in offsets:
-        plot.tracks.append(Track(-HALF_S_M, -offset, 0.0, 2 * HALF_S_M, speeds, mix, gap_m, spread_m, ego=True))
-        plot.tracks.append(Track(HALF_S_M, offset, BEHIND, 2 * HALF_S_M, speeds, mix, gap_m, spread_m, ego=True))
+        plot.tracks.append(Track(-plot.half_s_m, -offset, 0.0, 2 * plot.half_s_m, speeds, mix, gap_m, spread_m, ego=True))
+        plot.tracks.append(Track(plot.half_s_m, offset, BEHIND, 2 * plot.half_s_m, speeds, mix, gap_m, spread_m, ego=True))
 
 
 def _walks(plot: Plot, n: float, width: float, gap_m: float, mix: Mix = WALKERS) -> None:
     for side in (-1.0, 1.0):
-        for heading, start in ((0.0, -HALF_S_M), (BEHIND, HALF_S_M)):
-            track = Track(start, side * n, heading, 2 * HALF_S_M, (0.0, 2.4), mix, gap_m, 0.5 * width)
+        for heading, start in ((0.0, -plot.half_s_m), (BEHIND, plot.half_s_m)):
+            track = Track(start, side * n, heading, 2 * plot.half_s_m, (0.0, 2.4), mix, gap_m, 0.5 * width)
             plot.tracks.append(track)
 
 
@@ -60,9 +60,9 @@ def _groups(plot: Plot, n: float, count: int) -> None:
 def _parked_along(plot: Plot, n: float, fill: float, kinds: Mix, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Park cars one behind the other at one n, a share `fill` of the places taken."""
     names, shares = zip(*kinds)
-    s = -HALF_S_M + plot.rng.uniform(2.0, 6.0)
+    s = -plot.half_s_m + plot.rng.uniform(2.0, 6.0)
     way = 0.0 if n < 0 or plot.rng.random() < 0.2 else BEHIND
-    while s < HALF_S_M - 3.0:
+    while s < plot.half_s_m - 3.0:
         kind = names[int(plot.rng.choice(len(names), p=np.array(shares) / sum(shares)))]
         length = {'truck': 8.0, 'trailer': 8.0, 'motorcycle': 2.2}.get(kind, 4.3)
         middle = s + 0.5 * length + plot.rng.uniform(0.4, 1.2)
@@ -75,12 +75,12 @@ def _parked_along(plot: Plot, n: float, fill: float, kinds: Mix, avoid: Sequence
 _PARKED: Mix = (('car', 0.9), ('van', 0.05), ('motorcycle', 0.02), ('truck', 0.015), ('trailer', 0.015))
 
 
-def _houses(plot: Plot, n: float, share: float, low: float = -HALF_S_M, high: float = HALF_S_M) -> None:
+def _houses(plot: Plot, n: float, share: float) -> None:
     """Put houses on both sides, their fronts about n from the middle; in some streets they touch."""
     closed = plot.rng.random() < 0.35
     for side in (-1.0, 1.0):
-        s = low + plot.rng.uniform(0.5, 6.0)
-        while s < high:
+        s = -plot.half_s_m + plot.rng.uniform(0.5, 6.0)
+        while s < plot.half_s_m:
             if plot.rng.random() > share:
                 s += plot.rng.uniform(6.0, 14.0)
                 continue
@@ -93,12 +93,12 @@ def _houses(plot: Plot, n: float, share: float, low: float = -HALF_S_M, high: fl
 def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
     """Put hedges, fences, walls along the front gardens."""
     for side in (-1.0, 1.0):
-        s = -HALF_S_M + 2.0
-        while s < HALF_S_M - 10.0:
+        s = -plot.half_s_m + 2.0
+        while s < plot.half_s_m - 10.0:
             length = plot.rng.uniform(6.0, 24.0)
             name = str(plot.rng.choice(list(_FRONTS), p=list(_FRONTS.values())))
             if name:
-                for at in np.arange(s, min(s + length, HALF_S_M - 3.0), _PANEL_M.get(name, 2.5)):
+                for at in np.arange(s, min(s + length, plot.half_s_m - 3.0), _PANEL_M.get(name, 2.5)):
                     if all(abs(at - middle) > half + 2.0 for middle, half in avoid):
                         plot.put(name, at, side * n, 0.0)
             s += length + plot.rng.uniform(2.5, 5.0)
@@ -107,14 +107,14 @@ def _fronts(plot: Plot, n: float, avoid: Sequence[tuple[float, float]] = ()) -> 
 def _backyards(plot: Plot, n: float, share: float) -> None:
     """Part the land behind a line n with hedges, fences and walls across, and some along; what is far stands there."""
     for side in (-1.0, 1.0):
-        for s in np.arange(-HALF_S_M + plot.rng.uniform(1.0, 12.0), HALF_S_M, plot.rng.uniform(9.0, 18.0)):
+        for s in np.arange(-plot.half_s_m + plot.rng.uniform(1.0, 12.0), plot.half_s_m, plot.rng.uniform(9.0, 18.0)):
             name = str(plot.rng.choice(list(_PANEL_M)))
             if plot.rng.random() < share:
                 for out in np.arange(2.5, plot.rng.uniform(8.0, 30.0), _PANEL_M[name]):
                     plot.put(name, s, side * (n + out), 0.5 * np.pi)
         if plot.rng.random() < share:
             name, out = str(plot.rng.choice(list(_PANEL_M))), plot.rng.uniform(14.0, 28.0)
-            plot.row(name, side * (n + out), -HALF_S_M + 2.0, HALF_S_M - 2.0, 4.02, 0.9)
+            plot.row(name, side * (n + out), -plot.half_s_m + 2.0, plot.half_s_m - 2.0, 4.02, 0.9)
 
 
 def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float, float]] = ()) -> None:
@@ -125,7 +125,7 @@ def _furniture(plot: Plot, n: float, density: float, avoid: Sequence[tuple[float
     }  # fmt: skip
     names, weights = list(shares), np.array(list(shares.values()))
     for side in (-1.0, 1.0):
-        for s in np.arange(-HALF_S_M + 2, HALF_S_M - 2, 5.0):
+        for s in np.arange(-plot.half_s_m + 2, plot.half_s_m - 2, 5.0):
             if plot.rng.random() < density and all(abs(s - middle) > half + 2.5 for middle, half in avoid):
                 name = str(plot.rng.choice(names, p=weights / weights.sum()))
                 heading = plot.rng.choice([0.0, np.pi / 2, np.pi]) + plot.rng.normal() * 0.1
@@ -136,14 +136,14 @@ def _avenue(plot: Plot, n: float) -> None:
     pitch = plot.rng.uniform(6.0, 14.0)
     for side in (-1.0, 1.0):
         name, share = str(plot.rng.choice(['tree', 'trunk'])), plot.rng.uniform(0.4, 1.0)
-        plot.row(name, side * n, -HALF_S_M, HALF_S_M, pitch, share, aside_m=0.1)
+        plot.row(name, side * n, -plot.half_s_m, plot.half_s_m, pitch, share, aside_m=0.1)
 
 
 def _gardens(
     plot: Plot, n: float, count: int, names: Sequence[str], avoid: Sequence[tuple[float, float]] = ()
 ) -> None:
-    for _ in range(count):
-        s = plot.rng.uniform(-HALF_S_M, HALF_S_M)
+    for _ in range(round(count * plot.half_s_m / HALF_S_M)):
+        s = plot.rng.uniform(-plot.half_s_m, plot.half_s_m)
         if any(abs(s - middle) < half + 4.0 for middle, half in avoid):
             continue
         side, out = plot.rng.choice([-1.0, 1.0]), plot.rng.uniform(0.5, 36.0)
@@ -151,12 +151,12 @@ def _gardens(
         plot.put(name, s, side * (n + out), plot.rng.uniform(0, np.pi))
 
 
-def street(rng: np.random.Generator) -> Plot:
+def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     """Return a narrow street: cars parked on both sides, houses near, people, cyclists."""
     lane, parking, walk = rng.uniform(2.5, 3.4), rng.choice([0.0, 2.1, 2.3]), rng.uniform(1.5, 4.0)
     half = lane + parking
-    section = Section(half_m=half, walk_m=walk, **_ground(rng))
-    skin = Skin(rng, half)
+    section = Section(half_m=half, walk_m=walk, **_ground(rng, half_s_m))
+    skin = Skin(rng, half, half_s_m)
     skin.mended(int(rng.integers(0, 8)))
     if rng.random() < 0.5:
         skin.stripe(0.0, 3.0, rng.choice([3.0, 6.0]), 0.12, rng.uniform(0.05, 0.6))
@@ -166,7 +166,7 @@ def street(rng: np.random.Generator) -> Plot:
     zebra = rng.uniform(-40, 40) if rng.random() < 0.4 else FAR
     if zebra != FAR:
         skin.zebra(zebra, half, rng.uniform(0.05, 0.5))
-    plot = Plot('street', paved(section, skin, rng), rng)
+    plot = Plot('street', paved(section, skin, rng), rng, half_s_m=half_s_m)
     _houses(plot, half + walk + rng.uniform(0.2, 7.0), rng.uniform(0.6, 1.0))
     at = half - 1.05 if parking else half - 0.9 + (1.0 if rng.random() < 0.4 else 0.0)  # half on the sidewalk
     avoid = [(zebra, 5.0)]
@@ -189,15 +189,15 @@ def street(rng: np.random.Generator) -> Plot:
     return plot
 
 
-def suburb(rng: np.random.Generator) -> Plot:
+def suburb(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     """Return a wider road with front gardens, drives, hedges and lawns."""
     lane, walk = rng.uniform(2.8, 3.6), rng.choice([0.3, rng.uniform(1.5, 3.0)])
-    section = Section(half_m=lane, walk_m=walk, **_ground(rng))
-    skin = Skin(rng, lane)
+    section = Section(half_m=lane, walk_m=walk, **_ground(rng, half_s_m))
+    skin = Skin(rng, lane, half_s_m)
     skin.mended(int(rng.integers(0, 5)))
     if rng.random() < 0.6:
         skin.stripe(0.0, 3.0, 6.0, 0.12, rng.uniform(0.05, 0.5))
-    plot = Plot('suburb', paved(section, skin, rng), rng)
+    plot = Plot('suburb', paved(section, skin, rng), rng, half_s_m=half_s_m)
     front = lane + walk
     garden = rng.uniform(4.0, 12.0)
     _houses(plot, front + garden, rng.uniform(0.4, 0.9))
@@ -220,33 +220,33 @@ def suburb(rng: np.random.Generator) -> Plot:
     return plot
 
 
-def arterial(rng: np.random.Generator) -> Plot:
+def arterial(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     """Return a wide road: lanes both ways, rails or a barrier, trucks, slopes, walls against noise."""
     count, lane = int(rng.integers(1, 4)), rng.uniform(3.1, 3.75)
     median, shoulder = rng.choice([0.0, rng.uniform(0.6, 4.0)]), rng.uniform(0.3, 3.0)
     half = 0.5 * median + count * lane + shoulder
-    rules = _ground(rng) | {'beyond': ((Material.GRASS,), (Material.GRASS, Material.GRAVEL))[int(rng.integers(2))]}
+    rules = _ground(rng, half_s_m) | {'beyond': ((Material.GRASS,), (Material.GRASS, Material.GRAVEL))[int(rng.integers(2))]}
     rural = rng.random() < 0.6
     rules |= {'kerb_m': 0.0, 'walk': Material.GRAVEL} if rural else {}
     rules |= {'ditch_m': rng.choice([0.0, rng.uniform(0.2, 0.9)])}
     section = Section(half_m=half, walk_m=rng.uniform(0.5, 2.5), **rules)
-    skin, wear = Skin(rng, half), rng.uniform(0.02, 0.4)
+    skin, wear = Skin(rng, half, half_s_m), rng.uniform(0.02, 0.4)
     for side in (-1.0, 1.0):
         skin.stripe(side * (half - shoulder), width_m=0.2, wear=wear)
         skin.stripe(side * max(0.5 * median, 0.1), width_m=0.15, wear=wear)
         for number in range(1, count):
             skin.stripe(side * (0.5 * median + number * lane), *((6.0, 12.0) if rural else (3.0, 6.0)), 0.15, wear)
-    plot = Plot('arterial', paved(section, skin, rng), rng)
+    plot = Plot('arterial', paved(section, skin, rng), rng, half_s_m=half_s_m)
     if median > 0.5:
         name = str(rng.choice(['barrier', 'rail', 'rail', 'hedge', 'thicket']))
-        plot.row(name, 0.0, -HALF_S_M, HALF_S_M, 4.0, 1.0, aside_m=0.0)
+        plot.row(name, 0.0, -half_s_m, half_s_m, 4.0, 1.0, aside_m=0.0)
     edge = half + 0.4
     for side in (-1.0, 1.0):
         style = rng.random()
         if style < 0.45:
-            plot.row('rail', side * edge, -HALF_S_M, HALF_S_M, 4.0, 1.0, aside_m=0.0)
+            plot.row('rail', side * edge, -half_s_m, half_s_m, 4.0, 1.0, aside_m=0.0)
         elif style < 0.6:
-            plot.row('wall', side * (edge + 3.0), -HALF_S_M, HALF_S_M, 4.0, 0.97, aside_m=0.0)
+            plot.row('wall', side * (edge + 3.0), -half_s_m, half_s_m, 4.0, 0.97, aside_m=0.0)
         if rng.random() < 0.3:
             _parked_along(plot, side * (half - 1.2), 0.06, (('car', 0.5), ('truck', 0.3), ('trailer', 0.2)))
     _furniture(plot, half + 1.2, rng.uniform(0.05, 0.35))
