@@ -32,7 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'for checkpoint.pt and log.jsonl; of export: a folder of models/, whose name is that of the model'
     parser.add_argument('--out', type=Path, metavar='DIR', help=about)
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
-    parser.add_argument('--checkpoint', type=Path, metavar='FILE', help='what is exported')
+    about = 'what is exported; of perception --only far: what all else is taken from'
+    parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
     parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
     about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
     parser.add_argument('--count', type=int, default=0, metavar='N', help=about)
@@ -45,7 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
     parser.add_argument('--method', choices=('statistics', 'self'), default='statistics', help=about)
     parser.add_argument('--licence', default='', help='of the data that is adapted to, for the card')
-    parser.add_argument('--only', action='append', default=[], metavar='RUN', help='of the ablations, these')
+    about = 'of the ablations, these; of perception, far: the far ring alone, all else stays as it is to the bit'
+    parser.add_argument('--only', action='append', default=[], metavar='RUN', help=about)
     parser.add_argument('--results', type=Path, metavar='FILE', help='for the figures of the ablations')
     parser.add_argument('--seed', type=int, default=0, help='of the first place; each place takes the next')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU, a process')
@@ -66,17 +68,29 @@ def run(options: argparse.Namespace) -> None:
     if options.what in ('adapt', 'ablations'):
         {'adapt': _adapt, 'ablations': _ablate}[options.what](options)
         return
+    _train(options)
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train perception, whole or one part of it alone."""
     if not options.minutes > 0.0 or options.slice < 0.0 or options.steps < 0 or options.seed < 0 or options.threads < 1:
         raise SettingsError('--minutes and --threads must be above 0; --slice, --steps and --seed not below')
     from autonomy_nodes.training.augmentation import augmented
+    from autonomy_nodes.training.lessons import LESSONS, far_augmented, far_examples
     from autonomy_nodes.training.places import examples
     from autonomy_nodes.training.train_perception import train
 
+    only, start = ','.join(options.only), options.checkpoint.resolve() if options.checkpoint else None
+    if only not in LESSONS:
+        raise SettingsError(f'--only {only}: of perception {", ".join(filter(None, LESSONS))} can be learned alone')
+    if bool(only) != bool(start or (only and options.resume)):
+        raise SettingsError('--checkpoint FILE is for --only, which needs it unless it goes on with --resume')
     arguments = {
-        'preset': options.preset, 'minutes': options.minutes, 'out': options.out.resolve(), 'source': examples,
-        'guise': augmented, 'seed': options.seed, 'resume': options.resume, 'slice_minutes': options.slice,
-        'steps': options.steps, 'threads': options.threads, 'tell': partial(print, flush=True),
-        'notes': {'command': command_line(), 'commit': commit()},
+        'preset': options.preset, 'minutes': options.minutes, 'out': options.out.resolve(),
+        'source': far_examples if only else examples, 'guise': far_augmented if only else augmented,
+        'seed': options.seed, 'resume': options.resume, 'slice_minutes': options.slice, 'steps': options.steps,
+        'threads': options.threads, 'tell': partial(print, flush=True),
+        'notes': {'command': command_line(), 'commit': commit()}, 'only': only, 'start': start,
     }  # fmt: skip
     if options.backend == 'ray':
         from autonomy_nodes.training.on_ray import train_on_ray

@@ -16,6 +16,7 @@ SEMANTICS = (
     'unknown', 'paved', 'loose', 'low_vegetation', 'high_vegetation', 'wet', 'rubble', 'obstacle',
 )  # fmt: skip
 FAR_LAYERS = ('elevation', 'obstacle_height', 'occupancy', 'observed')
+RING_LAYERS = ('elevation', 'variance', 'obstacle', 'free')  # of the network's far ring; the last two are chances
 PRIOR_LAYERS = ('drivable', 'divider', 'boundary', 'stop_line', 'crosswalk', 'direction_sin', 'direction_cos')
 
 

@@ -35,6 +35,7 @@ class Perception(Stage):
         self.perceiver, self.calibration = Perceiver(config, learned, port.lap), Calibration(config.vehicle.mounts)
         warm(config, learned)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
+        self.ring_out = port.publisher(topics.TERRAIN_RING)
         self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
         self.lanes_out = port.publisher(topics.LANE_OBSERVATIONS)
         self.environment_out = port.publisher(topics.ENVIRONMENT)
@@ -58,7 +59,8 @@ class Perception(Stage):
         values = {'objects': str(len(found.objects)), 'environment': found.environment.text}
         if self.engine != NONE:
             values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
-            values |= {'disagreement': f'{found.disagreement:.3f}'}
+            values |= {'disagreement': f'{found.disagreement:.3f}', 'far_ring': str(self.has_far).lower()}
+            values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
         self.port.say(Level.OK, '', engine=self.engine, **values)
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
@@ -68,16 +70,21 @@ class Perception(Stage):
 
     def _opened(self, config: PerceptionConfig) -> LearnedChannel | None:
         """Return the learned channel, None where no network is asked for."""
+        self.has_far = False
         if not config.model:
             self.engine = choose(config.backend, config.require_backend, has_network=False)
             return None
         backend = opened(folder_of(config.model), config.backend, config.require_backend, config.threads)
         self.engine = backend.name
-        return LearnedChannel(backend, config.learned)
+        channel = LearnedChannel(backend, config.learned)
+        self.has_far = channel.has_far
+        return channel
 
     def publish(self, found: Perceived) -> None:
         """Send all of it."""
         self.far_out.publish(write_grid(found.terrain_far))
+        if found.ring is not None:
+            self.ring_out.publish(write_grid(found.ring))
         self.terrain_out.publish(write_grid(found.terrain))
         clusters = write_detected(found.clusters)
         self.clusters_out.publish(clusters)

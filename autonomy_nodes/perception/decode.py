@@ -13,7 +13,7 @@ from numba import njit
 
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.perception.bev import CELL_M, CLASSES, ORIGIN_M, OUTPUTS
+from autonomy_nodes.perception.bev import CELL_M, CLASSES, FAR_OUTPUTS, ORIGIN_M, OUTPUTS
 from autonomy_nodes.perception.confidence import Confidences, chance
 
 # There is no class of its own for buses, trailers and motorcycles: they come as the nearest of these.
@@ -74,10 +74,10 @@ class Cells:
 def checked(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the outputs of one sweep without the axis of the batch; DataError where a number or a shape is not right.
 
-    outputs: (1, channels, X, Y) float32 each, named as bev.OUTPUTS.
+    outputs: (1, channels, X, Y) float32 each, named as bev.OUTPUTS, of a network with a far ring also FAR_OUTPUTS.
     """
-    found = {}
-    for name, (channels, cells) in OUTPUTS.items():
+    found, far = {}, {name: shape for name, shape in FAR_OUTPUTS.items() if name in outputs}
+    for name, (channels, cells) in (OUTPUTS | far).items():
         if name not in outputs:
             raise DataError(f'network gave no {name!r}')
         value = np.asarray(outputs[name])

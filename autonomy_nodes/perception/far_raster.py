@@ -23,7 +23,7 @@ from autonomy_nodes.perception.polar import turn_of
 from autonomy_nodes.perception.raster import fill
 
 NEAR = 0.75  # of the channel 'passed': a ray went on less than a metre above the ground
-_COUNT, _HIGHEST, _LOWEST, _MEAN, _GROUND, _KNOWN, _PASSED = range(len(FAR_POINTS))
+_COUNT, _HIGHEST, _LOWEST, _MEAN, GROUND, _KNOWN, _PASSED = range(len(FAR_POINTS))
 
 
 def far_rasterised(
@@ -36,9 +36,9 @@ def far_rasterised(
     """
     far = np.zeros((len(FAR_POINTS), *FAR), np.float32)
     _lay(np.require(points, np.float32, 'C'), ground.kinds, ground.heights_m, far)
-    fill(far[_GROUND], far[_KNOWN])
+    fill(far[GROUND], far[_KNOWN])
     if rays is not None and sensor_m is not None:
-        _lay_rays(rays, np.asarray(sensor_m, np.float64), far[_GROUND], far[_PASSED])
+        _lay_rays(rays, np.asarray(sensor_m, np.float64), far[GROUND], far[_PASSED])
     return far
 
 
@@ -64,7 +64,7 @@ def _lay(points: np.ndarray, kinds: np.ndarray, heights: np.ndarray, far: np.nda
         if kinds[n] == OUTSIDE or i < 0 or j < 0 or i >= far.shape[1] or j >= far.shape[2]:
             continue
         height = heights[n]
-        far[_GROUND, i, j] += points[n, 2] - height
+        far[GROUND, i, j] += points[n, 2] - height
         known[i, j] += 1.0
         if FAR_LOW_M <= height < FAR_HIGH_M:
             first = far[_COUNT, i, j] == 0.0
@@ -75,7 +75,7 @@ def _lay(points: np.ndarray, kinds: np.ndarray, heights: np.ndarray, far: np.nda
     for i in range(far.shape[1]):
         for j in range(far.shape[2]):
             if known[i, j] > 0.0:
-                far[_GROUND, i, j] /= known[i, j]
+                far[GROUND, i, j] /= known[i, j]
                 known[i, j] = 1.0
             if far[_COUNT, i, j] > 0.0:
                 far[_MEAN, i, j] /= far[_COUNT, i, j]

@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from autonomy_nodes.common.geometry import moved
+from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.status import Lap, untimed
 from autonomy_nodes.inference.backend import Backend, choose
 from autonomy_nodes.inference.manifest import WEIGHTS, read_manifest
-from autonomy_nodes.perception.bev import INPUTS, OUTPUTS
+from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, INPUTS, OUTPUTS
 from autonomy_nodes.perception.confidence import Support, confidences_of, support_of
 from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
+from autonomy_nodes.perception.far import FarSettings, far_grid
+from autonomy_nodes.perception.far_raster import far_rasterised
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.raster import rasterised
 
@@ -30,6 +33,7 @@ class LearnedSettings:
     """Settings of the learned channel."""
 
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    far: FarSettings = field(default_factory=FarSettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,7 @@ class Learned:
     """What the network tells of a sweep: objects in base_link, cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR.
 
     outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given. support:
-    what its card says of the geometric channel beside it.
+    what its card says of the geometric channel beside it. far: its far ring in base_link, None of one that has none.
     """
 
     objects: Objects
@@ -54,6 +58,7 @@ class Learned:
     outputs: Mapping[str, np.ndarray]
     gap_s: float = 0.0
     support: Support = field(default_factory=Support)
+    far: Grid | None = None
 
     @property
     def cells(self) -> Cells:
@@ -62,11 +67,13 @@ class Learned:
 
 
 class LearnedChannel:
-    """Runs one network on sweeps."""
+    """Runs one network on sweeps. has_far: whether that has a far ring; it need not."""
 
     def __init__(self, backend: Backend, settings: LearnedSettings | None = None) -> None:
-        told = ({name: (1, channels, *cells) for name, (channels, cells) in side.items()} for side in (INPUTS, OUTPUTS))
         manifest = backend.manifest
+        self.has_far = set(FAR_INPUTS) <= set(manifest.inputs)
+        sides = (INPUTS | FAR_INPUTS, OUTPUTS | FAR_OUTPUTS) if self.has_far else (INPUTS, OUTPUTS)
+        told = ({name: (1, channels, *cells) for name, (channels, cells) in side.items()} for side in sides)
         for side, wanted in zip((manifest.inputs, manifest.outputs), told):
             if (found := {name: tensor.shape for name, tensor in side.items()}) != wanted:
                 raise SettingsError(f'network {manifest.name!r} has tensors {found}, perception needs {wanted}')
@@ -96,7 +103,10 @@ class LearnedChannel:
         before = np.zeros((0, 4), np.float32)
         if given is not None:
             before = rows_of(given.cloud, moved(given.cloud.xyz, given.now_from_then))
-        inputs = rasterised(rows_of(cloud, cloud.xyz), before, ground, rays, sensor_m)
+        rows = rows_of(cloud, cloud.xyz)
+        inputs = rasterised(rows, before, ground, rays, sensor_m)
+        if self.has_far:
+            inputs['far'] = far_rasterised(rows, ground, rays, sensor_m)
         lap('raster')
         prior = inputs['prior']
         batch = {name: value[None] for name, value in inputs.items()} | self._nothing
@@ -105,8 +115,9 @@ class LearnedChannel:
         told = checked(answer)
         gap_s = given.gap_s if given is not None else 0.0
         objects = objects_of(told, prior[0], cloud.stamp_ns, gap_s, self._settings.decode, self.confidences)
+        far = far_grid(told['far_told'], inputs['far'], cloud.stamp_ns) if self.has_far else None
         lap('decode')
-        return Learned(objects, prior, told, gap_s, self._support)
+        return Learned(objects, prior, told, gap_s, self._support, far)
 
     def again(self, said: Learned, settings: DecodeSettings) -> Objects:
         """Return the objects of a sweep by other settings, without asking the network anew."""

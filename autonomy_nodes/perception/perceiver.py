@@ -22,6 +22,7 @@ from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, cluste
 from autonomy_nodes.perception.correction import CorrectionSettings, ground_points, heights
 from autonomy_nodes.perception.disagreement import Disagreement, DisagreementSettings
 from autonomy_nodes.perception.environment import described
+from autonomy_nodes.perception.far import known_m
 from autonomy_nodes.perception.fusion import FusionSettings, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
@@ -95,7 +96,8 @@ class Perceived:
     clusters: of the geometric channel alone; obstacles: its points. objects: what may be a road user, or moves.
     channel: who told of the objects. unexplained: how many of them the network says nothing of. disagreement: share of
     what is near on which both channels do not agree, alarmed: whether that is too much; as last known where the network
-    did not answer. trouble: why it did not, empty where it did.
+    did not answer. trouble: why it did not, empty where it did. ring: the network's far ring, in base_link, None
+    without; known_m: how far straight ahead that says all is free, NaN without.
     """
 
     terrain: Grid
@@ -110,6 +112,8 @@ class Perceived:
     disagreement: float
     alarmed: bool
     trouble: str
+    ring: Grid | None
+    known_m: float
 
 
 class Perceiver:
@@ -186,7 +190,14 @@ class Perceiver:
             disagreement=self._disagreement.share,
             alarmed=self._disagreement.alarmed,
             trouble=trouble,
+            ring=None if believed is None else believed.far,
+            known_m=self._known_m(believed),
         )
+
+    def _known_m(self, believed: Learned | None) -> float:
+        if believed is None or believed.far is None:
+            return np.nan
+        return known_m(believed.far, self.config.vehicle.width_m / 2.0, self.config.learned.far)
 
     def _mended(self, near: Grid, ego: EgoState, believed: Learned | None, objects: Objects) -> Grid:
         """Return the terrain with what the network says of it; without a network as it was."""

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from autonomy_nodes.inference.manifest import WEIGHTS, Manifest, digest, write_manifest
 from autonomy_nodes.perception.bev import INPUTS, OUTPUTS, POINTS
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
-from autonomy_nodes.perception.network import Network
+from autonomy_nodes.perception.network import Network, filled
 from autonomy_nodes.training.augmentation import augmented
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.export import tensors
@@ -140,8 +140,7 @@ def trained(plan: Plan, name: str, out: Path, source: Source, tell: Callable[[st
         )  # fmt: skip
         tell(f'{name}: {(time.monotonic() - began) / 60.0:.1f} minutes')
         state = torch.load(path, map_location='cpu', weights_only=True)
-    network = Network(NETWORKS[settings.network])
-    network.load_state_dict(state['averaged'])
+    network = filled(Network(NETWORKS[settings.network]), state['averaged'])
     return blinded(network.eval(), variant.blind), state['spent_s'] / 60.0
 
 

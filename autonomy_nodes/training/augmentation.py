@@ -13,7 +13,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import matrix_of_rpy
 from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.materials import Semantic
-from autonomy_nodes.training.examples import MASKS, Example, with_points
+from autonomy_nodes.training.examples import MASKS, Example, Far, with_points
 from autonomy_nodes.training.pasting import pasted
 
 _UNKNOWN = 255  # terrain
@@ -80,9 +80,10 @@ def flipped(example: Example) -> Example:
     boxes = example.boxes * np.array([1, -1, 1, 1, 1, 1, -1, 1, -1], np.float32)
     layers = {name: getattr(example, name) for name in (*_CELLS, *MASKS)}
     cells = {name: layer[:, ::-1].copy() for name, layer in layers.items() if layer is not None}
+    far = example.far and Far(*(layer[:, ::-1].copy() for layer in vars(example.far).values()))
     return replace(
         example, points=example.points * mirror, before=example.before * mirror, boxes=boxes,
-        sensor_m=example.sensor_m * mirror[:3], **cells,
+        sensor_m=example.sensor_m * mirror[:3], far=far, **cells,
     )  # fmt: skip
 
 
@@ -99,6 +100,7 @@ def turned(example: Example, angle: float, scale: float = 1.0) -> Example:
     whole = replace(
         example, points=_mapped(example.points, matrix), before=_mapped(example.before, matrix), boxes=boxes,
         sensor_m=(matrix @ example.sensor_m).astype(np.float32), **_sampled(example, angle, scale),
+        far=example.far and _far_sampled(example.far, angle, scale),
     )  # fmt: skip
     inside = ((boxes[:, :2] >= bev.ORIGIN_M) & (boxes[:, :2] < bev.ORIGIN_M + bev.SIZE_M)).all(axis=1)
     return _with_boxes(whole, inside)
@@ -136,6 +138,17 @@ def _sampled(example: Example, angle: float, scale: float) -> dict[str, np.ndarr
         'top_m': np.minimum(nearest(example.top_m.astype(np.float32), 0.0) * scale, bev.HIGH_M).astype(np.float32),
         'blocked': nearest(example.blocked.astype(np.uint8), 0).astype(bool),
     }
+
+
+def _far_sampled(far: Far, angle: float, scale: float) -> Far:
+    """Return the far ring of the turned and scaled example, as `_sampled` does."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    back = bev.far_middles().astype(np.float32) / scale @ np.array([[cos, -sin], [sin, cos]], np.float32)
+    place = np.floor((back - bev.FAR_ORIGIN_M) / bev.FAR_M).astype(int)
+    inside = ((place >= 0) & (place < bev.FAR)).all(axis=-1)
+    i, j = np.where(inside[..., None], place, 0).transpose(2, 0, 1)
+    ground = np.where(inside, far.ground_m[i, j] * scale, np.nan).astype(np.float32)
+    return Far(ground, far.obstacle[i, j] & inside, far.free[i, j] & inside)
 
 
 def _with_boxes(example: Example, kept: np.ndarray) -> Example:

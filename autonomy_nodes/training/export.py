@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
-from autonomy_nodes.perception.bev import HIGH_M, INPUTS, OUTPUTS
-from autonomy_nodes.perception.network import PRESETS, Network, empty
+from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, HIGH_M, INPUTS, OUTPUTS
+from autonomy_nodes.perception.network import FAR_PART, PRESETS, Network, empty, filled
+from autonomy_nodes.training.lessons import FAR, FAR_PLACES
 from autonomy_nodes.training.samples import HELD_OUT
 
 OPSET = 18
@@ -22,7 +23,7 @@ ALLOWED = {'Conv', 'Relu', 'Resize', 'Concat', 'Add', 'Mul', 'Split', 'Slice', '
 # what values make sense; beyond them a number is a mistake
 RANGES = {
     'points': (-1.0, 12.0), 'prior': (-100.0, 100.0), 'camera': (-100.0, 100.0), 'map': (-1.0, 1.0),
-    'given': (0.0, 1.0), 'ground': (-20.0, 20.0), 'top': (-HIGH_M, 2.0 * HIGH_M),
+    'given': (0.0, 1.0), 'far': (-100.0, 100.0), 'ground': (-20.0, 20.0), 'top': (-HIGH_M, 2.0 * HIGH_M),
 }  # fmt: skip
 _ANY = (-1e3, 1e3)
 LIMITS = (
@@ -37,19 +38,21 @@ LIMITS = (
 def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
     """Write network.onnx, weights.safetensors and manifest.json of averaged weights; return the manifest.
 
+    A far ring that has learned nothing yet is left out.
     Raises DataError where the ONNX file holds an operation that not every engine runs.
     """
     if not checkpoint.is_file():
         raise DataError(f'{checkpoint}: no checkpoint')
     state = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    preset = state['settings']['network']
-    network = Network(PRESETS[preset])
-    network.load_state_dict(state['averaged'])
+    preset, far = state['settings']['network'], FAR.name in state
+    network = filled(Network(PRESETS[preset]), state['averaged'])
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), folder / WEIGHTS)
-    write_onnx(network, folder / ONNX)
+    weights = {key: value for key, value in network.state_dict().items() if far or not key.startswith(FAR_PART)}
+    save_file(weights, folder / WEIGHTS)
+    write_onnx(network, folder / ONNX, far)
     manifest = Manifest(
-        name, preset, tensors(INPUTS), tensors(OUTPUTS),
+        name, preset, tensors(INPUTS | FAR_INPUTS if far else INPUTS),
+        tensors(OUTPUTS | FAR_OUTPUTS if far else OUTPUTS),
         {file: digest(folder / file) for file in (ONNX, WEIGHTS)}, _card(state),
     )  # fmt: skip
     write_manifest(folder, manifest)
@@ -58,27 +61,35 @@ def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
 
 def _card(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is told of a network beside its tensors and files."""
+    card = {'training': _learned(state), 'quality': _quality(state), 'limits': LIMITS}
+    if FAR.name in state:
+        long = f'places of {2.0 * FAR_PLACES.half_s_m:.0f} m; the rest of the network was left as it was'
+        card['far'] = {'training': {**_learned(state[FAR.name]), 'places': long}, 'quality': _quality(state[FAR.name])}
+    return card
+
+
+def _learned(state: Mapping[str, Any]) -> dict[str, Any]:
     settings = state['settings']
     return {
-        'training': {
-            **state['notes'], 'settings': settings, 'steps': state['step'],
-            'minutes': round(state['spent_s'] / 60.0, 1), 'samples': state['step'] * settings['batch'],
-            'data': f'autonomy_nodes.training.places, seeds 0 to {state["seed"] - 1}; nothing real, nothing downloaded',
-            'licence': 'that of this repository: weights and data are made by its code alone',
-        },
-        'quality': {'data': f'{settings["held_out"]} examples of seeds from {HELD_OUT}', **state['quality']},
-        'limits': LIMITS,
+        **state['notes'], 'settings': settings, 'steps': state['step'],
+        'minutes': round(state['spent_s'] / 60.0, 1), 'samples': state['step'] * settings['batch'],
+        'data': f'autonomy_nodes.training.places, seeds 0 to {state["seed"] - 1}; nothing real, nothing downloaded',
+        'licence': 'that of this repository: weights and data are made by its code alone',
     }  # fmt: skip
 
 
-def write_onnx(network: Network, path: Path) -> None:
-    """Write a network as one ONNX file; other operations than those ALLOWED are refused."""
+def _quality(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {'data': f'{state["settings"]["held_out"]} examples of seeds from {HELD_OUT}', **state['quality']}
+
+
+def write_onnx(network: Network, path: Path, far: bool = False) -> None:
+    """Write a network as one ONNX file, with its far ring or without; operations that are not ALLOWED are refused."""
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of torch about itself
         program = torch.onnx.export(
-            network.eval(), kwargs=empty(1), dynamo=True, opset_version=OPSET, verbose=False,
-            input_names=list(INPUTS), output_names=list(OUTPUTS),
+            network.eval(), kwargs=empty(1, far), dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=[*INPUTS, *(FAR_INPUTS if far else ())], output_names=[*OUTPUTS, *(FAR_OUTPUTS if far else ())],
         )  # fmt: skip
     assert program is not None
     program.save(path, external_data=False)
@@ -106,4 +117,4 @@ def _forget_where(model: onnx.ModelProto) -> None:
 
 def largest_difference(one: Mapping[str, np.ndarray], two: Mapping[str, np.ndarray]) -> float:
     """Return how far apart the answers of two engines are."""
-    return max(float(np.abs(one[name] - two[name]).max()) for name in OUTPUTS)
+    return max(float(np.abs(one[name] - two[name]).max()) for name in one)

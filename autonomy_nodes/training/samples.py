@@ -28,6 +28,7 @@ _PASSED = PRIOR.index('passed')
 Source = Callable[[int], Iterator[Example]]  # a seed's examples
 Guise = Callable[[Example, np.random.Generator, Sequence[Example]], Example]  # an example among others, changed
 Sample = dict[str, torch.Tensor]
+Make = Callable[[Example, np.random.Generator, 'SampleSettings'], Sample]
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,13 @@ class Samples(IterableDataset):
     """Endless samples of the seeds from `start`, shared out among processes; `seed` of each tells how far they are."""
 
     def __init__(
-        self, source: Source, guise: Guise, start: int, settings: SampleSettings, rank: int = 0, ranks: int = 1
-    ) -> None:
+        self, source: Source, guise: Guise, start: int, settings: SampleSettings, rank: int = 0, ranks: int = 1,
+        make: Make | None = None,
+    ) -> None:  # fmt: skip
         if not 0 <= start < HELD_OUT:
             raise ValueError(f'start={start} must lie between 0 and {HELD_OUT}: the seeds above are held out')
         self.source, self.guise, self.start, self.settings = source, guise, start, settings
-        self.rank, self.ranks = rank, ranks
+        self.rank, self.ranks, self.make = rank, ranks, make or strip_of
 
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
@@ -85,7 +87,7 @@ class Samples(IterableDataset):
                 while debt >= 1.0:
                     debt -= 1.0
                     chosen = self.guise(pool[rng.integers(len(pool))], rng, pool)
-                    yield strip(sample_of(chosen, rng, settings), rng, settings.across) | {'seed': torch.tensor(seed)}
+                    yield self.make(chosen, rng, settings) | {'seed': torch.tensor(seed)}
 
 
 def sample_of(
@@ -107,6 +109,11 @@ def sample_of(
     sample['points'] = sample['points'].half()  # half as much to hand from process to process
     sample['told_before'] = torch.full((1, 1, 1), float(len(before) > 0))
     return sample
+
+
+def strip_of(example: Example, rng: np.random.Generator, settings: SampleSettings) -> Sample:
+    """Return what is learned from an example by all but the far ring."""
+    return strip(sample_of(example, rng, settings), rng, settings.across)
 
 
 def strip(sample: Sample, rng: np.random.Generator, across: int) -> Sample:

@@ -2,7 +2,8 @@
 
 All data are made on the spot from seeds (training/places.py): nothing is downloaded, nothing real is learned from.
 Runs on the CPU, on one GPU, and under torchrun on several. A run may be cut anywhere: it goes on from its last
-checkpoint, with seeds that it has not used.
+checkpoint, with seeds that it has not used. A lesson (lessons.py) is learned alone: what is not its own stays as it is,
+and what it tells of itself lies in the checkpoint under its name.
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,10 @@ from torch.utils.data import DataLoader
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
-from autonomy_nodes.perception.network import Network
+from autonomy_nodes.perception.network import Network, filled
 from autonomy_nodes.training.examples import Example
-from autonomy_nodes.training.losses import losses
-from autonomy_nodes.training.quality import quality
-from autonomy_nodes.training.samples import HELD_OUT, Guise, Sample, Samples, SampleSettings, Source, inputs_of
+from autonomy_nodes.training.lessons import LESSONS, WHOLE, Lesson
+from autonomy_nodes.training.samples import HELD_OUT, Guise, Sample, Samples, SampleSettings, Source
 
 CHECKPOINT, LOG = 'checkpoint.pt', 'log.jsonl'
 
@@ -73,7 +73,10 @@ PRESETS = {
 
 @dataclass
 class Training:
-    """All that a checkpoint holds: network, its averaged weights, optimizer, and how far it is."""
+    """All that a checkpoint holds: network, its averaged weights, optimizer, and how far it is.
+
+    rest: what it tells of other lessons.
+    """
 
     network: Network
     averaged: Network
@@ -81,6 +84,19 @@ class Training:
     step: int = 0
     seed: int = 0
     spent_s: float = 0.0
+    rest: dict[str, Any] = field(default_factory=dict)
+
+
+def settings_of(preset: str, lesson: str) -> TrainSettings:
+    """Return how a lesson is learned: a small part of the network faster, by more samples a step and an example."""
+    settings = PRESETS[preset]
+    if not lesson:
+        return settings
+    samples = replace(settings.samples, uses=2.0 * settings.samples.uses)
+    return replace(
+        settings, batch=2 * settings.batch, rate=2.0 * settings.rate, warm_steps=min(settings.warm_steps, 50),
+        samples=samples,
+    )  # fmt: skip
 
 
 def train(
@@ -96,22 +112,25 @@ def train(
     threads: int = 1,
     tell: Callable[[str], None] = print,
     notes: Mapping[str, str] | None = None,
+    only: str = '',
+    start: Path | None = None,
 ) -> Path:
     """Train for so many minutes in all, of which slice_minutes now (0: all), and return the checkpoint's path.
 
     The rate falls to nothing at the end of `minutes`, or of `steps` where given: then a run repeats to the digit.
-    notes: kept in the checkpoint, for the card.
+    notes: kept in the checkpoint, for the card. only: a lesson of LESSONS. start: a checkpoint with all else.
     """
-    settings, device, rank, ranks = PRESETS[preset], *_placed()
+    lesson, settings, (device, rank, ranks) = LESSONS[only], settings_of(preset, only), _placed()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    training = _started(settings, device, seed)
-    if resume:
-        _load(training, out / CHECKPOINT, device)
+    training = _started(settings, device, seed, lesson)
+    if resume or start is not None:
+        _load(training, out / CHECKPOINT if resume else None, start, lesson, settings)
     out.mkdir(parents=True, exist_ok=True)
-    network = DistributedDataParallel(training.network) if ranks > 1 else training.network
+    network = lesson.learner(training.network)
+    network = DistributedDataParallel(network) if ranks > 1 else network
     held = _held_out(source, settings.held_out) if rank == 0 else []
-    loader = _loader(Samples(source, guise, training.seed, settings.samples, rank, ranks), settings)
+    loader = _loader(Samples(source, guise, training.seed, settings.samples, rank, ranks, lesson.make), settings)
     began, earlier_s, saved, total_s = time.monotonic(), training.spent_s, time.monotonic(), minutes * 60.0
     means: dict[str, float] = {}
     for batch in loader:
@@ -120,14 +139,14 @@ def train(
         cut = slice_minutes > 0.0 and time.monotonic() - began > slice_minutes * 60.0
         share, over = _agreed(share, cut or share >= 1.0, device, ranks)
         if rank == 0 and training.step and (over or time.monotonic() - saved > settings.every_s):
-            found = quality(training.averaged, held, device)
-            _save(training, out, {'settings': asdict(settings), 'quality': found, 'notes': dict(notes or {})})
+            found = lesson.quality(training.averaged, held, device)
+            _save(training, out, lesson, {'settings': asdict(settings), 'quality': found, 'notes': dict(notes or {})})
             _report(training, means | found, out, tell)
             saved = time.monotonic()
         if over:
             break
         training.seed = max(training.seed, int(batch['seed'].max()) + ranks)
-        found = learn(network, training, batch, settings, share, device)
+        found = learn(network, training, batch, settings, share, device, lesson)
         means = {name: 0.98 * means.get(name, value) + 0.02 * value for name, value in found.items()}
     if ranks > 1:
         torch.distributed.destroy_process_group()
@@ -136,7 +155,7 @@ def train(
 
 def learn(
     network: torch.nn.Module, training: Training, batch: Sample, settings: TrainSettings, share: float,
-    device: torch.device,
+    device: torch.device, lesson: Lesson = WHOLE,
 ) -> dict[str, float]:  # fmt: skip
     """Learn from one batch, and let the averaged weights follow; return the losses.
 
@@ -147,11 +166,12 @@ def learn(
         group['lr'] = rate
     batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
     inputs = {
-        name: value.to(torch.bfloat16, memory_format=torch.channels_last) for name, value in inputs_of(batch).items()
+        name: value.to(torch.bfloat16, memory_format=torch.channels_last)
+        for name, value in lesson.inputs(batch).items()
     }
     with torch.autocast(device.type, torch.bfloat16):  # half the time of float32, on CPUs too
         outputs = network(**inputs)
-    found = losses(outputs, batch)
+    found = lesson.losses(outputs, batch)
     if not torch.isfinite(found['total']):
         raise FloatingPointError(f'the loss is {found["total"].item()} at step {training.step}')
     training.optimizer.zero_grad(set_to_none=True)
@@ -159,7 +179,7 @@ def learn(
     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     training.optimizer.step()
     training.step += 1
-    _average(training, min(settings.smooth, training.step / (training.step + 10.0)))
+    _average(training, lesson, min(settings.smooth, training.step / (training.step + 10.0)))
     return {name: value.item() for name, value in found.items()}
 
 
@@ -177,20 +197,23 @@ def _cosine(share: float) -> float:
 
 
 @torch.no_grad()
-def _average(training: Training, keep: float) -> None:
+def _average(training: Training, lesson: Lesson, keep: float) -> None:
     """Let the averaged weights follow (Polyak and Juditsky 1992)."""
     now = training.network.state_dict()
     for name, value in training.averaged.state_dict().items():
+        if not lesson.mine(name):
+            continue
         if value.dtype.is_floating_point:
             value.lerp_(now[name], 1.0 - keep)
         else:
             value.copy_(now[name])
 
 
-def _started(settings: TrainSettings, device: torch.device, seed: int) -> Training:
+def _started(settings: TrainSettings, device: torch.device, seed: int, lesson: Lesson) -> Training:
     network = Network(NETWORKS[settings.network]).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster
-    optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
+    mine = [weight for name, weight in network.named_parameters() if lesson.mine(name)]
+    optimizer = torch.optim.AdamW(mine, settings.rate, weight_decay=settings.decay)
     return Training(network, deepcopy(network), optimizer, seed=seed)
 
 
@@ -214,25 +237,46 @@ def _held_out(source: Source, count: int) -> list[Example]:
     return [example for place in range((count + 1) // 2) for example in islice(source(HELD_OUT + place), 2)][:count]
 
 
-def _save(training: Training, out: Path, told: Mapping[str, Any]) -> None:
+def _save(training: Training, out: Path, lesson: Lesson, told: Mapping[str, Any]) -> None:
     part = out / f'{CHECKPOINT}.part'
-    state = {
-        'network': training.network.state_dict(), 'averaged': training.averaged.state_dict(),
+    mine = {
         'optimizer': training.optimizer.state_dict(), 'step': training.step, 'seed': training.seed,
         'spent_s': training.spent_s, **told,
     }  # fmt: skip
-    torch.save(state, part)
+    weights = {'network': training.network.state_dict(), 'averaged': training.averaged.state_dict()}
+    torch.save({**training.rest, **weights, **({lesson.name: mine} if lesson.name else mine)}, part)
     part.replace(out / CHECKPOINT)
 
 
-def _load(training: Training, path: Path, device: torch.device) -> None:
+def _load(
+    training: Training, path: Path | None, start: Path | None, lesson: Lesson, settings: TrainSettings
+) -> None:
+    """Take what a lesson has learned from one checkpoint, all else from another; either may be both."""
+    state, base = (_state(each, settings) if each is not None else None for each in (path, start))
+    if state is not None and lesson.name and lesson.name not in state:
+        raise DataError(f'{path}: has not learned {lesson.name} yet; leave --resume out')
+    one, other = state or base, base or state
+    assert one is not None and other is not None
+    for name in ('network', 'averaged'):
+        mine = {key: value for key, value in one[name].items() if lesson.mine(key)}
+        filled(getattr(training, name), {**other[name], **mine})
+    others = [name for name in LESSONS if name and name != lesson.name]
+    told = [key for key in other if key not in ('network', 'averaged', lesson.name)] if lesson.name else others
+    training.rest = {key: other[key] for key in told if key in other}
+    if state is not None:
+        learned = state[lesson.name] if lesson.name else state
+        training.optimizer.load_state_dict(learned['optimizer'])
+        training.step, training.seed, training.spent_s = learned['step'], learned['seed'], learned['spent_s']
+
+
+def _state(path: Path, settings: TrainSettings) -> dict[str, Any]:
+    """Return what lies in a checkpoint."""
     if not path.is_file():
         raise DataError(f'{path}: no checkpoint to go on from; leave --resume out')
-    state = torch.load(path, map_location=device, weights_only=True)
-    training.network.load_state_dict(state['network'])
-    training.averaged.load_state_dict(state['averaged'])
-    training.optimizer.load_state_dict(state['optimizer'])
-    training.step, training.seed, training.spent_s = state['step'], state['seed'], state['spent_s']
+    state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    if (network := state['settings']['network']) != settings.network:
+        raise DataError(f'{path}: is of network {network!r}, not {settings.network!r}; give its --preset')
+    return state
 
 
 def _report(training: Training, found: Mapping[str, float], out: Path, tell: Callable[[str], None]) -> None:

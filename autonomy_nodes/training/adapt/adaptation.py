@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, digest, read_manifest, write_manifest
+from autonomy_nodes.perception.bev import FAR_INPUTS
 from autonomy_nodes.perception.confidence import confidences_of
 from autonomy_nodes.perception.network import Network, loaded
 from autonomy_nodes.training.adapt.self_training import self_taught
@@ -86,7 +87,7 @@ def write_adapted(folder: Path, network: Network, model: Path, told: Mapping[str
     network = network.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS)
     if onnx:
-        write_onnx(network, folder / ONNX)
+        write_onnx(network, folder / ONNX, set(FAR_INPUTS) <= set(first.inputs))
     names = (ONNX, WEIGHTS) if onnx else (WEIGHTS,)
     card = {name: value for name, value in first.card.items() if name != 'quality'}
     card['adaptation'] = {
