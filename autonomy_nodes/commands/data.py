@@ -24,7 +24,7 @@ from autonomy_nodes.training.pseudo.orders import Workers, write_order
 from autonomy_nodes.training.pseudo.played import StackSettings
 from autonomy_nodes.training.pseudo.stretches import BAG, source_of
 from autonomy_nodes.training.pseudo.tracks import TrackSettings
-from autonomy_nodes.training.scenes import FAMILIES, FIRST_SEED, WEATHERS, Choice
+from autonomy_nodes.training.scenes import FAMILIES, FIRST_SEED, REACH_M, WEATHERS, Choice
 from autonomy_nodes.training.shards import Order, write_shards
 
 
@@ -44,6 +44,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--families', default='', metavar='A,B', help=f'of holdout, of {", ".join(sim.FAMILIES)}')
     told = 'of holdout: one for all, mixed: clear, rain and fog in turn; how dense is drawn of the seed'
     parser.add_argument('--weather', default='', choices=WEATHERS[1:], help=told)
+    told = 'of holdout: how far about the way the ground is told; the far ring needs 200, with LiDARs that reach as far'
+    parser.add_argument('--reach', type=float, default=REACH_M, metavar='M', help=told)
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='of examples')
     told = 'of examples: so many of them are drawn from above, into DIR/pictures'
     parser.add_argument('--pictures', type=int, default=0, metavar='N', help=told)
@@ -91,7 +93,7 @@ def _holdout(options: argparse.Namespace) -> None:
         raise SettingsError('--seed must not be below 0, --scenes not below 1, --sweeps not below 2')
     families = tuple(options.families.split(',')) if options.families else FAMILIES
     try:
-        choice = Choice(options.seed, options.scenes, options.sweeps, families, options.weather)
+        choice = Choice(options.seed, options.scenes, options.sweeps, families, options.weather, options.reach)
     except ValueError as error:
         raise SettingsError(f'--{error}') from error
     with Progress(' scenes') as progress:

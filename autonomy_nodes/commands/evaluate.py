@@ -26,10 +26,11 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
+    'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 WITH_MODEL = (  # which run a network where one is named
-    'adaptation', 'detection', 'drives', 'elevation', 'ground', 'robustness', 'terrain', 'tracking',
+    'adaptation', 'detection', 'drives', 'elevation', 'far', 'ground', 'robustness', 'terrain', 'tracking',
 )  # fmt: skip
 
 

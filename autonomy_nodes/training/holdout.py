@@ -26,6 +26,7 @@ from autonomy_nodes.training.labels import labels_of, numbers_of
 from autonomy_nodes.training.scenes import (
     FAMILIES,
     LIDAR,
+    REACH_M,
     RIGS,
     Choice,
     Moment,
@@ -37,7 +38,6 @@ from autonomy_nodes.training.scenes import (
 )
 from autonomy_nodes.training.surface import surface
 
-REACH_M = 60.0  # of the true ground, about the way
 OBJECTS_M = 100.0
 CAMERA_FROM_VELO = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])  # as KITTI looks
 DEPENDS = ('autonomy_nodes', 'numpy', 'scipy', 'embreex', 'opencv-python-headless')
@@ -86,6 +86,7 @@ def _command(choice: Choice) -> str:
     told = f'--seed {choice.seed} --scenes {choice.count} --sweeps {choice.sweeps}'
     told += f' --families {",".join(choice.families)}' if choice.families != FAMILIES else ''
     told += f' --weather {choice.weather}' if choice.weather else ''
+    told += f' --reach {choice.reach_m:g}' if choice.reach_m != REACH_M else ''
     return f'autonomy data holdout {told} DIR'
 
 
@@ -108,10 +109,10 @@ def write_scene(folder: Path, scene: Scene) -> str:
     base_from_lidar = vehicle.mounts[LIDAR].base_from_sensor
     frames, poses = [], []
     for number, moment in enumerate(driven(scene, world)):
-        frames.append(_write_sweep(place, number, moment, world, base_from_lidar))
+        frames.append(_write_sweep(place, number, moment, world, base_from_lidar, scene.reach_m))
         poses.append(moment.map_from_base)
     way = np.array(poses)[:, :2, 3]
-    true = surface(world, way.min(axis=0) - REACH_M, way.max(axis=0) + REACH_M)
+    true = surface(world, way.min(axis=0) - scene.reach_m, way.max(axis=0) + scene.reach_m)
     np.savez_compressed(
         place / GROUND, z=true.z, material=true.material, semantic=true.semantic, top=true.top,
         origin_xy=true.origin_m, resolution_m=np.float64(true.resolution_m),
@@ -142,7 +143,7 @@ def summary(folder: Path, scene: Scene) -> dict[str, Any]:
 
 
 def _write_sweep(
-    place: Path, number: int, moment: Moment, world: World, base_from_lidar: np.ndarray
+    place: Path, number: int, moment: Moment, world: World, base_from_lidar: np.ndarray, reach_m: float
 ) -> dict[str, Any]:
     """Write points and their labels; return stamp, pose and boxes in base_link."""
     cloud, name = moment.cloud, f'{number:06d}'
@@ -157,16 +158,16 @@ def _write_sweep(
         place / 'points' / f'{name}.npz', ring=cloud.ring, semantic=moment.met.semantics, material=moment.met.materials
     )
     return {
-        'stamp_ns': cloud.stamp_ns, 'map_from_base': moment.map_from_base.tolist(), 'objects': _boxes(moment, labels)
+        'stamp_ns': cloud.stamp_ns, 'map_from_base': moment.map_from_base.tolist(), 'objects': _boxes(moment, labels, max(OBJECTS_M, reach_m)),
     }
 
 
-def _boxes(moment: Moment, labels: np.ndarray) -> list[dict[str, Any]]:
+def _boxes(moment: Moment, labels: np.ndarray, reach_m: float) -> list[dict[str, Any]]:
     """Return everybody near, in base_link: middle, length width height, heading, velocity over ground, points."""
     objects, base_from_map = moment.objects, inverse(moment.map_from_base)
     turn, seen = base_from_map[:3, :3], labels >> np.uint32(16)
     numbers, boxes = numbers_of(objects), []
-    for row in np.flatnonzero(near(objects, moment.map_from_base, OBJECTS_M)).tolist():
+    for row in np.flatnonzero(near(objects, moment.map_from_base, reach_m)).tolist():
         heading = float(objects.headings_rad[row])
         ahead = turn @ np.array([np.cos(heading), np.sin(heading), 0.0])
         boxes.append({

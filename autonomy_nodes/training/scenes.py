@@ -37,13 +37,14 @@ WEATHERS = ('', *KINDS[1:], 'mixed')
 VISIBILITIES_M, RAINS_MMPH = (30.0, 300.0), (2.0, 40.0)  # drawn evenly in their logarithm
 LIDAR = 'top'
 FIRST_SEED = 1_000_000  # worlds from here on are held out: nothing is trained or tuned on them
+REACH_M = 60.0  # about the way, in which the ground is told
 SPEED_MPS, HASTE_MPS2 = 9.0, 1.5
 FREE_M, LANE_HALF_M, HEADWAY_S = 9.0, 1.8, 1.8
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One drive to be recorded: a world by family and seed, a rig, how many sweeps."""
+    """One drive to be recorded: a world by family and seed, a rig, how many sweeps, how far its truth reaches."""
 
     name: str
     family: str
@@ -51,6 +52,7 @@ class Scene:
     rig: str
     sweeps: int
     weather: WeatherSettings = field(default_factory=WeatherSettings)
+    reach_m: float = REACH_M
 
     def vehicle(self) -> Vehicle:
         """Return the vehicle, of which the trailer stays at home: labels know no trailer of ours."""
@@ -61,6 +63,7 @@ class Scene:
         """Return what is on board."""
         _, beams, columns = RIGS[self.rig]
         lidar = LidarSettings(beams=beams, columns=columns, rolling=False)
+        lidar = replace(lidar, farthest_m=max(lidar.farthest_m, self.reach_m))
         return SimulationSettings(
             lidars=(LIDAR,), cameras=(), imu_mount='', lidar=lidar, start_standing=False, duration_s=600.0
         )
@@ -78,15 +81,21 @@ class Moment:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which drives: families in turn, a weather of WEATHERS: one for all, or mixed: one after the other."""
+    """Which drives: families in turn, a weather of WEATHERS: one for all, or mixed: one after the other.
+
+    reach_m: about the way, in which the ground is told; LiDARs reach as far.
+    """
 
     seed: int
     count: int
     sweeps: int
     families: tuple[str, ...] = FAMILIES
     weather: str = ''
+    reach_m: float = REACH_M
 
     def __post_init__(self) -> None:
+        if not REACH_M <= self.reach_m <= 250.0:
+            raise ValueError(f'reach={self.reach_m} must lie between {REACH_M:.0f} and 250')
         if unknown := [name for name in self.families if name not in sim.FAMILIES]:
             raise ValueError(f'families: {", ".join(unknown)} must be of {", ".join(sim.FAMILIES)}')
         if self.weather not in WEATHERS or not self.families:
@@ -101,7 +110,7 @@ def scenes_of(choice: Choice) -> list[Scene]:
         drawn = int(np.random.default_rng([choice.seed, number]).integers(1 << 31))
         rig = rigs[(number + number // len(families)) % len(rigs)]
         family, weather = families[number % len(families)], _weather(choice, number)
-        scenes.append(Scene(f'{number:02d}', family, FIRST_SEED + drawn, rig, choice.sweeps, weather))
+        scenes.append(Scene(f'{number:02d}', family, FIRST_SEED + drawn, rig, choice.sweeps, weather, choice.reach_m))
     return scenes
 
 
