@@ -77,7 +77,7 @@ def shifted(state: np.ndarray, by: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def rays(xyz: np.ndarray, kinds: np.ndarray, sensor: np.ndarray) -> np.ndarray:
-    """Return (AZIMUTHS, FAR_RANGES) the lowest elevation (rise over run) of a ray that went at least so far, in base_link.
+    """Return (AZIMUTHS, FAR_RANGES) the lowest rise over run of a ray that went at least so far, in base_link.
 
     A ray says that nothing stands in it. sensor: (3,) where the rays began.
     """

@@ -50,12 +50,12 @@ def far_grid(told: np.ndarray, far: np.ndarray, stamp_ns: int) -> Grid:
 
 
 def known_m(grid: Grid, half_width_m: float, settings: FarSettings) -> float:
-    """Return how far straight ahead of base_link [m] all is free, to the first cell that is not surely so, or not known.
+    """Return how far straight ahead of base_link [m] all is free, to the first cell not surely so, or not known.
 
     Cells nearer than settings.from_m are not looked at; 0 where already the first one fails.
     """
     way = np.abs(_LEFT_M) < half_width_m + settings.margin_m + 0.5 * FAR_M
     first = int(np.ceil((settings.from_m - FAR_ORIGIN_M[0]) / FAR_M))
-    free = (grid.layers['free'][first:, way] >= settings.sure).all(axis=1)  # false where not known
-    count = len(free) if free.all() else int(np.argmin(free))
+    barred = np.flatnonzero(~(grid.layers['free'][first:, way] >= settings.sure).all(axis=1))  # or not known
+    count = int(barred[0]) if len(barred) else grid.shape[0] - first
     return float(FAR_ORIGIN_M[0] + (first + count) * FAR_M) if count else 0.0

@@ -194,7 +194,7 @@ def far_of(
 
 
 def _met(plot: Plot, middles_m: np.ndarray, map_from_base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (X, Y, 2) where the axes of the vehicle through cells meet the ground, in map, and (X, Y) z at their feet."""
+    """Return (X, Y, 2) where the vehicle's axes through cells meet the ground, in map, and (X, Y) z of the cells."""
     turn, at = map_from_base[:3, :3], map_from_base[:3, 3]
     flat, tilt = middles_m @ turn[:2, :2].T + at[:2], middles_m @ turn[2, :2] + at[2]
     roughly = ((plot.relief.height(flat[::4, ::4]) - tilt[::4, ::4]) / turn[2, 2]).astype(np.float32)

@@ -1,7 +1,7 @@
 """What the far ring learns from and how wrong it is: samples, targets, losses, and what it is worth meanwhile.
 
-It is asked only where a LiDAR can know: with a point in a cell or beside it, or a ray that passed low above. Chances are
-learned by plain cross entropy, so that they mean what they say; heights as those of the near cells are (losses.py).
+It is asked only where a LiDAR can know: with a point in a cell or beside it, or a ray that passed low above. Chances
+are learned by plain cross entropy, so that they mean what they say; heights as those of near cells are (losses.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +37,8 @@ def far_sample_of(
 ) -> Sample:
     """Return input and targets of an example; with rng, now and then nobody knows where the LiDAR is.
 
-    far: as far_rasterised gives it. ground: (1, *FAR) to be added to the prior, ground_weight. obstacle, free: (1, *FAR)
-    0 or 1; asked: (1, *FAR) how much they count, 0 where not asked.
+    far: as far_rasterised gives it. ground: (1, *FAR) to be added to the prior, ground_weight. obstacle, free:
+    (1, *FAR) 0 or 1; asked: (1, *FAR) how much they count, 0 where not asked.
     """
     if example.far is None:
         raise DataError('the example tells nothing of what is far; it must be of a long place')

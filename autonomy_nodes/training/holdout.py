@@ -158,7 +158,8 @@ def _write_sweep(
         place / 'points' / f'{name}.npz', ring=cloud.ring, semantic=moment.met.semantics, material=moment.met.materials
     )
     return {
-        'stamp_ns': cloud.stamp_ns, 'map_from_base': moment.map_from_base.tolist(), 'objects': _boxes(moment, labels, max(OBJECTS_M, reach_m)),
+        'stamp_ns': cloud.stamp_ns, 'map_from_base': moment.map_from_base.tolist(),
+        'objects': _boxes(moment, labels, max(OBJECTS_M, reach_m)),
     }
 
 

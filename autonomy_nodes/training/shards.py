@@ -80,6 +80,7 @@ def unpacked(data: bytes) -> Example:
     try:
         with np.load(io.BytesIO(data)) as found:
             table = {name: found[name] for name in found.files}
+        masks = [_mask(table[name]) if name in table else None for name in MASKS]
         ground = np.where(table['ground_mm'] == _NOWHERE, np.nan, table['ground_mm'] / 1000.0)
         return Example(
             points=_points(table, 'points'), before=_points(table, 'before'), sensor_m=table['sensor_m'],
@@ -87,7 +88,7 @@ def unpacked(data: bytes) -> Example:
             semantics=table['semantics'], bodies=table['bodies'].astype(np.int32),
             ground_m=ground.astype(np.float32), terrain=table['terrain'],
             top_m=(table['top'] * (bev.HIGH_M / 255.0)).astype(np.float32),
-            **{name: _mask(table[name]) for name in ('blocked', *MASKS) if name in table},
+            blocked=_mask(table['blocked']), objects_asked=masks[0], stands_asked=masks[1],
         )  # fmt: skip
     except (KeyError, ValueError, OSError) as error:
         raise DataError(f'no example: {error}') from error

@@ -39,8 +39,9 @@ def _two_ways(
 ) -> None:
     """Add lanes at distances right of the middle, and the same the other way."""
     for offset in offsets:
-        plot.tracks.append(Track(-plot.half_s_m, -offset, 0.0, 2 * plot.half_s_m, speeds, mix, gap_m, spread_m, ego=True))
-        plot.tracks.append(Track(plot.half_s_m, offset, BEHIND, 2 * plot.half_s_m, speeds, mix, gap_m, spread_m, ego=True))
+        for side, heading in ((-1.0, 0.0), (1.0, BEHIND)):
+            way = side * plot.half_s_m, side * offset, heading, 2 * plot.half_s_m
+            plot.tracks.append(Track(*way, speeds, mix, gap_m, spread_m, ego=True))
 
 
 def _walks(plot: Plot, n: float, width: float, gap_m: float, mix: Mix = WALKERS) -> None:
@@ -155,8 +156,7 @@ def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     """Return a narrow street: cars parked on both sides, houses near, people, cyclists."""
     lane, parking, walk = rng.uniform(2.5, 3.4), rng.choice([0.0, 2.1, 2.3]), rng.uniform(1.5, 4.0)
     half = lane + parking
-    section = Section(half_m=half, walk_m=walk, **_ground(rng, half_s_m))
-    skin = Skin(rng, half, half_s_m)
+    section, skin = Section(half_m=half, walk_m=walk, **_ground(rng, half_s_m)), Skin(rng, half, half_s_m)
     skin.mended(int(rng.integers(0, 8)))
     if rng.random() < 0.5:
         skin.stripe(0.0, 3.0, rng.choice([3.0, 6.0]), 0.12, rng.uniform(0.05, 0.6))
@@ -192,8 +192,7 @@ def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
 def suburb(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     """Return a wider road with front gardens, drives, hedges and lawns."""
     lane, walk = rng.uniform(2.8, 3.6), rng.choice([0.3, rng.uniform(1.5, 3.0)])
-    section = Section(half_m=lane, walk_m=walk, **_ground(rng, half_s_m))
-    skin = Skin(rng, lane, half_s_m)
+    section, skin = Section(half_m=lane, walk_m=walk, **_ground(rng, half_s_m)), Skin(rng, lane, half_s_m)
     skin.mended(int(rng.integers(0, 5)))
     if rng.random() < 0.6:
         skin.stripe(0.0, 3.0, 6.0, 0.12, rng.uniform(0.05, 0.5))
@@ -225,7 +224,8 @@ def arterial(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     count, lane = int(rng.integers(1, 4)), rng.uniform(3.1, 3.75)
     median, shoulder = rng.choice([0.0, rng.uniform(0.6, 4.0)]), rng.uniform(0.3, 3.0)
     half = 0.5 * median + count * lane + shoulder
-    rules = _ground(rng, half_s_m) | {'beyond': ((Material.GRASS,), (Material.GRASS, Material.GRAVEL))[int(rng.integers(2))]}
+    rules = _ground(rng, half_s_m)
+    rules['beyond'] = ((Material.GRASS,), (Material.GRASS, Material.GRAVEL))[int(rng.integers(2))]
     rural = rng.random() < 0.6
     rules |= {'kerb_m': 0.0, 'walk': Material.GRAVEL} if rural else {}
     rules |= {'ditch_m': rng.choice([0.0, rng.uniform(0.2, 0.9)])}
