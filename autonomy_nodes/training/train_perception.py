@@ -121,14 +121,12 @@ def train(
     notes: kept in the checkpoint, for the card. only: a lesson of LESSONS. start: a checkpoint with all else.
     """
     lesson, settings, (device, rank, ranks) = LESSONS[only], settings_of(preset, only), _placed()
-    torch.manual_seed(seed)
     torch.set_num_threads(threads)
     training = _started(settings, device, seed, lesson)
-    if resume or start is not None:
-        _load(training, out / CHECKPOINT if resume else None, start, lesson, settings)
+    _load(training, out / CHECKPOINT if resume else None, start, lesson, settings)
     out.mkdir(parents=True, exist_ok=True)
-    network = lesson.learner(training.network)
-    network = DistributedDataParallel(network) if ranks > 1 else network
+    learner = lesson.learner(training.network)
+    network = DistributedDataParallel(learner) if ranks > 1 else learner
     held = _held_out(source, settings.held_out) if rank == 0 else []
     loader = _loader(Samples(source, guise, training.seed, settings.samples, rank, ranks, lesson.make), settings)
     began, earlier_s, saved, total_s = time.monotonic(), training.spent_s, time.monotonic(), minutes * 60.0
@@ -210,6 +208,7 @@ def _average(training: Training, lesson: Lesson, keep: float) -> None:
 
 
 def _started(settings: TrainSettings, device: torch.device, seed: int, lesson: Lesson) -> Training:
+    torch.manual_seed(seed)
     network = Network(NETWORKS[settings.network]).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster
     mine = [weight for name, weight in network.named_parameters() if lesson.mine(name)]
@@ -251,12 +250,13 @@ def _save(training: Training, out: Path, lesson: Lesson, told: Mapping[str, Any]
 def _load(
     training: Training, path: Path | None, start: Path | None, lesson: Lesson, settings: TrainSettings
 ) -> None:
-    """Take what a lesson has learned from one checkpoint, all else from another; either may be both."""
+    """Take what a lesson has learned from one checkpoint, all else from another; one may be both, or there is none."""
     state, base = (_state(each, settings) if each is not None else None for each in (path, start))
     if state is not None and lesson.name and lesson.name not in state:
         raise DataError(f'{path}: has not learned {lesson.name} yet; leave --resume out')
     one, other = state or base, base or state
-    assert one is not None and other is not None
+    if one is None or other is None:
+        return
     for name in ('network', 'averaged'):
         mine = {key: value for key, value in one[name].items() if lesson.mine(key)}
         filled(getattr(training, name), {**other[name], **mine})
