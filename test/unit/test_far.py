@@ -1,16 +1,22 @@
 """The far ring: what it sees, worked out by hand, and what is made of its answer."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from autonomy_nodes.common.grid import RING_LAYERS
+from autonomy_nodes.evaluation.measures.far import truth_of
 from autonomy_nodes.evaluation.measures.far_counts import FarAnswer, FarTruth, counted, shares
+from autonomy_nodes.evaluation.measures.labelled_ground import Source
+from autonomy_nodes.messages.formats.simulated import SEQUENCES
 from autonomy_nodes.messages.grids import read_grid, write_grid
 from autonomy_nodes.perception.bev import FAR, FAR_M, FAR_ORIGIN_M, FAR_POINTS, FAR_TOLD, far_middles
 from autonomy_nodes.perception.cells import FAR_RANGES, RANGES, rays, seen_through
 from autonomy_nodes.perception.far import FarSettings, far_grid, known_m
 from autonomy_nodes.perception.far_raster import far_asked, far_rasterised
 from autonomy_nodes.perception.ground import GROUND, OBSTACLE, OUTSIDE, Ground
+from autonomy_nodes.sim.materials import Material, Semantic
 
 SENSOR = np.array([0.0, 0.0, 2.0])
 
@@ -140,3 +146,31 @@ def test_figures_are_counted_in_bands_of_asked_cells_with_a_truth():
     assert figures['range_40_80.obstacle_called_free'] == 0.5
     assert figures['range_40_80.height_mae_m'] == 0.25 and figures['range_40_80.cells'] == 2.0 * count
     assert not any(name.startswith('range_80') and not name.endswith('cells') for name in figures)
+
+
+def test_the_truth_is_what_the_simulator_built_about_the_pose(tmp_path):
+    place = tmp_path / SEQUENCES / '00'
+    place.mkdir(parents=True)
+    shape = (1000, 500)  # 200 by 100 m, from -10 and -50
+    z, top = np.full(shape, 1.5, np.float32), np.zeros(shape, np.float32)
+    semantic, material = np.zeros(shape, np.uint8), np.full(shape, Material.ASPHALT, np.uint8)
+    for x, what, height in ((60.1, Semantic.STRUCTURE, 1.0), (80.1, Semantic.STRUCTURE, 0.3)):
+        semantic[int((x + 10.0) / 0.2), 250], top[int((x + 10.0) / 0.2), 250] = what, height
+    material[int(110.0 / 0.2) : int(111.6 / 0.2), 240:260] = Material.WATER
+    np.savez(
+        place / 'ground.npz', z=z, material=material, semantic=semantic, top=top, origin_xy=np.array([-10.0, -50.0]),
+        resolution_m=np.float64(0.2),
+    )  # fmt: skip
+    pose = np.eye(4)
+    pose[2, 3] = 0.5
+    car = SimpleNamespace(
+        positions_m=np.array([[120.0, 10.0, 0.0]]), headings_rad=np.array([0.5 * np.pi]),
+        dimensions_m=np.array([[4.0, 2.0, 1.5]]),
+    )  # fmt: skip
+    frame = SimpleNamespace(map_from=lambda name: pose, truth=lambda: SimpleNamespace(objects=car))
+    told = truth_of(Source(frame, place))
+    assert np.nanmax(np.abs(told.ground_m - 1.0)) < 1e-6
+    assert told.obstacle[cell(60.1, 0.1)] and not told.free[cell(60.1, 0.1)]
+    assert not told.obstacle[cell(80.1, 0.1)] and not told.free[cell(80.1, 0.1)]  # too low to be one, too high for free
+    assert not told.free[cell(100.4, 0.1)] and told.free[cell(90.0, 0.1)]  # water
+    assert told.obstacle[cell(120.1, 11.7)] and told.free[cell(121.9, 10.1)]  # a car that stands across

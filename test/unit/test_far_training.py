@@ -11,13 +11,14 @@ torch = pytest.importorskip('torch')
 import flat_examples  # noqa: E402
 
 from autonomy_nodes.common.sensing import PointCloud  # noqa: E402
-from autonomy_nodes.common.types import DataError  # noqa: E402
+from autonomy_nodes.common.types import DataError, EgoState  # noqa: E402
 from autonomy_nodes.inference.manifest import read_manifest  # noqa: E402
 from autonomy_nodes.perception.bev import FAR, FAR_OUTPUTS, FAR_POINTS, FAR_TOLD, OUTPUTS, far_middles  # noqa: E402
 from autonomy_nodes.perception.cells import rays  # noqa: E402
 from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter  # noqa: E402
 from autonomy_nodes.perception.learned import LearnedChannel, opened  # noqa: E402
 from autonomy_nodes.perception.network import FAR_PART, PRESETS, Network, empty, filled, flops  # noqa: E402
+from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig  # noqa: E402
 from autonomy_nodes.sim.plots.plots import plot  # noqa: E402
 from autonomy_nodes.training.augmentation import flipped, turned  # noqa: E402
 from autonomy_nodes.training.examples import Far  # noqa: E402
@@ -27,6 +28,8 @@ from autonomy_nodes.training.lessons import far_examples  # noqa: E402
 from autonomy_nodes.training.places import PlaceSettings  # noqa: E402
 from autonomy_nodes.training.samples import stacked  # noqa: E402
 from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, train  # noqa: E402
+
+AT_REST = EgoState(5, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
 
 
 @pytest.fixture(autouse=True)
@@ -152,12 +155,15 @@ def test_a_long_place_tells_the_ring_and_its_sensors_reach_as_far():
     assert plot(1, half_s_m=110.0).relief.s[-1] == pytest.approx(110.0)
 
 
+def sweep():
+    points = next(examples(3)).points
+    return PointCloud(5, 'base_link', np.ascontiguousarray(points[:, :3]), points[:, 3])
+
+
 def asked(channel):
-    example = next(examples(3))
-    xyz = np.ascontiguousarray(example.points[:, :3])
-    ground = GroundSplitter(GroundConfig(), 1.7).split(xyz)
-    cloud = PointCloud(5, 'base_link', xyz, example.points[:, 3])
-    return channel.perceive(cloud, ground, rays(xyz, ground.kinds, example.sensor_m), example.sensor_m)
+    cloud, sensor_m = sweep(), np.array([0.0, 0.0, 1.8])
+    ground = GroundSplitter(GroundConfig(), 1.7).split(cloud.xyz)
+    return channel.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m)
 
 
 def test_a_model_without_a_far_ring_runs_and_says_so_and_one_with_it_tells_it(trained, tmp_path):
@@ -170,6 +176,10 @@ def test_a_model_without_a_far_ring_runs_and_says_so_and_one_with_it_tells_it(tr
     said, told, quick = (asked(channel) for channel in (old, new, fast))
     assert said.far is None and told.far is not None and told.far.shape == FAR
     assert all(np.array_equal(said.outputs[name], told.outputs[name]) for name in OUTPUTS)  # of the same weights
+    for channel, ring in ((old, False), (new, True)):
+        perceiver = Perceiver(PerceptionConfig(), channel)
+        found = perceiver.perceive(perceiver.segment(sweep(), np.array([0.0, 0.0, 1.8])), AT_REST)
+        assert (found.ring is not None) == ring == bool(np.isfinite(found.known_m))
     for name in FAR_OUTPUTS:
         np.testing.assert_allclose(told.outputs[name], quick.outputs[name], atol=1e-4)
     assert read_manifest(tmp_path / 'new').card['far']['training']['steps'] == 30
