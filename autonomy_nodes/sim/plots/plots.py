@@ -12,7 +12,7 @@ from autonomy_nodes.sim.texture import drawn_grass_m
 
 RECIPES: dict[str, tuple[Callable[[np.random.Generator], Plot], float]] = {  # and how often each is drawn
     'street': (street, 0.30), 'suburb': (suburb, 0.15), 'arterial': (arterial, 0.12), 'crossroads': (crossroads, 0.12),
-    'car_park': (car_park, 0.08), 'works': (works, 0.06), 'track': (track, 0.09), 'wild': (wild, 0.08),
+    'car_park': (car_park, 0.08), 'works': (works, 0.06), 'track': (track, 0.12), 'wild': (wild, 0.12),
 }  # fmt: skip
 
 _PAVED = ('street', 'arterial', 'crossroads', 'car_park', 'works')
