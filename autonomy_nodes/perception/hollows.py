@@ -39,16 +39,21 @@ class HollowSettings:
             raise ValueError(f'hollows.gap_m={self.gap_m} must lie between 0 and 10')
 
 
-def hollows(elevation: np.ndarray, resolution_m: float, settings: HollowSettings) -> np.ndarray:
-    """Return (X, Y) bool which cells of (X, Y) float32 `elevation` (NaN: not known) lie in a hollow."""
+def hollows(elevation: np.ndarray, stands: np.ndarray, resolution_m: float, settings: HollowSettings) -> np.ndarray:
+    """Return (X, Y) bool which cells of (X, Y) float32 `elevation` (NaN: not known) lie in a hollow.
+
+    stands: (X, Y) bool where something stands: heights there and beside it may be those of its foot, and are no rim.
+    """
     reach, most = settings.reach_m / resolution_m, (settings.reach_m + settings.gap_m) / resolution_m
     rim, depth = int(most) + 2, np.float32(settings.depth_m)
-    padded = np.full((elevation.shape[0] + 2 * rim, elevation.shape[1] + 2 * rim), _UNSEEN, np.float32)
-    np.copyto(padded[rim:-rim, rim:-rim], elevation, where=np.isfinite(elevation))
-    heights, width = padded.ravel(), padded.shape[1]
+    seen = np.isfinite(elevation)
+    padded = np.full((2, elevation.shape[0] + 2 * rim, elevation.shape[1] + 2 * rim), _UNSEEN, np.float32)
+    for layer, where in zip(padded, (seen & ~stands, seen & ~_about(stands))):
+        np.copyto(layer[rim:-rim, rim:-rim], elevation, where=where)
+    own, heights, width = padded[0].ravel(), padded[1].ravel(), padded.shape[2]
     low, high = rim * width, heights.size - rim * width
-    found, wanted = np.zeros(high - low, bool), heights[low:high] + depth
-    known = heights[low:high] > _UNSEEN
+    own = own[low:high]
+    found, wanted, known = np.zeros(high - low, bool), own + depth, own > _UNSEEN
     for dx, dy in _AXES:
         step, length = dx * width + dy, np.hypot(dx, dy)  # along a line of the grid; rims keep lines apart
         near, far = max(round(reach / length), 1), round(most / length)
@@ -58,10 +63,10 @@ def hollows(elevation: np.ndarray, resolution_m: float, settings: HollowSettings
         found |= ahead & behind
         maybe = [rises | unseen for rises, unseen in zip((ahead, behind), ends)]
         asked = np.flatnonzero(maybe[0] & maybe[1] & known & ~found)
-        _bridge(heights, asked, low, ahead, behind, step, near, far, settings.depth_m, found)
+        _bridge(heights, own, asked, low, ahead, behind, step, near, far, settings.depth_m, found)
     mine = np.zeros(heights.size, bool)
     mine[low:high] = found & known
-    return mine.reshape(padded.shape)[rim:-rim, rim:-rim]
+    return mine.reshape(padded.shape[1:])[rim:-rim, rim:-rim]
 
 
 def apart_from_way(hollow: np.ndarray, elevation: np.ndarray, own: np.ndarray, settings: HollowSettings) -> np.ndarray:
@@ -87,6 +92,17 @@ def cells_under(body_m: np.ndarray, rotation: np.ndarray, place: np.ndarray, res
     return np.floor((points @ rotation[:2, :2].T + place) / resolution_m).astype(np.int64)
 
 
+def _about(stands: np.ndarray) -> np.ndarray:
+    """Return (X, Y) bool cells of `stands`, and the eight about each."""
+    wide = stands.copy()
+    wide[1:] |= stands[:-1]
+    wide[:-1] |= stands[1:]
+    about = wide.copy()
+    about[:, 1:] |= wide[:, :-1]
+    about[:, :-1] |= wide[:, 1:]
+    return about
+
+
 def _highest(heights: np.ndarray, step: int, count: int) -> np.ndarray:
     """Return the highest of `count` values from each on, `step` apart: windows of one, two, four, put together."""
     width = 1
@@ -100,6 +116,7 @@ def _highest(heights: np.ndarray, step: int, count: int) -> np.ndarray:
 @njit(cache=True)
 def _bridge(
     heights: np.ndarray,
+    own: np.ndarray,
     asked: np.ndarray,
     low: int,
     ahead: np.ndarray,
@@ -110,19 +127,21 @@ def _bridge(
     depth: float,
     found: np.ndarray,
 ) -> None:
-    """Set `found` of the cells `asked` that rise on both sides, where need be on the line over unseen ground."""
+    """Set `found` of the cells `asked`, own (N,) high, where the ground rises on both sides, gaps bridged."""
     for k in asked:
-        if (ahead[k] or _rises_beyond(heights, low + k, step, near, far, depth)) and (
-            behind[k] or _rises_beyond(heights, low + k, -step, near, far, depth)
+        if (ahead[k] or _rises_beyond(heights, low + k, own[k], step, near, far, depth)) and (
+            behind[k] or _rises_beyond(heights, low + k, own[k], -step, near, far, depth)
         ):
             found[k] = True
 
 
 @njit(cache=True)
-def _rises_beyond(heights: np.ndarray, at: int, step: int, near: int, far: int, depth: float) -> bool:
+def _rises_beyond(
+    heights: np.ndarray, at: int, here: float, step: int, near: int, far: int, depth: float
+) -> bool:
     """Return whether the line to the first seen value after `near` steps has risen by `depth` there."""
     for steps in range(near, far + 1):
         value = heights[at + steps * step]
         if value > -np.inf:
-            return (value - heights[at]) * near >= depth * steps
+            return (value - here) * near >= depth * steps
     return False

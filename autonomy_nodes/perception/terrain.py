@@ -153,7 +153,7 @@ class Terrain:
             layers['roughness'] = np.maximum(roughness, state[..., _SCATTER])
             place = (middle + 0.5) * config.resolution_m
             own = cells_under(body_m, ego.odom_from_base[:3, :3], place, config.resolution_m)
-            hollow = hollows(elevation, config.resolution_m, config.hollows)
+            hollow = hollows(elevation, layers['occupancy'] > 0.5, config.resolution_m, config.hollows)
             hollow = apart_from_way(hollow, elevation, own, config.hollows)
             fall = np.tan(config.steepest_rad) * config.resolution_m
             largest = config.steepest_rad, config.highest_step_m, config.roughest_m, config.hole_m

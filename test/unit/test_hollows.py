@@ -9,8 +9,9 @@ SIZE_M, SETTINGS = 0.4, HollowSettings(depth_m=0.35, reach_m=3.6, gap_m=5.0)
 AT = (np.arange(80) + 0.5) * SIZE_M  # middles of cells
 
 
-def told(z, settings=SETTINGS):
-    return hollows(np.asarray(z, np.float32), SIZE_M, settings)
+def told(z, settings=SETTINGS, stands=None):
+    stands = np.zeros(z.shape, bool) if stands is None else stands
+    return hollows(np.asarray(z, np.float32), stands, SIZE_M, settings)
 
 
 def across(profile, diagonal=False):
@@ -72,6 +73,20 @@ def test_a_wall_that_stands_beyond_a_gap_too_wide_tells_nothing():
     z = np.full((80, 80), np.nan)
     z[15], z[40], z[44] = 5.0, 0.0, 0.5  # 10 m before it
     assert not told(z).any()
+
+
+def test_the_foot_of_a_rock_on_a_slope_is_no_rim():
+    """The slope rises by 0.15; downhill lies a rock whose foot is told 0.6 m higher, beside where it stands."""
+    z, stands = across(lambda s: 0.15 * s), np.zeros((80, 80), bool)
+    z[29:32, 39:42] += 0.6
+    stands[30, 40] = True
+    assert told(z).any() and not told(z, stands=stands).any()
+
+
+def test_a_bush_on_the_rim_hides_no_ditch():
+    z, stands = across(trench(1.5, 0.5)), np.zeros((80, 80), bool)
+    stands[34:36] = True  # two cells before the trench, and the rim of it beside them
+    assert np.array_equal(told(z, stands=stands), z < 0.0)
 
 
 def test_what_is_not_known_is_no_hollow_and_the_rim_of_the_grid_no_bank():
