@@ -2,9 +2,16 @@
 
 import os
 
+from hypothesis import settings
+
 _WORKER = os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')
 os.environ |= {
     'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
     'ROS_DOMAIN_ID': str(1 + (os.getpid() + 7 * int(_WORKER)) % 100),
     'RMW_IMPLEMENTATION': 'rmw_fastrtps_cpp',
 }
+
+# the same examples each time: what fails once fails again. HYPOTHESIS_PROFILE=search looks for others
+settings.register_profile('repeat', derandomize=True, deadline=None)
+settings.register_profile('search', deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'repeat'))

@@ -50,7 +50,8 @@ class Learned:
     """What the network tells of a sweep: objects in base_link, cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR.
 
     outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given. support:
-    what its card says of the geometric channel beside it. far: its far ring in base_link, None of one that has none.
+    what its card says of the geometric channel beside it. sensor_m: (3,) where the LiDAR sits, None where not known.
+    far: its far ring in base_link, None of one that has none.
     """
 
     objects: Objects
@@ -58,6 +59,7 @@ class Learned:
     outputs: Mapping[str, np.ndarray]
     gap_s: float = 0.0
     support: Support = field(default_factory=Support)
+    sensor_m: np.ndarray | None = None
     far: Grid | None = None
 
     @property
@@ -115,14 +117,26 @@ class LearnedChannel:
         told = checked(answer)
         gap_s = given.gap_s if given is not None else 0.0
         objects = objects_of(told, prior[0], cloud.stamp_ns, gap_s, self._settings.decode, self.confidences)
+        objects = others(objects, sensor_m)
         far = far_grid(told['far_told'], inputs['far'], cloud.stamp_ns) if self.has_far else None
         lap('decode')
-        return Learned(objects, prior, told, gap_s, self._support, far)
+        return Learned(objects, prior, told, gap_s, self._support, sensor_m, far)
 
     def again(self, said: Learned, settings: DecodeSettings) -> Objects:
         """Return the objects of a sweep by other settings, without asking the network anew."""
         stamp_ns = said.objects.stamp_ns
-        return objects_of(said.outputs, said.prior[0], stamp_ns, said.gap_s, settings, self.confidences)
+        found = objects_of(said.outputs, said.prior[0], stamp_ns, said.gap_s, settings, self.confidences)
+        return others(found, said.sensor_m)
+
+
+def others(objects: Objects, sensor_m: np.ndarray | None) -> Objects:
+    """Return the objects but those in which the LiDAR itself sits: some see their own roof, and it looks like a car."""
+    if sensor_m is None or not len(objects):
+        return objects
+    x, y = sensor_m[:2, None] - objects.positions_m[:, :2].T
+    cos, sin = np.cos(objects.headings_rad), np.sin(objects.headings_rad)
+    half = 0.5 * objects.dimensions_m[:, :2].T
+    return objects.kept((np.abs(x * cos + y * sin) > half[0]) | (np.abs(y * cos - x * sin) > half[1]))
 
 
 def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:

@@ -45,7 +45,6 @@ def rasterised(
     light = _lay_points(points, ground.heights_m, _EDGES_M, fine)
     _lay_before(before, prior[0], fine[_BEFORE])
     _lay_contrast(fine[_INTENSITY], light, fine[_CONTRAST])
-    _lay_roughness(points, ground.heights_m, fine[_ROUGH])
     return {'points': fine, 'prior': prior}
 
 
@@ -103,8 +102,9 @@ def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine
     What lies outside LOW_M to HIGH_M above the ground is not looked at.
     """
     slices = len(edges) - 1
+    told = _SLICES + slices
     rows, count, light, looked = np.zeros(fine.shape[1:], np.int32), 0, 0.0, 0
-    sums = np.empty((min(len(points), rows.size), _SLICES + slices), np.float32)  # of one cell side by side: no misses
+    sums = np.empty((min(len(points), rows.size), told + 3), np.float32)  # of one cell side by side: no misses
     for n in range(len(points)):
         i = int(np.floor((points[n, 0] - ORIGIN_M[0]) / FINE_M))
         j = int(np.floor((points[n, 1] - ORIGIN_M[1]) / FINE_M))
@@ -122,6 +122,10 @@ def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine
         sums[row, _MEAN] += height
         sums[row, _INTENSITY] += points[n, 3]
         light, looked = light + points[n, 3], looked + 1
+        if abs(height) < _LOW_M:
+            sums[row, told] += 1.0
+            sums[row, told + 1] += height
+            sums[row, told + 2] += height * height
         level = 0
         while level < slices - 1 and height >= edges[level + 1]:
             level += 1
@@ -134,8 +138,9 @@ def _lay_points(points: np.ndarray, heights: np.ndarray, edges: np.ndarray, fine
                 sums[row, _MEAN] /= number
                 sums[row, _INTENSITY] /= number
                 sums[row, _COUNT] = np.log1p(number)
-                for channel in range(_SLICES + slices):
+                for channel in range(told):
                     fine[channel, i, j] = sums[row, channel]
+    _lay_roughness(rows, sums[:, told:], fine[_ROUGH])
     return light / looked if looked else 0.0
 
 
@@ -166,30 +171,25 @@ def _lay_contrast(intensity: np.ndarray, mean: float, layer: np.ndarray) -> None
 
 
 @njit(cache=True, nogil=True)
-def _lay_roughness(points: np.ndarray, heights: np.ndarray, layer: np.ndarray) -> None:
+def _lay_roughness(rows: np.ndarray, sums: np.ndarray, layer: np.ndarray) -> None:
     """Set log(1 + s / _SMOOTH_M) of the cells with points; s: standard deviation of the heights of the ground around.
 
-    Of less than three points nothing is told.
+    rows: (X, Y) one more than the row of a cell in sums (R, 3): points near the ground, their heights, the squares of
+    these. Of less than three points nothing is told.
     """
-    sums = np.zeros((*layer.shape, 3), np.float32)  # points, heights, their squares
-    for n in range(len(points)):
-        i = int(np.floor((points[n, 0] - ORIGIN_M[0]) / FINE_M))
-        j = int(np.floor((points[n, 1] - ORIGIN_M[1]) / FINE_M))
-        height = heights[n]
-        if 0 <= i < layer.shape[0] and 0 <= j < layer.shape[1] and abs(height) < _LOW_M:
-            sums[i, j, 0] += 1.0
-            sums[i, j, 1] += height
-            sums[i, j, 2] += height * height
-    for i in range(layer.shape[0]):
-        for j in range(layer.shape[1]):
-            if sums[i, j, 0] == 0.0:
+    wide, long = rows.shape
+    for i in range(wide):
+        for j in range(long):
+            if rows[i, j] == 0 or sums[rows[i, j] - 1, 0] == 0.0:
                 continue
             number = total = squares = 0.0
-            for p in range(max(i - _AROUND, 0), min(i + _AROUND + 1, layer.shape[0])):
-                for q in range(max(j - _AROUND, 0), min(j + _AROUND + 1, layer.shape[1])):
-                    number += sums[p, q, 0]
-                    total += sums[p, q, 1]
-                    squares += sums[p, q, 2]
+            for p in range(max(i - _AROUND, 0), min(i + _AROUND + 1, wide)):
+                for q in range(max(j - _AROUND, 0), min(j + _AROUND + 1, long)):
+                    row = rows[p, q] - 1
+                    if row >= 0:
+                        number += sums[row, 0]
+                        total += sums[row, 1]
+                        squares += sums[row, 2]
             if number > 2.0:
                 variance = max(squares - total * total / number, 0.0) / (number - 1.0)
                 layer[i, j] = np.log1p(np.sqrt(variance) / _SMOOTH_M)

@@ -5,7 +5,7 @@ returns from them, falls where the ground is seen or where rays pass, and fades 
 has moved leaves no trace and what is merely hidden never becomes free.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
@@ -15,6 +15,7 @@ from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.perception import cells as columns
 from autonomy_nodes.perception.cells import gathered, seen_through, shifted
 from autonomy_nodes.perception.ground import Ground
+from autonomy_nodes.perception.hollows import HollowSettings, apart_from_way, cells_under, hollows
 from autonomy_nodes.perception.surface import shape_of, steps_of
 from autonomy_nodes.perception.traversability import judged
 
@@ -34,7 +35,8 @@ class TerrainConfig:
     ahead_m: from base_link to the grid's middle. low_m: what is lower than this is rough ground, no obstacle.
     level_rad: lean of the vehicle against the road (standard deviation in KITTI tracking 0000, sweeps 0-61). fade_s: in
     which evidence that is not renewed falls to a third. growth_m2ps: variance that a cell gains a second. fill_cells:
-    how far from seen ground a hole may be filled. Slope, step and roughness: from easy to impassable.
+    how far from seen ground a hole may be filled. Slope, step and roughness: from easy to impassable. hole_m: fall over
+    an edge that nobody drives down. guessed: how easy filled ground is at best: less than any but the roughest seen.
     """
 
     resolution_m: float = 0.4
@@ -50,13 +52,18 @@ class TerrainConfig:
     highest_step_m: float = 0.25
     roughest_m: float = 0.15
     hole_m: float = 0.4
+    guessed: float = 0.4
+    hollows: HollowSettings = field(default_factory=HollowSettings)
 
     def __post_init__(self) -> None:
-        for name in ('resolution_m', 'low_m', 'height_sigma_m', 'fade_s', 'steepest_rad', 'highest_step_m'):
+        lengths = ('resolution_m', 'low_m', 'height_sigma_m', 'highest_step_m', 'roughest_m', 'hole_m')
+        for name in (*lengths, 'fade_s', 'steepest_rad'):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'terrain.{name}={getattr(self, name)} must be above 0')
         if not 8 <= self.cells <= 1024:
             raise ValueError(f'terrain.cells={self.cells} must lie between 8 and 1024')
+        if not 0.0 < self.guessed <= 1.0:
+            raise ValueError(f'terrain.guessed={self.guessed} must lie above 0, at most at 1')
 
 
 def far_terrain() -> TerrainConfig:
@@ -102,7 +109,7 @@ class Terrain:
         place = np.array([*shift, ego.position_m[2]])
         _renew(self._state, sums, rows, table, sensor_m, odom_from_base[:3, :3], place, passed_s, limits)
         _stand(self._state, body_m, odom_from_base[:3, :3], place, config.resolution_m)
-        return self._grid(ego)
+        return self._grid(ego, body_m)
 
     def held_s(self, xy: np.ndarray) -> np.ndarray:
         """Return (N,) for how long something has stood at places (N, 2) in odom; NaN outside."""
@@ -132,7 +139,7 @@ class Terrain:
         if by.any():
             self._state = shifted(self._state, by, _NEW)
 
-    def _grid(self, ego: EgoState) -> Grid:
+    def _grid(self, ego: EgoState, body_m: np.ndarray) -> Grid:
         """Return the layers of what is known now."""
         config, state = self.config, self._state
         elevation = state[..., _ELEVATION].copy()
@@ -144,11 +151,17 @@ class Terrain:
         if not self._far:
             layers |= {'slope': slope, 'step': steps_of(elevation), 'ceiling': state[..., _CEILING].copy()}
             layers['roughness'] = np.maximum(roughness, state[..., _SCATTER])
+            place = (middle + 0.5) * config.resolution_m
+            own = cells_under(body_m, ego.odom_from_base[:3, :3], place, config.resolution_m)
+            hollow = hollows(elevation, layers['occupancy'] > 0.5, config.resolution_m, config.hollows)
+            hollow = apart_from_way(hollow, elevation, own, config.hollows)
             fall = np.tan(config.steepest_rad) * config.resolution_m
-            limits = np.array([config.steepest_rad, config.highest_step_m, config.roughest_m, config.hole_m, fall])
+            largest = config.steepest_rad, config.highest_step_m, config.roughest_m, config.hole_m
+            limits = np.array([*largest, fall, config.guessed])
             layers['traversability'], layers['class'] = judged(
-                elevation, slope, layers['step'], layers['roughness'], layers['occupancy'], filled, limits
-            )
+                elevation, slope, layers['step'], layers['roughness'], layers['occupancy'], filled, hollow,
+                limits,
+            )  # fmt: skip
         origin = self._corner * config.resolution_m
         names = FAR_LAYERS if self._far else TERRAIN_LAYERS
         return Grid(ego.stamp_ns, 'odom', config.resolution_m, origin, {name: layers[name] for name in names})

@@ -15,11 +15,13 @@ def judged(
     roughness: np.ndarray,
     occupancy: np.ndarray,
     filled: np.ndarray,
+    hollow: np.ndarray,
     limits: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return traversability (0 never to 1 easy, NaN unknown) and class.
 
-    limits: the largest slope, step, roughness, the depth of a hole, and the largest fall from cell to cell.
+    hollow: (X, Y) where nobody may drive for its shape. limits: the largest slope, step, roughness, the depth of a
+    hole, the largest fall from cell to cell, and how easy ground that nobody saw is at best.
     """
     easy = np.full(elevation.shape, np.nan, np.float32)
     kind = np.zeros(elevation.shape, np.float32)
@@ -33,10 +35,10 @@ def judged(
             worst = max(0.0, step[i, j] / limits[1])
             if np.isfinite(slope[i, j]):
                 worst = max(worst, slope[i, j] / limits[0], roughness[i, j] / limits[2])
-            best = 0.5 if filled[i, j] else 1.0
+            best = limits[5] if filled[i, j] else 1.0
             easy[i, j] = min(max((1.0 - worst) / 0.75, 0.0), best)  # up to a quarter of each limit is easy
             kind[i, j] = FLAT if worst < 0.5 else ROUGH
-            if _sunken(elevation, i, j, limits[3], limits[4]):
+            if hollow[i, j] or _sunken(elevation, i, j, limits[3], limits[4]):
                 easy[i, j], kind[i, j] = 0.0, HOLE
     return easy, kind
 

@@ -9,6 +9,7 @@ from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.bev import BOX, CELL_M, CELLS, ORIGIN_M, OUTPUTS
 from autonomy_nodes.perception.decode import DecodeSettings, cells_of, checked, objects_of
+from autonomy_nodes.perception.learned import others
 
 SETTINGS = DecodeSettings(least=0.1, fit=0.3, speeds=True)
 LEVEL = np.zeros(CELLS, np.float32)
@@ -45,6 +46,14 @@ def test_a_middle_becomes_an_object_where_and_as_it_is_told():
     assert car.class_probabilities.sum(axis=1) == pytest.approx(1.0)
     assert np.diag(car.pose_covariances[0]) == pytest.approx([0.04, 0.09, 0.01])
     assert car.velocities_mps[0] == pytest.approx([2.0, 0.0])
+
+
+def test_a_car_in_which_the_lidar_itself_sits_is_the_vehicle_and_no_road_user():
+    i, j = np.floor((np.array([1.0, 0.2]) - ORIGIN_M) / CELL_M).astype(int)
+    cars = found(put(put(silent(), 0, i, j), 0, i + 20, j))  # middles at x 1.2 and 9.2, y 0.1; 4.4 m long, 1.8 wide
+    assert others(cars, np.array([-0.9, 0.0, 1.8])).positions_m[:, 0] == pytest.approx([9.2])
+    assert len(others(cars, np.array([-1.1, 0.0, 1.8]))) == len(others(cars, np.array([1.2, 1.1, 1.8]))) == 2
+    assert others(cars, None) is cars and len(others(cars.kept([]), np.zeros(3))) == 0
 
 
 def test_speeds_are_told_only_with_an_earlier_sweep_and_by_its_gap():

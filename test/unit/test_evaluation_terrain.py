@@ -12,12 +12,15 @@ from autonomy_nodes.evaluation.measures.cell_truth import (
     UNKNOWN,
     CellTruth,
     ditches,
+    holds_water,
     labelled,
+    truth_of,
 )
 from autonomy_nodes.evaluation.measures.labelled_ground import Sweep, sources
 from autonomy_nodes.evaluation.measures.task import Task
 from autonomy_nodes.evaluation.measures.terrain import LIMITS, Answer, counted, evaluate, limited, shares, threshold
-from autonomy_nodes.messages.formats.simulated import TrueGround
+from autonomy_nodes.messages.formats.simulated import GROUND, TrueGround, read_ground
+from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.training.holdout import write_holdout
 from autonomy_nodes.training.scenes import Choice
 
@@ -33,10 +36,12 @@ def test_shares_are_those_worked_out_by_hand():
     told = np.array([PAVED, OBSTACLE, LOW_VEGETATION, OBSTACLE, PAVED])
     seen = np.array([True, True, True, True, False])
     water = np.array([True, False, False, False, True])
-    truth = CellTruth(told, seen, {'water': water}, np.array([True, True, True, False, True]))
+    mud = np.array([False, False, True, False, False])
+    truth = CellTruth(told, seen, {'water': water}, {'mud': mud}, np.array([True, True, True, False, True]))
     counts = counted(answer, truth, (np.zeros(5, int), np.arange(5)))
     assert counts['iou.paved'] == (1, 3) and counts['iou.obstacle'] == (1, 2) and counts['iou.low_vegetation'] == (0, 1)
-    assert counts['never_free.water'] == counts['never_free_called_free'] == (1, 2)
+    assert counts['never_free.water'] == counts['never_free_called_free'] == (1, 2)  # mud is told, and not among them
+    assert counts['never_free.mud'] == (1, 1)
     assert counts['free_called_free'] == (2, 3) and counts['free_found'] == (2, 4)
     assert shares([counts, counts])['miou'] == pytest.approx((1 / 3 + 1 / 2 + 0) / 3)
 
@@ -72,6 +77,29 @@ def test_a_ditch_rises_on_both_sides_and_a_step_does_not():
         found = ditches(true)[:, 20:40]
         assert found.any() == is_ditch
         assert not is_ditch or (found.all(axis=1) == (profile < -0.5)).all()
+
+
+def test_a_wet_cell_is_water_where_any_quarter_is_and_else_mud():
+    water, mud, soil = Material.WATER, Material.MUD, Material.DIRT
+    quarters = np.array([[water] * 4, [mud] * 4, [mud, mud, mud, water], [soil] * 4], np.uint8).T
+    assert holds_water(quarters).tolist() == [True, False, True, False]
+
+
+def test_mud_is_told_of_beside_what_nobody_may_enter_and_is_not_free(tmp_path):
+    write_holdout(tmp_path / 'made', Choice(5, 1, 1), 1, lambda *told: None)
+    (_, (_, source)) = sources(tmp_path / 'made')[0]
+    sweep, around = source.read(), Grid(0, 'base_link', 0.4, np.array([-8.0, -8.0]), {'class': np.zeros((40, 40))})
+    middles = around.origin_m + 0.4 * (np.argwhere(np.ones((40, 40), bool)) + 0.5)
+    for material, name in ((Material.MUD, 'mud'), (Material.WATER, 'water')):
+        path = source.folder / GROUND
+        arrays = dict(np.load(path))
+        arrays['material'] = np.full_like(arrays['material'], material)
+        np.savez_compressed(path, **arrays)
+        read_ground.cache_clear()
+        truth = truth_of(source, sweep, around, middles)
+        told = {**truth.never, **truth.beside}
+        assert set(truth.beside) == {'mud'} and truth.free is not None and not truth.free.any()
+        assert told[name].sum() > 1000 and not told['water' if name == 'mud' else 'mud'].any()
 
 
 def test_a_simulated_folder_is_measured_and_its_answers_are_as_promised(tmp_path):

@@ -167,6 +167,21 @@ def test_a_ditch_is_a_hole_and_nobody_drives_into_it():
         assert HOLE in kinds and not np.array(easy)[np.array(kinds) == HOLE].any()
 
 
+def test_the_even_bottom_of_a_ditch_ahead_is_a_hole_and_more_of_it_with_every_metre():
+    """It is 3.4 m wide and 0.5 m deep; its near edge, 14 m ahead, hides 14 m * 0.5 / 1.8 of it, later 6 * 0.5 / 1.8."""
+    terrain, known = Terrain(TerrainConfig()), []
+    for step, x in enumerate((0.0, 4.0, 8.0)):
+        cloud = scan(ground=partial(ditch_hits, start=14.0 - x, end=17.4 - x, depth=0.5))
+        grid = update(terrain, cloud, ego(1 + step * STEP_NS, x=x))
+        bottom = np.stack(np.meshgrid(np.arange(14.6, 17.0, 0.4), np.arange(-2.8, 3.0, 0.4)), axis=-1).reshape(-1, 2)
+        bottom = bottom[grid.at('elevation', bottom) < -0.4]
+        assert not (grid.at('traversability', bottom) > 0.0).any()
+        assert (grid.at('class', bottom) == HOLE).all()
+        known.append(len(bottom))
+    assert known[0] == 0 < known[1] < known[2]
+    assert (grid.at('traversability', np.array([[11.0, 0.2], [20.0, 0.2]])) > 0.5).all()
+
+
 def test_a_bridge_is_a_ceiling_and_no_obstacle():
     bridge = Box(12.0, 0.0, length=4.0, width=30.0, low=3.0, high=3.6)
     _, grid = watched([bridge], highest_deg=20.0)
@@ -182,7 +197,7 @@ def test_a_small_hole_is_filled_by_the_plane_around_it_and_marked():
     place = np.array([[6.2, 0.2]])
     assert grid.at('observed', place) == 0.5
     np.testing.assert_allclose(grid.at('elevation', place), 0.62, atol=0.03)
-    assert 0.0 < grid.at('traversability', place) <= 0.5
+    assert 0.0 < grid.at('traversability', place) <= np.float32(0.4)
 
 
 def test_a_jump_back_in_time_forgets_and_a_late_sweep_is_refused():
@@ -202,7 +217,9 @@ def test_the_far_grid_reaches_150_m_ahead_in_any_heading(heading):
     assert grid.at('occupancy', 78.0 * ahead + [0.0, 0.0]) > 0.5
 
 
-@pytest.mark.parametrize('name, value', [('resolution_m', 0.0), ('cells', 4), ('fade_s', -1.0)])
+@pytest.mark.parametrize(
+    'name, value', [('resolution_m', 0.0), ('cells', 4), ('fade_s', -1.0), ('hole_m', 0.0), ('guessed', 1.1)]
+)
 def test_nonsense_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'terrain.{name}={value}'):
         TerrainConfig(**{name: value})

@@ -51,6 +51,18 @@ def test_contrast_is_that_against_the_mean_point_whatever_the_gain_of_the_sensor
     assert (dark['points'][POINTS.index('contrast')] == 0.0).all()
 
 
+def test_roughness_is_how_the_heights_of_the_ground_scatter_within_half_a_metre():
+    points = np.array([[5.1, 2.1, 0, 0], [5.3, 2.1, 0, 0], [5.5, 2.5, 0, 0], [5.1, 3.3, 0, 0]], np.float32)
+    kinds, heights = [GROUND] * 5, [0.02, 0.04, 0.06, 0.3, 1.2]  # the fourth lies too far away, the fifth is no ground
+    points = np.concatenate([points, points[:1]])
+    told = rasterised(points, NOTHING, ground_of(kinds, heights))
+    assert at('rough', told, 5.1, 2.1) == pytest.approx(np.log1p(2.0), rel=1e-4)  # 0.02, 0.04, 0.06: 2 cm
+    assert at('rough', told, 5.3, 2.3) == 0.0  # no point in it
+    assert at('rough', told, 5.1, 3.3) == 0.0  # one is too few
+    level = rasterised(points, NOTHING, ground_of(kinds, [0.1] * 5))
+    assert at('rough', level, 5.1, 2.1) == pytest.approx(0.0, abs=0.02)
+
+
 def test_the_ground_is_the_mean_below_the_points_of_a_cell_and_spreads_to_where_none_fell():
     points = np.array([[5.25, 2.1, 0.5, 0], [5.35, 2.3, 0.3, 0], [20.0, -9.0, -1.0, 0]], np.float32)
     told = rasterised(points, NOTHING, ground_of([OBSTACLE, GROUND, GROUND], [0.3, 0.0, 0.0]))

@@ -14,7 +14,7 @@ from autonomy_nodes.evaluation.measures.labelled_ground import IGNORED_IDS, Sour
 from autonomy_nodes.messages.formats.frames import BASE
 from autonomy_nodes.messages.formats.semantickitti import LEARN, RAW
 from autonomy_nodes.messages.formats.simulated import GROUND, SEQUENCES, TrueGround, read_ground
-from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Semantic
+from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Material, Semantic
 
 UNKNOWN, PAVED, LOOSE, LOW_VEGETATION, OBSTACLE, WATER, HOLE = range(7)  # classes of the raw answers
 PAVED_IDS = {RAW: (40, 44, 48, 49, 60), LEARN: (9, 10, 11, 12)}
@@ -31,13 +31,15 @@ _GROUNDS = {
 class CellTruth:
     """Of N cells. kind: (N,) class, UNKNOWN where not told. seen: (N,) into which a point fell.
 
-    never: {why: (N,) bool} where nobody may ever drive. free: (N,) where one may drive; None where nobody tells that.
+    never: {why: (N,) bool} where nobody may ever drive. beside: what is told like it, and not counted among it.
+    free: (N,) where one may drive; None where nobody tells that.
     same: {class: the class that it counts as}, where the truth does not tell the two apart.
     """
 
     kind: np.ndarray
     seen: np.ndarray
     never: dict[str, np.ndarray] = field(default_factory=dict)
+    beside: dict[str, np.ndarray] = field(default_factory=dict)
     free: np.ndarray | None = None
     same: Mapping[int, int] = field(default_factory=dict)
 
@@ -90,17 +92,24 @@ def simulated(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> 
     kind[(stands | people | others).any(axis=0)] = OBSTACLE
     kind[(plants & (top < BUMPER_M)).any(axis=0) & (kind != OBSTACLE)] = LOW_VEGETATION
     kind[~inside.all(axis=0)] = UNKNOWN
+    wet, water = (kind == WATER) & inside.all(axis=0), holds_water(true.material[at])
     never = {
-        'water': kind == WATER, 'person': people.any(axis=0), 'vehicle': others.any(axis=0) & ~people.any(axis=0),
+        'water': wet & water, 'person': people.any(axis=0), 'vehicle': others.any(axis=0) & ~people.any(axis=0),
         'tall_vegetation': (plants & (top >= BUMPER_M)).any(axis=0), 'ditch': ditch[at].all(axis=0),
     }  # fmt: skip
     never = {name: where & inside.all(axis=0) for name, where in never.items()}
+    mud = {'mud': wet & ~water}
     free = np.isin(kind, [PAVED, LOOSE, LOW_VEGETATION]) & (semantic == Semantic.NOTHING).all(axis=0)
     index, within = grid.cells(sweep.xyz[sweep.xyz[:, 2] < OVERHEAD_M, :2].astype(float))
     seen = np.zeros(grid.shape, bool)
     seen[tuple(index[within].T)] = True
     seen = seen[tuple(grid.cells(middles)[0].T)]
-    return CellTruth(kind, seen, never, free & ~never['ditch'] & ~steep[at].any(axis=0))
+    return CellTruth(kind, seen, never, mud, free & ~never['ditch'] & ~steep[at].any(axis=0))
+
+
+def holds_water(material: np.ndarray) -> np.ndarray:
+    """Return (N,) whether any quarter (4, N) of a cell is water: of what is wet, the others are mud."""
+    return np.asarray((material == Material.WATER).any(axis=0))
 
 
 def _in_boxes(source: Source, places: np.ndarray, people: bool) -> np.ndarray:

@@ -189,7 +189,8 @@ def counted(answer: Answer, truth: CellTruth, index: tuple[np.ndarray, ...], lea
         counts[f'called_free.{name}'] = int((free & is_so).sum()), int(is_so.sum())
     if truth.never:
         every = np.logical_or.reduce(list(truth.never.values()))
-        counts |= {f'never_free.{name}': (int((free & at).sum()), int(at.sum())) for name, at in truth.never.items()}
+        told = truth.never | truth.beside
+        counts |= {f'never_free.{name}': (int((free & at).sum()), int(at.sum())) for name, at in told.items()}
         counts['never_free_called_free'] = int((free & every).sum()), int(every.sum())
     if truth.free is not None:
         seen = truth.free & truth.seen

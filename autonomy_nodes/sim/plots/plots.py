@@ -12,9 +12,11 @@ from autonomy_nodes.sim.texture import drawn_grass_m
 
 RECIPES: dict[str, tuple[Callable[..., Plot], float]] = {  # and how often each is drawn
     'street': (street, 0.30), 'suburb': (suburb, 0.15), 'arterial': (arterial, 0.12), 'crossroads': (crossroads, 0.12),
-    'car_park': (car_park, 0.08), 'works': (works, 0.06), 'track': (track, 0.09), 'wild': (wild, 0.08),
+    'car_park': (car_park, 0.08), 'works': (works, 0.06), 'track': (track, 0.12), 'wild': (wild, 0.12),
 }  # fmt: skip
 LONG = {'street': 0.25, 'suburb': 0.15, 'arterial': 0.4, 'track': 0.2}  # those that are made longer, and how often
+
+_PAVED = ('street', 'arterial', 'crossroads', 'car_park', 'works')
 
 
 def plot(seed: int, name: str = '', half_s_m: float = HALF_S_M) -> Plot:
@@ -31,4 +33,17 @@ def plot(seed: int, name: str = '', half_s_m: float = HALF_S_M) -> Plot:
     recipe = RECIPES[name or drawn][0]
     made = recipe(rng, half_s_m) if is_long else recipe(rng)
     made.grass_m = drawn_grass_m(rng) if rng.random() < 0.8 else float(rng.uniform(0.1, 0.45))
+    if (name or drawn) in _PAVED and rng.random() < 0.2:
+        _closed_off(made, rng)
     return made
+
+
+def _closed_off(plot: Plot, rng: np.random.Generator) -> None:
+    """Lay rows of blocks beside a way, one or two deep, here and there with a gap."""
+    first, length = rng.uniform(-45.0, 20.0), rng.uniform(6.0, 50.0)
+    n, slant = rng.choice([-1.0, 1.0]) * rng.uniform(3.0, 11.0), rng.normal() * 0.03
+    for deep in range(int(rng.integers(1, 3))):
+        for s in np.arange(first, min(first + length, 55.0), rng.uniform(2.25, 2.6)):
+            if rng.random() < 0.93:
+                across = n + np.sign(n) * 1.3 * deep + slant * (s - first) + rng.normal() * 0.03
+                plot.put('block', s, float(across), slant + rng.normal() * 0.04)

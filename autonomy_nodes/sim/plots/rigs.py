@@ -89,7 +89,7 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
         gamma=rng.uniform(0.7, 1.2), fall=rng.choice([0.0, rng.uniform(0.0, 0.8)]),
         tastes=np.exp(0.18 * rng.normal(size=len(Material))).astype(np.float32),
         blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.3, 0.2]),
-        own=rng.choice([0.0, rng.uniform(0.0, 0.05)]), body=body,
+        own=rng.choice([0.0, rng.uniform(0.0, 0.05), rng.uniform(0.2, 1.0)], p=[0.45, 0.4, 0.15]), body=body,
     )  # fmt: skip
 
 

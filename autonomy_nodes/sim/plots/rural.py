@@ -69,7 +69,7 @@ def _wet(
         heights -= depth * np.clip((radius + 0.8 - distance) / 0.8, 0.0, 1.0)
         hole = distance < radius + 0.4
         barred |= hole[1:, 1:] | hole[:-1, :-1]
-    if rng.random() < 0.35:
+    if rng.random() < 0.7:
         _flood(heights, materials, barred, rng.uniform(0.02, 0.2))
     if half and rng.random() < 0.4:
         side, depth, off = rng.choice([-1, 1]), rng.uniform(0.3, 0.9), half + rng.uniform(1.0, 3.0)

@@ -168,6 +168,16 @@ def _log(rng: np.random.Generator) -> Thing:
     return solid(tube(ends, (radius, 0.8 * radius), Material.BARK, 8), Semantic.RUBBLE)
 
 
+def _block(rng: np.random.Generator) -> Thing:
+    """Return 2 m of the blocks that close a lane: of concrete, or of plastic filled with water."""
+    foot, top, height = rng.uniform(0.4, 0.7), rng.uniform(0.15, 0.5), rng.uniform(0.7, 1.2)
+    half, foot, top = rng.uniform(0.9, 1.02), 0.5 * foot, 0.5 * top
+    profile = np.array([[0, -foot, 0], [0, foot, 0], [0, foot, 0.3 * height], [0, top, height], [0, -top, height],
+                        [0, -foot, 0.3 * height]])
+    material = Material.CONCRETE if rng.random() < 0.4 else Material.BODY
+    return solid(loft(np.stack([profile - (half, 0, 0), profile + (half, 0, 0)]), material))
+
+
 def _pallets(rng: np.random.Generator) -> Thing:
     layers = []
     for z in np.arange(0.0, rng.uniform(0.3, 1.8), 0.4):
@@ -181,7 +191,7 @@ RECIPES: dict[str, Callable[[np.random.Generator], Thing]] = {
     'thicket': plants.thicket, 'hedge': plants.hedge, 'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall,
     'barrier': _barrier, 'rail': _rail, 'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal,
     'post': _post, 'bin': _bin, 'bench': _bench, 'cone': _cone, 'board': _board, 'heap': _heap, 'rock': _rock,
-    'log': _log, 'pallets': _pallets, 'cabinet': _cabinet, 'column': _column,
+    'log': _log, 'pallets': _pallets, 'cabinet': _cabinet, 'column': _column, 'block': _block,
 }  # fmt: skip
 
 
