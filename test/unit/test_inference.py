@@ -51,7 +51,7 @@ def seen():
 def test_a_manifest_reads_as_it_was_written(model):
     manifest = read_manifest(model)
     assert (manifest.name, manifest.network, manifest.card['training']['samples']) == ('made', 'ci', 2)
-    assert manifest.inputs['points'].shape == (1, 15, 480, 400) and manifest.inputs['given'].high == 1.0
+    assert manifest.inputs['points'].shape == (1, 16, 480, 400) and manifest.inputs['given'].high == 1.0
 
 
 def test_a_file_that_was_changed_is_refused(model, tmp_path):
