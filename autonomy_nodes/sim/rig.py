@@ -84,9 +84,9 @@ class Lidar:
     def _end_sooner(self, hits: Hits, aims: np.ndarray, seed: tuple[int, ...]) -> None:
         """Let beams end in what lies and grows on the ground, in place."""
         rows = np.flatnonzero((hits.bodies == NOBODY) & (hits.normals[:, 2] > _FLAT) & np.isfinite(hits.ranges_m))
-        rng = np.random.default_rng(seed)
+        facing, rng = -np.einsum('ij,ij->i', hits.normals[rows], aims[rows]), np.random.default_rng(seed)
         hits.ranges_m[rows] = sooner(
-            hits.ranges_m[rows], -aims[rows, 2], hits.materials[rows], self._rays.grass_m, rng
+            hits.ranges_m[rows], facing, hits.materials[rows], self._rays.grass_m, rng
         )
 
     def _second(

@@ -19,12 +19,12 @@ def drawn_grass_m(rng: np.random.Generator) -> float:
 
 
 def sooner(
-    ranges_m: np.ndarray, down: np.ndarray, materials: np.ndarray, grass_m: float, rng: np.random.Generator
+    ranges_m: np.ndarray, facing: np.ndarray, materials: np.ndarray, grass_m: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Return (N,) ranges at which beams end in the relief of the ground that they would have met at `ranges_m`.
 
-    down: (N,) how steeply they fall, the sine. Most end near the ground, few at the top: heights are drawn squared.
+    facing: (N,) sine of their angle with the ground. Most end near it, few at the top: heights are drawn squared.
     """
     tops = np.where(materials == Material.GRASS, np.float32(grass_m), RELIEFS_M[materials])
     lift = tops * rng.random(len(ranges_m), np.float32) ** 2
-    return ranges_m - np.minimum(lift / np.maximum(down, np.float32(_FLATTEST)), _NEARER * ranges_m)
+    return ranges_m - np.minimum(lift / np.maximum(facing, np.float32(_FLATTEST)), _NEARER * ranges_m)

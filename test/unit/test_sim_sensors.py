@@ -238,3 +238,9 @@ def test_a_receiver_errs_as_told_and_is_silent_in_an_outage():
     errors = np.array([wandering.sample(k, 0.2 * k, motion).position_m[0] - 3.0 for k in range(6000)])
     assert errors.std() == pytest.approx(0.5, rel=0.35)
     assert np.corrcoef(errors[:-1], errors[1:])[0, 1] > 0.98
+
+
+def test_points_hang_no_higher_over_rising_ground_than_its_grass_is():
+    rising = plain(slope=0.2, material=Material.GRASS)
+    above = sweep(world(ground=rising, grass_m=0.2), QUIET).xyz[:, 2] + 1.95  # the vehicle lies on the slope
+    assert above.min() > -0.02 and 0.19 < above.max() < 0.21

@@ -10,11 +10,11 @@ from autonomy_nodes.sim.texture import GRASS_M, sooner
 COUNT = 20000
 
 
-def ended(material, down=0.5, grass_m=0.1, ranges_m=10.0):
+def ended(material, facing=0.5, grass_m=0.1, ranges_m=10.0):
     """Return by how much higher than the ground beams end."""
     ranges = np.full(COUNT, ranges_m, np.float32)
     kinds, rng = np.full(COUNT, material), np.random.default_rng(0)
-    return (ranges - sooner(ranges, np.full(COUNT, down, np.float32), kinds, grass_m, rng)) * down
+    return (ranges - sooner(ranges, np.full(COUNT, facing, np.float32), kinds, grass_m, rng)) * facing
 
 
 def test_beams_end_between_the_ground_and_the_tips_of_the_grass_most_of_them_near_the_ground():

@@ -121,24 +121,25 @@ def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
 
 @dataclass(eq=False)
 class _Met:
-    """What rays met: ranges [m], reflectances times cosine, materials, semantics, owners; each (N,)."""
+    """What rays met: ranges [m], reflectances times cosine, cosines, materials, semantics, owners; each (N,)."""
 
     ranges: np.ndarray
     light: np.ndarray
+    facing: np.ndarray
     materials: np.ndarray
     semantics: np.ndarray
     owners: np.ndarray
 
 
 def _cast(faces: Faces, origins: np.ndarray, aims: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return which rays met something, and of these range, light, material, semantic, owner."""
+    """Return which rays met something, and of these what `_Met` holds, in its order."""
     face, ranges, normal = faces.triangles.first(origins, aims, limits)
     rows = np.flatnonzero(face >= 0)
     face, normal = face[rows], normal[rows]
     facing = np.abs(np.einsum('ij,ij->i', normal, aims[rows]))
     facing /= np.maximum(np.sqrt(np.einsum('ij,ij->i', normal, normal)), 1e-9)
     light = faces.reflectances[face] * (0.25 + 0.75 * facing)
-    return rows, ranges[rows], light, faces.materials[face], faces.semantics[face], faces.owners[face]
+    return rows, ranges[rows], light, facing, faces.materials[face], faces.semantics[face], faces.owners[face]
 
 
 class Sight:
@@ -164,7 +165,7 @@ class Sight:
         self._through(met, origin, aims, movers, rig.farthest_m, rng)
         ground = np.flatnonzero(met.owners == _GROUND)
         met.ranges[ground] = sooner(
-            met.ranges[ground], -aims[ground, 2], met.materials[ground], self._grass_m, rng
+            met.ranges[ground], met.facing[ground], met.materials[ground], self._grass_m, rng
         )
         seen = _reported(met, rig, free, first, rng)
         return _with_own(seen, rig, behind, rng)
@@ -175,12 +176,12 @@ class Sight:
         count = len(aims)
         origins = np.ascontiguousarray(np.broadcast_to(origin, aims.shape))
         met = _Met(
-            np.full(count, np.inf, np.float32), np.zeros(count, np.float32), np.zeros(count, np.uint8),
-            np.zeros(count, np.uint8), np.full(count, NOBODY, np.int32),
+            np.full(count, np.inf, np.float32), np.zeros(count, np.float32), np.zeros(count, np.float32),
+            np.zeros(count, np.uint8), np.zeros(count, np.uint8), np.full(count, NOBODY, np.int32),
         )  # fmt: skip
         hit, *values = _cast(self.everything, origins, aims, np.full(count, limit_m, np.float32))
         _note(met, hit, values)
-        ground = hit[values[4] == _GROUND]
+        ground = hit[values[5] == _GROUND]
         xy = origin[:2] + met.ranges[ground, None] * aims[ground, :2]
         before = met.materials[ground]
         after = self._relief.painted(xy, before)
@@ -213,7 +214,8 @@ class Sight:
 
 
 def _note(met: _Met, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
-    met.ranges[rows], met.light[rows], met.materials[rows], met.semantics[rows], met.owners[rows] = values
+    for kept, value in zip(vars(met).values(), values):
+        kept[rows] = value
 
 
 def _reported(met: _Met, rig: Rig, free: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> Seen:
