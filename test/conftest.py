@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 _WORKER = os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')
@@ -15,3 +16,14 @@ os.environ |= {
 settings.register_profile('repeat', derandomize=True, deadline=None)
 settings.register_profile('search', deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'repeat'))
+
+
+@pytest.fixture
+def one_thread():
+    """torch on one thread, as where figures must repeat; then on as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

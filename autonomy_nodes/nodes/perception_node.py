@@ -32,6 +32,7 @@ class Perception(Stage):
         """Create the perceiver and connect it."""
         self.port, self.config = port, config
         learned = self._opened(config)
+        self.has_far = learned is not None and learned.has_far
         self.perceiver, self.calibration = Perceiver(config, learned, port.lap), Calibration(config.vehicle.mounts)
         warm(config, learned)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
@@ -70,15 +71,12 @@ class Perception(Stage):
 
     def _opened(self, config: PerceptionConfig) -> LearnedChannel | None:
         """Return the learned channel, None where no network is asked for."""
-        self.has_far = False
         if not config.model:
             self.engine = choose(config.backend, config.require_backend, has_network=False)
             return None
         backend = opened(folder_of(config.model), config.backend, config.require_backend, config.threads)
         self.engine = backend.name
-        channel = LearnedChannel(backend, config.learned)
-        self.has_far = channel.has_far
-        return channel
+        return LearnedChannel(backend, config.learned)
 
     def publish(self, found: Perceived) -> None:
         """Send all of it."""

@@ -75,6 +75,20 @@ def shifted(state: np.ndarray, by: np.ndarray, new: np.ndarray) -> np.ndarray:
     return moved
 
 
+@njit(cache=True, nogil=True)
+def met(known: np.ndarray, passed: np.ndarray, near: float) -> np.ndarray:
+    """Return (X, Y) of which cells a LiDAR may know: with a point in or beside them, or a ray passed so near.
+
+    known: (X, Y) above 0 where a point fell. passed: (X, Y) how low a ray went on, 1 right above the ground.
+    """
+    found = passed > near
+    for i in range(known.shape[0]):
+        for j in range(known.shape[1]):
+            if known[i, j] > 0.0:
+                found[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2] = True
+    return found
+
+
 @njit(cache=True)
 def rays(xyz: np.ndarray, kinds: np.ndarray, sensor: np.ndarray) -> np.ndarray:
     """Return (AZIMUTHS, FAR_RANGES) the lowest rise over run of a ray that went at least so far, in base_link.

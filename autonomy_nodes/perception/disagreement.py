@@ -12,7 +12,7 @@ import numpy as np
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.perception.bev import CELL_M, ORIGIN_M
 from autonomy_nodes.perception.clustering import Clusters
-from autonomy_nodes.perception.fusion import holding, unexplained
+from autonomy_nodes.perception.fusion import holding, holds, unexplained
 from autonomy_nodes.perception.learned import Learned
 
 
@@ -74,15 +74,6 @@ def counted(learned: Learned, clusters: Clusters, settings: DisagreementSettings
     near_boxes = np.hypot(*boxes[:, :2].T) <= settings.within_m
     empty = near_boxes & ~holds(clusters.places_m, boxes, settings.margin_m)
     return np.array([unknown.sum() + empty.sum(), near.sum() + near_boxes.sum()], float)
-
-
-def holds(places: np.ndarray, boxes: np.ndarray, margin_m: float) -> np.ndarray:
-    """Return (B,) which boxes (B, 5) hold any place (C, 2)."""
-    turned = places[:, None] - boxes[None, :, :2]  # (C, B, 2)
-    c, s = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
-    along, across = turned[..., 0] * c + turned[..., 1] * s, turned[..., 1] * c - turned[..., 0] * s
-    inside = (np.abs(along) <= boxes[:, 2] / 2.0 + margin_m) & (np.abs(across) <= boxes[:, 3] / 2.0 + margin_m)
-    return np.asarray(inside.any(axis=0))
 
 
 def blocked_at(learned: Learned, places: np.ndarray) -> np.ndarray:

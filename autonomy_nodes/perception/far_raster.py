@@ -15,12 +15,10 @@ from autonomy_nodes.perception.bev import (
     FAR_M,
     FAR_ORIGIN_M,
     FAR_POINTS,
-    HIGH_M,
 )
-from autonomy_nodes.perception.cells import AZIMUTHS, FAR_RANGES, RANGE_STEP_M
+from autonomy_nodes.perception.cells import met
 from autonomy_nodes.perception.ground import OUTSIDE, Ground
-from autonomy_nodes.perception.polar import turn_of
-from autonomy_nodes.perception.raster import fill
+from autonomy_nodes.perception.raster import fill, lay_rays
 
 NEAR = 0.75  # of the channel 'passed': a ray went on less than a metre above the ground
 _COUNT, _HIGHEST, _LOWEST, _MEAN, GROUND, _KNOWN, _PASSED = range(len(FAR_POINTS))
@@ -38,20 +36,13 @@ def far_rasterised(
     _lay(np.require(points, np.float32, 'C'), ground.kinds, ground.heights_m, far)
     fill(far[GROUND], far[_KNOWN])
     if rays is not None and sensor_m is not None:
-        _lay_rays(rays, np.asarray(sensor_m, np.float64), far[GROUND], far[_PASSED])
+        lay_rays(rays, np.asarray(sensor_m, np.float64), far[GROUND], far[_PASSED], FAR_ORIGIN_M, FAR_M, 0.5 * FAR_M)
     return far
 
 
-@njit(cache=True, nogil=True)
 def far_asked(far: np.ndarray) -> np.ndarray:
     """Return (X, Y) of which cells a LiDAR can know: with a point in or beside them, or a ray that passed low above."""
-    wide, long = far.shape[1:]
-    asked = far[_PASSED] > NEAR
-    for i in range(wide):
-        for j in range(long):
-            if far[_KNOWN, i, j] > 0.0:
-                asked[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2] = True
-    return asked
+    return met(far[_KNOWN], far[_PASSED], NEAR)
 
 
 @njit(cache=True, nogil=True)
@@ -80,17 +71,3 @@ def _lay(points: np.ndarray, kinds: np.ndarray, heights: np.ndarray, far: np.nda
             if far[_COUNT, i, j] > 0.0:
                 far[_MEAN, i, j] /= far[_COUNT, i, j]
                 far[_COUNT, i, j] = np.log1p(far[_COUNT, i, j])
-
-
-@njit(cache=True, nogil=True)
-def _lay_rays(table: np.ndarray, sensor: np.ndarray, height: np.ndarray, passed: np.ndarray) -> None:
-    """Set from 0, no ray went on over the cell within HIGH_M of the ground, to 1, one went on right above it."""
-    for i in range(height.shape[0]):
-        for j in range(height.shape[1]):
-            x = FAR_ORIGIN_M[0] + (i + 0.5) * FAR_M - sensor[0]
-            y = FAR_ORIGIN_M[1] + (j + 0.5) * FAR_M - sensor[1]
-            reach = np.sqrt(x * x + y * y)
-            step = int((reach + 0.5 * FAR_M) / RANGE_STEP_M) + 1
-            if step < FAR_RANGES:
-                lowest = sensor[2] + table[int(turn_of(x, y) * AZIMUTHS) % AZIMUTHS, step] * reach - height[i, j]
-                passed[i, j] = min(max(1.0 - lowest / HIGH_M, 0.0), 1.0)

@@ -131,3 +131,12 @@ def holding(places: np.ndarray, boxes: np.ndarray, margin: float) -> np.ndarray:
             if found[n] < 0 and along <= boxes[b, 2] / 2.0 + margin and across <= boxes[b, 3] / 2.0 + margin:
                 found[n] = b
     return found
+
+
+def holds(places: np.ndarray, boxes: np.ndarray, margin_m: float) -> np.ndarray:
+    """Return (B,) which boxes (B, 5) hold any place (C, 2)."""
+    turned = places[:, None] - boxes[None, :, :2]  # (C, B, 2)
+    c, s = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
+    along, across = turned[..., 0] * c + turned[..., 1] * s, turned[..., 1] * c - turned[..., 0] * s
+    inside = (np.abs(along) <= boxes[:, 2] / 2.0 + margin_m) & (np.abs(across) <= boxes[:, 3] / 2.0 + margin_m)
+    return np.asarray(inside.any(axis=0))

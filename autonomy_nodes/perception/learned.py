@@ -22,6 +22,7 @@ from autonomy_nodes.perception.confidence import Support, confidences_of, suppor
 from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
 from autonomy_nodes.perception.far import FarSettings, far_grid
 from autonomy_nodes.perception.far_raster import far_rasterised
+from autonomy_nodes.perception.fusion import holds
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.raster import rasterised
 
@@ -133,10 +134,7 @@ def others(objects: Objects, sensor_m: np.ndarray | None) -> Objects:
     """Return the objects but those in which the LiDAR itself sits: some see their own roof, and it looks like a car."""
     if sensor_m is None or not len(objects):
         return objects
-    x, y = sensor_m[:2, None] - objects.positions_m[:, :2].T
-    cos, sin = np.cos(objects.headings_rad), np.sin(objects.headings_rad)
-    half = 0.5 * objects.dimensions_m[:, :2].T
-    return objects.kept((np.abs(x * cos + y * sin) > half[0]) | (np.abs(y * cos - x * sin) > half[1]))
+    return objects.kept(~holds(sensor_m[None, :2], objects.flat, 0.0))
 
 
 def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:

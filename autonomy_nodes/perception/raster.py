@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from autonomy_nodes.perception.bev import CELL_M, CELLS, FINE, FINE_M, HIGH_M, LOW_M, ORIGIN_M, POINTS, PRIOR, SLICES_M
-from autonomy_nodes.perception.cells import AZIMUTHS, RANGE_STEP_M, RANGES
+from autonomy_nodes.perception.cells import AZIMUTHS, RANGE_STEP_M
 from autonomy_nodes.perception.ground import OUTSIDE, Ground
 from autonomy_nodes.perception.polar import turn_of
 
@@ -19,6 +19,7 @@ STANDING_M = 0.15  # points of the earlier sweep lower than this above the groun
 _COUNT, _HIGHEST, _LOWEST, _MEAN, _INTENSITY, _SLICES = range(6)
 _BEFORE, _CONTRAST, _ROUGH = (POINTS.index(name) for name in ('before', 'contrast', 'rough'))
 _MEAN_CONTRAST, _MOST_CONTRAST = 0.5, 3.0
+_BEYOND_M = 0.5  # of a cell's middle, that a ray has passed over it
 _LOW_M, _SMOOTH_M, _AROUND = 0.4, 0.01, 2  # points of the ground; as even as a road; cells on each side
 _EDGES_M = np.array(SLICES_M, np.float32)
 
@@ -40,7 +41,7 @@ def rasterised(
     _lay_ground(points, ground.kinds, ground.heights_m, prior)
     fill(prior[0], prior[1])
     if rays is not None and sensor_m is not None:
-        _lay_rays(rays, np.asarray(sensor_m, np.float64), prior)
+        lay_rays(rays, np.asarray(sensor_m, np.float64), prior[0], prior[2], ORIGIN_M, CELL_M, _BEYOND_M)
     fine = np.zeros((len(POINTS), *FINE), np.float32)
     light = _lay_points(points, ground.heights_m, _EDGES_M, fine)
     _lay_before(before, prior[0], fine[_BEFORE])
@@ -82,15 +83,26 @@ def fill(height: np.ndarray, known: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _lay_rays(table: np.ndarray, sensor: np.ndarray, prior: np.ndarray) -> None:
-    height, passed = prior[0], prior[2]
+def lay_rays(
+    table: np.ndarray,
+    sensor: np.ndarray,
+    height: np.ndarray,
+    passed: np.ndarray,
+    origin: np.ndarray,
+    cell_m: float,
+    beyond_m: float,
+) -> None:
+    """Set from 0, no ray went on over the cell within HIGH_M of the ground, to 1, one went on right above it.
+
+    height: (X, Y) of the ground in cells from an origin (2,) on. beyond_m: so far past their middles a ray must go.
+    """
     for i in range(height.shape[0]):
         for j in range(height.shape[1]):
-            x = ORIGIN_M[0] + (i + 0.5) * CELL_M - sensor[0]
-            y = ORIGIN_M[1] + (j + 0.5) * CELL_M - sensor[1]
+            x = origin[0] + (i + 0.5) * cell_m - sensor[0]
+            y = origin[1] + (j + 0.5) * cell_m - sensor[1]
             reach = np.sqrt(x * x + y * y)
-            step = int((reach + 0.5) / RANGE_STEP_M) + 1
-            if step < RANGES:
+            step = int((reach + beyond_m) / RANGE_STEP_M) + 1
+            if step < table.shape[1]:
                 lowest = sensor[2] + table[int(turn_of(x, y) * AZIMUTHS) % AZIMUTHS, step] * reach - height[i, j]
                 passed[i, j] = min(max(1.0 - lowest / HIGH_M, 0.0), 1.0)
 

@@ -14,7 +14,7 @@ from numba import njit
 from autonomy_nodes.common.grid import SEMANTICS, Grid
 from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.perception.bev import CELL_M, ORIGIN_M, PRIOR, TERRAIN
-from autonomy_nodes.perception.cells import shifted
+from autonomy_nodes.perception.cells import met, shifted
 from autonomy_nodes.perception.learned import Learned
 
 assert SEMANTICS[1:] == TERRAIN
@@ -102,19 +102,12 @@ class Semantics:
         self._state[..., _COUNT] *= np.float32(np.exp(-passed_s / self.settings.fade_s))
 
 
-@njit(cache=True)
 def asked_of(prior: np.ndarray) -> np.ndarray:
     """Return (X, Y) of which cells training asks: with a point in it or beside it, or a ray close above it.
 
     prior: (3, X, Y) bev.PRIOR.
     """
-    wide, long = prior.shape[1:]
-    asked = prior[_PASSED] > _NEAR
-    for i in range(wide):
-        for j in range(long):
-            if prior[_KNOWN, i, j] > 0.0:
-                asked[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2] = True
-    return asked
+    return met(prior[_KNOWN], prior[_PASSED], _NEAR)
 
 
 def met_of(prior: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.far_counts import FarAnswer, FarTruth, counted, shares
 from autonomy_nodes.perception.bev import FAR_TOLD, far_middles
 from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.decode import chance
+from autonomy_nodes.perception.confidence import chance
 from autonomy_nodes.perception.far_raster import GROUND, far_asked, far_rasterised
 from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
 from autonomy_nodes.perception.network import Network

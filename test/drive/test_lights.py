@@ -79,6 +79,7 @@ def test_it_waits_at_red_before_the_line_and_passes_it_at_green(drive):
     assert ahead[red].min() > 0.0
     waits = red & (rows[:, 3] < 0.3) & (ahead < 4.0)
     assert waits.sum() >= 5  # of truth, ten a second: it comes to a stop just before the light changes
+    assert rows[red][-1, 3] < 0.1  # and stands when it changes
     assert any('its light is red' in reason for reason in reasons)
     assert ahead[-1] < 0.0
     crossed = rows[np.argmax(ahead < 0.0), 0]

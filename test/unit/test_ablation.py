@@ -21,13 +21,7 @@ from autonomy_nodes.training.samples import HELD_OUT, SampleSettings, sample_of 
 QUIET = [].append
 TWO = Plan('ci', 2, 7, ('full', 'no_intensity'))
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def test_a_quarter_of_the_places_come_in_turn_and_held_out_ones_stay():

@@ -37,13 +37,7 @@ CAR = [12.0, 0.0, 0.8, 4.4, 1.8, 1.6, 0.0, 0.0, 0.0]
 FAR = [20.0, 9.0, 0.8, 4.4, 1.8, 1.6, 0.0, 0.0, 0.0]
 SETTINGS = AdaptSettings(steps=2, rounds=1, simulated=2, real=1, learning=replace(TRAININGS['ci'], rate=1e-4))
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def without_truth(boxes):

@@ -164,8 +164,7 @@ def test_the_truth_is_what_the_simulator_built_about_the_pose(tmp_path):
     pose = np.eye(4)
     pose[2, 3] = 0.5
     car = SimpleNamespace(
-        positions_m=np.array([[120.0, 10.0, 0.0]]), headings_rad=np.array([0.5 * np.pi]),
-        dimensions_m=np.array([[4.0, 2.0, 1.5]]),
+        positions_m=np.array([[120.0, 10.0, 0.0]]), flat=np.array([[120.0, 10.0, 4.0, 2.0, 0.5 * np.pi]]),
     )  # fmt: skip
     frame = SimpleNamespace(map_from=lambda name: pose, truth=lambda: SimpleNamespace(objects=car))
     told = truth_of(Source(frame, place))

@@ -31,13 +31,7 @@ from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, train  # n
 
 AT_REST = EgoState(5, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def examples(seed):

@@ -134,7 +134,7 @@ def test_points_on_the_road_lie_at_the_height_of_its_cells(recipe):
         assert np.nanquantile(off, 0.95) < 0.10
 
 
-@pytest.mark.parametrize('seed', [3, 5, 6])
+@pytest.mark.parametrize('seed', [4, 5, 6, 7, 8])
 def test_the_sweep_before_lies_where_the_world_stood(seed, monkeypatch):
     stand = places._stand
     monkeypatch.setattr(places, '_stand', lambda plot, rng: (stand(plot, rng)[0], 25.0))  # 2.5 m between the sweeps
@@ -144,7 +144,7 @@ def test_the_sweep_before_lies_where_the_world_stood(seed, monkeypatch):
     above_m = there[:, 2] - found.ground_m[i, j]
     things = there[(above_m > 0.4) & (above_m < 2.0), :3]
     away, _ = cKDTree(found.points[:, :3]).query(things)
-    assert (away < 0.25).mean() > 0.7  # 0.05 to 0.43 where it is not moved into base_link
+    assert (away < 0.25).mean() > 0.8  # 0.05 to 0.43 where it is not moved into base_link
 
 
 def test_cells_of_a_flat_world_are_flat_and_free():

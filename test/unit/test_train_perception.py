@@ -13,13 +13,7 @@ from autonomy_nodes.common.types import DataError  # noqa: E402
 from autonomy_nodes.training.samples import HELD_OUT, Samples, SampleSettings  # noqa: E402
 from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, TrainSettings, train  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def run(out, steps, **more):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from autonomy_nodes.common.grid import Grid
-from autonomy_nodes.common.objects import Label
+from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.labelled_ground import IGNORED_IDS, Source, Sweep
 from autonomy_nodes.messages.formats.frames import BASE
@@ -84,7 +84,10 @@ def simulated(source: Source, sweep: Sweep, grid: Grid, middles: np.ndarray) -> 
     at = index[..., 0], index[..., 1]
     semantic, top, ground = true.semantic[at], true.top[at], GROUND_SEMANTICS[true.material[at]]
     plants = np.isin(semantic, [Semantic.LOW_VEGETATION, Semantic.HIGH_VEGETATION])
-    people, others = (_in_boxes(source, quarters, people=people) for people in (True, False))
+    assert source.frame.truth is not None
+    objects = source.frame.truth().objects
+    on_foot = np.isin(objects.labels, (Label.PEDESTRIAN, Label.BICYCLE))
+    people, others = (in_boxes(objects, rows, quarters) for rows in (on_foot, ~on_foot))
     kind = np.full(len(middles), UNKNOWN)
     for meaning, name in _GROUNDS.items():
         kind[(ground == meaning).sum(axis=0) >= 2] = name
@@ -112,13 +115,11 @@ def holds_water(material: np.ndarray) -> np.ndarray:
     return np.asarray((material == Material.WATER).any(axis=0))
 
 
-def _in_boxes(source: Source, places: np.ndarray, people: bool) -> np.ndarray:
-    """Return (4, N) which places lie in boxes of people, on foot and on bicycles, or of all others."""
-    assert source.frame.truth is not None
-    objects, found = source.frame.truth().objects, np.zeros(places.shape[:2], bool)
-    for row in np.flatnonzero(np.isin(objects.labels, (Label.PEDESTRIAN, Label.BICYCLE)) == people).tolist():
-        heading, (length, width) = objects.headings_rad[row], objects.dimensions_m[row, :2]
-        off = places - objects.positions_m[row, :2]
+def in_boxes(objects: Objects, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return (...) which places (..., 2) in base_link lie in one of these rows of objects, seen from above."""
+    found = np.zeros(places.shape[:-1], bool)
+    for x, y, length, width, heading in objects.flat[rows].tolist():
+        off = places - (x, y)
         along = off @ np.array([np.cos(heading), np.sin(heading)])
         beside = off @ np.array([-np.sin(heading), np.cos(heading)])
         found |= (np.abs(along) <= length / 2.0) & (np.abs(beside) <= width / 2.0)

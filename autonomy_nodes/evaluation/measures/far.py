@@ -14,7 +14,7 @@ import numpy as np
 
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.cell_truth import ditches
+from autonomy_nodes.evaluation.measures.cell_truth import ditches, in_boxes
 from autonomy_nodes.evaluation.measures.far_counts import Counts, FarAnswer, FarTruth, counted, shares
 from autonomy_nodes.evaluation.measures.labelled_ground import Source, Sweep, sources
 from autonomy_nodes.evaluation.measures.single import Network, network_of, told
@@ -114,7 +114,10 @@ def truth_of(source: Source) -> FarTruth:
     cells = index[..., 0], index[..., 1]
     semantic, top = true.semantic[cells], true.top[cells]
     top = np.where(semantic == Semantic.LOW_VEGETATION, 0.0, top).max(axis=0)
-    in_box = _in_boxes(source, middles + _PARTS_M[:, None, None]).any(axis=0)
+    assert source.frame.truth is not None
+    objects = source.frame.truth().objects
+    near = np.linalg.norm(objects.positions_m[:, :2] - (75.0, 0.0), axis=1) < 100.0
+    in_box = in_boxes(objects, near, middles + _PARTS_M[:, None, None]).any(axis=0)
     wet = (GROUND_SEMANTICS[true.material[cells]] == Semantic.WET).any(axis=0)
     free = (top <= LOW_M) & ~in_box & ~wet & ~ditch[index[..., 0] // 2, index[..., 1] // 2].all(axis=0)
     known &= inside.all(axis=0)
@@ -126,20 +129,6 @@ def _ditches(path: Path) -> np.ndarray:
     true = read_ground(path)  # every second cell tells as well, of so large a ground
     layers = {name: getattr(true, name)[::2, ::2] for name in ('z', 'material', 'semantic', 'top')}
     return ditches(replace(true, resolution_m=2.0 * true.resolution_m, **layers))
-
-
-def _in_boxes(source: Source, places: np.ndarray) -> np.ndarray:
-    """Return (...) which places (..., 2) in base_link lie in a road user."""
-    assert source.frame.truth is not None
-    objects, found = source.frame.truth().objects, np.zeros(places.shape[:-1], bool)
-    near = np.linalg.norm(objects.positions_m[:, :2] - (75.0, 0.0), axis=1) < 100.0
-    for row in np.flatnonzero(near).tolist():
-        heading, (length, width) = objects.headings_rad[row], objects.dimensions_m[row, :2]
-        off = places - objects.positions_m[row, :2]
-        along = off @ np.array([np.cos(heading), np.sin(heading)])
-        beside = off @ np.array([-np.sin(heading), np.cos(heading)])
-        found |= (np.abs(along) <= length / 2.0) & (np.abs(beside) <= width / 2.0)
-    return found
 
 
 def interval(told_of: list[Counts], name: str, seed: int) -> tuple[float, float]:
