@@ -21,10 +21,10 @@ endif
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test pytest lint setup clean
+.PHONY: help run test pytest lint setup benchmark clean
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo 'DISTRO=kilted make ... does the same with ROS 2 Kilted in .venv-kilted; where a ROS 2 is sourced, that is used.'
 
 run: setup  ## drive a scenario of the simulator with all processes live; ends with a report
@@ -48,6 +48,9 @@ lint: WITH := sim test
 lint: setup  ## check style and types only
 	$(BIN)/ruff check autonomy_nodes bootstrap launch test setup.py
 	$(BIN)/mypy autonomy_nodes bootstrap setup.py
+
+benchmark:  ## make .venv-benchmark: the CommonRoad tools that judge `autonomy evaluate planning`
+	@$(PYTHON) bootstrap/benchmark.py
 
 clean:  ## remove everything that was made here
 	rm -rf .venv .venv-* build install log out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 from autonomy_nodes.messages.bags import UNFINISHED, BagError, BagWriter
-from autonomy_nodes.messages.topics import CLOUD, IMAGE_RECT, MAP_PRIOR, TERRAIN, TERRAIN_FAR, TERRAIN_RING, Topic
+from autonomy_nodes.messages.topics import CLOUD, FAR_RING, IMAGE_RECT, MAP_PRIOR, TERRAIN, TERRAIN_FAR, Topic
 
-HEAVY = {topic.name for topic in (CLOUD, TERRAIN, TERRAIN_FAR, TERRAIN_RING, MAP_PRIOR)}
+HEAVY = {topic.name for topic in (CLOUD, TERRAIN, TERRAIN_FAR, FAR_RING, MAP_PRIOR)}
 MOST_PIECES = 1000
 PICTURE = IMAGE_RECT.name.rpartition('}')[2]
 

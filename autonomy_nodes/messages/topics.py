@@ -184,8 +184,8 @@ TERRAIN_FAR = Topic(
     'perception/terrain_far', 'grid_map_msgs/msg/GridMap', 'odom', 'stream', 10.0, 'perception',
     'the same in 0.8 m cells, to 150 m ahead', joined=('planning',),
 )
-TERRAIN_RING = Topic(
-    'perception/terrain/far', 'grid_map_msgs/msg/GridMap', 'base_link', 'stream', 10.0, 'perception',
+FAR_RING = Topic(
+    'perception/far_ring', 'grid_map_msgs/msg/GridMap', 'base_link', 'stream', 10.0, 'perception',
     'what the network, if it has a far ring, tells of this sweep to 150 m ahead: ground, chances of obstacle and free',
 )
 OBJECTS = Topic(

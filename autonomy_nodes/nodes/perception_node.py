@@ -36,7 +36,7 @@ class Perception(Stage):
         self.perceiver, self.calibration = Perceiver(config, learned, port.lap), Calibration(config.vehicle.mounts)
         warm(config, learned)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
-        self.ring_out = port.publisher(topics.TERRAIN_RING)
+        self.ring_out = port.publisher(topics.FAR_RING)
         self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
         self.lanes_out = port.publisher(topics.LANE_OBSERVATIONS)
         self.environment_out = port.publisher(topics.ENVIRONMENT)

@@ -161,7 +161,7 @@ def test_the_node_publishes_all_and_the_objects_last():
     assert odometry.topic is topics.ODOMETRY and odometry.must
     step(read(write_cloud(scan(SCENE, stamp_ns=5))), ego(5))
     names = [topic for topic, _ in board.sent]
-    given = [topic for topic in topics.TABLE if topic.given_by == 'perception' and topic is not topics.TERRAIN_RING]
+    given = [topic for topic in topics.TABLE if topic.given_by == 'perception' and topic is not topics.FAR_RING]
     assert names[-1] is topics.OBJECTS and sorted(t.name for t in names) == sorted(t.name for t in given)
     data = {topic.name: data for topic, data in board.sent}
     assert len(read_detected(data[topics.OBJECTS.name])) == 2
