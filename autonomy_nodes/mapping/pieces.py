@@ -67,7 +67,7 @@ def cut(road_map: RoadMap) -> Pieces:
     rows = [
         (int(class_), id_, start, length, piece)
         for class_, id_, points in _lines(road_map, rules)
-        for start, length, piece in _pieces(points)
+        for start, length, piece in pieces_along(points)
     ]
     rows.sort(key=lambda row: row[:3])
     told = [rules.at(class_, id_) for class_, id_, *_ in rows]
@@ -107,7 +107,7 @@ def _lines(road_map: RoadMap, rules: LineRules) -> Iterator[tuple[Line, int, np.
         yield Line.STOP_PLACE, rule_id, points
 
 
-def _pieces(points: np.ndarray) -> Iterator[tuple[float, float, np.ndarray]]:
+def pieces_along(points: np.ndarray) -> Iterator[tuple[float, float, np.ndarray]]:
     """Yield start, length and (20, 3) points of each piece; a piece begins with the point that ends the last."""
     even = resampled(points, STEP_M)
     along = arc_lengths(even)

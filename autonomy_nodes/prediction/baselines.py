@@ -42,7 +42,12 @@ def constant_turn(movers: Movers, travelled_m: np.ndarray, rates_rps: np.ndarray
     The rates fade with time, as drivers straighten up after a bend. travelled_m: (N, P).
     """
     turned = rates_rps.T[..., None] * TURN_FADES_S * (1.0 - np.exp(-times_s / TURN_FADES_S))  # (N, W, P)
-    headings = movers.directions_rad[:, None, None] + turned
+    return steered(movers, travelled_m, turned)
+
+
+def steered(movers: Movers, travelled_m: np.ndarray, turned_rad: np.ndarray) -> np.ndarray:
+    """Return (N, W, P, 3) paths whose direction has turned by (N, W, P) after (N, P) `travelled_m`."""
+    headings = movers.directions_rad[:, None, None] + turned_rad
     between = (headings[..., 1:] + headings[..., :-1]) / 2.0
     steps = np.diff(travelled_m, axis=1)[:, None]
     paths = np.empty((*headings.shape, 3))

@@ -15,11 +15,12 @@ def overlaps(movers: Movers, paths: np.ndarray) -> np.ndarray:
 
     Bodies are three circles each. Pairs that touch now already, by their boxes, do not count.
     """
-    return _touching(np.ascontiguousarray(paths), np.ascontiguousarray(movers.sizes_m))
+    return touching_paths(np.ascontiguousarray(paths), np.ascontiguousarray(movers.sizes_m))
 
 
 @njit(cache=True)
-def _touching(paths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def touching_paths(paths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the same of (N, K, P, 3) paths and (N, 2) lengths and widths, both contiguous."""
     count, modes, steps, _ = paths.shape
     found = np.zeros((modes, count, count), np.bool_)
     low, high = _bounds(paths, sizes)
