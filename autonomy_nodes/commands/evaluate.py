@@ -27,6 +27,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
+    'forecasting': ('forecasting', 'where road users go next, in recorded scenes, beside simple forecasts'),
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 WITH_MODEL = (  # which run a network where one is named
@@ -56,6 +57,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--limit', type=int, default=0, metavar='N', help='frames or scenes at most; 0: all')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE', help='an option of this measure')
+    folds = 'of groups.json, for forecasting; as --set folds=A,B'
+    parser.add_argument('--folds', dest='set', action='append', type='folds={}'.format, metavar='A,B', help=folds)
 
 
 def run(options: argparse.Namespace) -> None:
