@@ -37,6 +37,10 @@ SHELL += ('nodes/listening.py',)  # hears a graph as nobody of the stack, which 
 ONLY_IN = dict.fromkeys(('rclpy', 'tf2_ros', 'message_filters', 'sensor_msgs_py'), SHELL)
 ONLY_IN |= {'torch': ('inference', 'perception', 'prediction', 'training'), 'rosbags': ('messages',)}
 ONLY_IN |= dict.fromkeys(('trimesh', 'embreex'), ('sim',))
+BENCH = ('evaluation/commonroad/clerk.py', 'evaluation/commonroad/rivals.py')  # run by .venv-benchmark alone
+ONLY_IN |= dict.fromkeys(
+    ('commonroad', 'commonroad_dc', 'commonroad_route_planner', 'commonroad_rp', 'vehiclemodels', 'frenetix'), BENCH
+)
 WHEN_USED = ('tensorrt', 'pycuda')  # a vehicle without them runs all the rest
 ONLY_IN |= dict.fromkeys(WHEN_USED, ('inference/nvidia',))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50

@@ -27,6 +27,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
+    'planning': ('planning', 'scenarios of CommonRoad in closed loop, judged by its own checker, beside other drivers'),
     'forecasting': ('forecasting', 'where road users go next, in recorded scenes, beside simple forecasts'),
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
@@ -53,12 +54,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
     parser.add_argument('--peers', action='store_true', help='run the peers that are installed on the same input')
     parser.add_argument('--results', type=Path, metavar='FILE', help='for what OUT/result.json tells: docs/results')
-    parser.add_argument('--only', action='append', default=[], metavar='NAME', help='of the frames or scenes, these')
+    about = 'of the frames or scenes, these: a name, or a file of names, one a line, also sought in DIR and beside it'
+    parser.add_argument('--only', action='append', default=[], metavar='NAME|FILE', help=about)
     parser.add_argument('--limit', type=int, default=0, metavar='N', help='frames or scenes at most; 0: all')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE', help='an option of this measure')
     folds = 'of groups.json, for forecasting; as --set folds=A,B'
     parser.add_argument('--folds', dest='set', action='append', type='folds={}'.format, metavar='A,B', help=folds)
+
+
+def named(only: list[str], data: Path) -> tuple[str, ...]:
+    """Return the names that are asked for: those told, and those in files that are told, one a line."""
+    found: list[str] = []
+    for word in only:
+        file = next((place for place in (Path(word), data / word, data.parent / word) if place.is_file()), None)
+        found += [word] if file is None else file.read_text().split()
+    return tuple(found)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -67,8 +78,8 @@ def run(options: argparse.Namespace) -> None:
         raise SettingsError(f'model={options.model!r}: {options.what} runs no network; {", ".join(WITH_MODEL)} do')
     more = dict(word.partition('=')[::2] for word in options.set)
     task = Task(
-        options.data, options.out, options.peers, options.limit, tuple(options.only), options.jobs, options.seed,
-        options.model, options.backend, more,
+        options.data, options.out, options.peers, options.limit, named(options.only, options.data), options.jobs,
+        options.seed, options.model, options.backend, more,
     )  # fmt: skip
     task.out.mkdir(parents=True, exist_ok=True)
     before = files(task.out)

@@ -1,0 +1,241 @@
+"""Who drives: the stack's own prediction and planning, and two simple ones along the same way beside it.
+
+A driver sees the roads, the goal, its own state and where others are now; each step it says how to go on.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from autonomy_nodes.common.geometry import quaternion_of_heading, wrapped
+from autonomy_nodes.common.kinematics import tracking_curvature
+from autonomy_nodes.common.lanes import Route
+from autonomy_nodes.common.objects import Label, Objects, no_objects
+from autonomy_nodes.common.sensing import Steering
+from autonomy_nodes.common.types import SECOND_NS, Decision, EgoState, Pose, Trajectory
+from autonomy_nodes.evaluation.commonroad import car
+from autonomy_nodes.evaluation.commonroad.road import Road, Way
+from autonomy_nodes.evaluation.commonroad.scenario import Scenario
+from autonomy_nodes.evaluation.measures.task import timed
+from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
+from autonomy_nodes.planning.planner import Planner, PlannerConfig
+from autonomy_nodes.planning.reference import Reference, reference_through
+from autonomy_nodes.planning.situation import Situation
+from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
+
+PLANNED_S = 0.1  # from plan to plan, as on the vehicle
+SIGMA_M, SIGMA_RAD = 0.05, 0.01  # of our pose and of what is tracked: the scenario tells both exactly
+LABELS = {
+    'car': Label.CAR, 'truck': Label.TRUCK, 'bus': Label.BUS, 'motorcycle': Label.MOTORCYCLE, 'taxi': Label.CAR,
+    'bicycle': Label.BICYCLE, 'pedestrian': Label.PEDESTRIAN, 'priorityVehicle': Label.CAR, 'train': Label.TRUCK,
+    'parkedVehicle': Label.CAR,
+}  # fmt: skip
+HEIGHT_M = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a driver did in one step: the next state, and of who plans, the CPU time of both parts and why."""
+
+    state: car.State
+    predicting_s: float = 0.0
+    planning_s: float = 0.0
+    decision: Decision | None = None
+
+
+class Driver(Protocol):
+    """Says how to go on from a state at a step."""
+
+    def drive(self, state: car.State, step: int) -> Answer:
+        """Return the state a step later."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a driver is given."""
+
+    scenario: Scenario
+    road: Road
+    way: Way | None
+
+
+class Stack:
+    """Prediction and planning as their nodes run them, with a map, ground and road users told instead of perceived."""
+
+    def __init__(self, task: Task, planner: PlannerConfig, predictor: PredictorConfig) -> None:
+        self._task, self._origin = task, np.array([task.scenario.start.xy[0], task.scenario.start.xy[1]])
+        self._planner, self._predictor = Planner(planner), Predictor(predictor)
+        self._guide = MapGuide(task.road.map, GuideConfig())
+        self._plan: Trajectory | None = None
+        self._planned_step = 0
+
+    def drive(self, state: car.State, step: int) -> Answer:
+        """Plan where it is time for it, then follow the plan."""
+        dt_s = self._task.scenario.dt_s
+        answer, plan = Answer(state), self._plan
+        if plan is None or (step - self._planned_step) * dt_s > PLANNED_S - 1e-6:
+            plan, answer = self._planned(state, step)
+            self._plan, self._planned_step = plan, step
+        following, _ = car.followed(state, plan, (step - self._planned_step) * dt_s, dt_s)
+        return replace(answer, state=following)
+
+    def _planned(self, state: car.State, step: int) -> tuple[Trajectory, Answer]:
+        scenario, road, stamp_ns = self._task.scenario, self._task.road, stamp_of(step, self._task.scenario)
+        ego = ego_of(state, stamp_ns, self._origin)
+        pose = Pose(stamp_ns, 'map', ego.position_m + [*self._origin, 0.0], ego.orientation, _covariance())
+        view = self._guide.step(ego, pose)
+        tracks = tracks_of(scenario, step, stamp_ns, self._origin)
+        route = self._route(stamp_ns)
+        near, far = road.grids(stamp_ns, np.array([state.x_m, state.y_m]), state.heading_rad, self._origin)
+        found, predicting_s = timed(
+            lambda: self._predictor.predict(tracks, ego, view.pieces, near, None, route, None)
+        )
+        situation = Situation(
+            ego, found.predictions, found.scene_modes, found.proposals, near, far, view.pieces, view.match, route,
+            steering=Steering(stamp_ns, state.wheel_rad),
+        )  # fmt: skip
+        plan, planning_s = timed(lambda: self._planner.plan(situation))
+        return plan.trajectory, Answer(state, predicting_s, planning_s, plan.decision)
+
+    def _route(self, stamp_ns: int) -> Route | None:
+        way = self._task.way
+        return None if way is None else Route(stamp_ns, (0.0,) * 4, (0.0,) * 4, way.ids)
+
+
+def stamp_of(step: int, scenario: Scenario) -> int:
+    """Return the stamp of a step; the first is at one second."""
+    return SECOND_NS + round((step - scenario.start.step) * scenario.dt_s * SECOND_NS)
+
+
+def ego_of(state: car.State, stamp_ns: int, origin: np.ndarray) -> EgoState:
+    """Return the car's state in odom, which has `origin` of the scenario as its zero."""
+    twist = np.array([state.speed_mps, 0.0, 0.0, 0.0, 0.0, state.turn_rate_rps])
+    place = np.array([state.x_m - origin[0], state.y_m - origin[1], 0.0])
+    return EgoState(stamp_ns, place, quaternion_of_heading(state.heading_rad), twist, _covariance(), _covariance())
+
+
+def tracks_of(scenario: Scenario, step: int, stamp_ns: int, origin: np.ndarray) -> Objects:
+    """Return the road users of a step as tracking gives them, in odom; who tells no speed stands."""
+    there = [(user, told) for user in scenario.users if (told := user.at(step)) is not None]
+    if not there:
+        return no_objects(stamp_ns, 'odom', tracked=True)
+    boxes = np.array([box for _, (box, _) in there])
+    speeds = np.nan_to_num(np.array([speed for _, (_, speed) in there]))
+    chances = np.zeros((len(there), len(Label)))
+    chances[np.arange(len(there)), [LABELS.get(user.kind, Label.UNKNOWN) for user, _ in there]] = 1.0
+    ids = np.zeros((len(there), 16), np.uint8)
+    ids[:, :4] = np.array([user.id for user, _ in there], '>u4').view(np.uint8).reshape(-1, 4)
+    count = len(there)
+    return Objects(
+        stamp_ns, 'odom', np.column_stack([boxes[:, :2] - origin, np.full(count, HEIGHT_M / 2.0)]), boxes[:, 2],
+        np.column_stack([boxes[:, 3:5], np.full(count, HEIGHT_M)]), np.ones(count), chances,
+        speeds[:, None] * np.column_stack([np.cos(boxes[:, 2]), np.sin(boxes[:, 2])]), np.full(count, np.nan),
+        np.tile(np.diag([SIGMA_M**2, SIGMA_M**2, SIGMA_RAD**2]), (count, 1, 1)),
+        np.tile(np.eye(2) * 0.01, (count, 1, 1)), ids,
+    )  # fmt: skip
+
+
+def _covariance() -> np.ndarray:
+    return np.diag([SIGMA_M**2] * 3 + [SIGMA_RAD**2] * 3)
+
+
+# ------------------------------------------------------------------------------------------- two simple drivers
+LOOKAHEAD_S, SHORTEST_M = 0.8, 5.0
+ROOM_M = 0.3  # beside our body: who is nearer to our line is ahead of us
+SLOWEST_MPS = 8.0  # what who stood or crawled at the start goes up to where no sign tells
+CHANGE_M = 30.0  # over which a line changes lanes
+
+
+@dataclass(frozen=True)
+class Idm:
+    """The Intelligent Driver Model (Treiber, Hennecke, Helbing 2000) with its usual numbers for cars."""
+
+    acceleration: float = 1.5
+    braking: float = 2.0
+    headway_s: float = 1.5
+    gap_m: float = 2.0
+
+    def wanted(self, speed: float, free: float, gap_m: float, lead_mps: float) -> float:
+        """Return the acceleration at a speed, towards `free`, with a gap to who is ahead, inf for nobody."""
+        closing = speed * (speed - lead_mps) / (2.0 * math.sqrt(self.acceleration * self.braking))
+        distance = self.gap_m + max(speed * self.headway_s + closing, 0.0)
+        return self.acceleration * (1.0 - (speed / free) ** 4 - (distance / max(gap_m, 0.1)) ** 2)
+
+
+@dataclass(eq=False)
+class AlongRoute:
+    """Follows the middle of its way; the speed stays as it is, or is that of a driver model."""
+
+    task: Task
+    model: Idm | None = None
+    line: Reference | None = field(init=False)
+    free_mps: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        start = self.task.scenario.start
+        self.line = line_of(self.task, start.heading_rad)
+        limits = [lane.limit_mps for lane in self.task.scenario.lanes if lane.limit_mps is not None]
+        self.free_mps = min([max(start.speed_mps, SLOWEST_MPS), *([max(limits)] if limits else [])])
+
+    def drive(self, state: car.State, step: int) -> Answer:
+        """Steer towards the line and keep the speed, or heed who is ahead."""
+        dt_s, bend = self.task.scenario.dt_s, 0.0
+        if self.line is not None:
+            here = np.array([[state.x_m, state.y_m]])
+            station, offset, heading = (float(values[0]) for values in self.line.project(here))
+            reach = max(LOOKAHEAD_S * state.speed_mps, SHORTEST_M)
+            _, _, ahead = self.line.at(np.array([station + 0.3 * state.speed_mps]))
+            bend = float(tracking_curvature(ahead[0], offset, wrapped(state.heading_rad - heading), reach))
+        wheel = math.atan(bend * car.WHEELBASE_M)
+        push = 0.0 if self.model is None else self._heeding(state, step, self.model)
+        inputs = car.within(state, (wheel - state.wheel_rad) / dt_s, push, dt_s)
+        return Answer(car.moved(state, *inputs, dt_s))
+
+    def _heeding(self, state: car.State, step: int, model: Idm) -> float:
+        """Return the acceleration behind who is nearest ahead on our line."""
+        gap_m, lead = math.inf, state.speed_mps
+        if self.line is None:
+            return model.wanted(state.speed_mps, self.free_mps, gap_m, lead)
+        station = float(self.line.project(np.array([[state.x_m, state.y_m]]))[0][0])
+        for user in self.task.scenario.users:
+            if (told := user.at(step)) is None:
+                continue
+            (x, y, heading, length, width), speed = told
+            at, beside, along = (float(values[0]) for values in self.line.project(np.array([[x, y]])))
+            turn = heading - along
+            half = 0.5 * (abs(length * math.sin(turn)) + abs(width * math.cos(turn)))
+            near = 0.5 * (abs(length * math.cos(turn)) + abs(width * math.sin(turn)))
+            gap = at - near - station - car.VEHICLE.front_m
+            if at > station and abs(beside) < half + 0.5 * car.WIDTH_M + ROOM_M and gap < gap_m:
+                gap_m, lead = gap, max(float(np.nan_to_num(speed)) * math.cos(turn), 0.0)
+        return model.wanted(state.speed_mps, self.free_mps, gap_m, lead)
+
+
+def line_of(task: Task, heading_rad: float) -> Reference | None:
+    """Return the middle of the way's lanes as one line, a change of lanes as a slope; None where there is no way."""
+    if task.way is None:
+        return None
+    points = np.zeros((0, 2))
+    for id_ in task.way.ids:
+        lane = task.road.map.lanelets[id_].centerline[:, :2]
+        if len(points) and np.hypot(*(lane[0] - points[-1])) > 1.0:
+            along = points[-1] - points[-2]
+            middle = points[-1] - along / np.hypot(*along) * 0.5 * float(np.hypot(*(points[-1] - points[0])))
+            points = points[(points - middle) @ along < -0.5 * CHANGE_M]
+            lane = lane[(lane - middle) @ along > 0.5 * CHANGE_M]
+        points = np.concatenate([points, lane])
+    return reference_through('route', points) if len(points) > 3 else None
+
+
+def stack(task: Task) -> Driver:
+    """Return the stack as it is shipped."""
+    return Stack(task, PlannerConfig(vehicle=car.VEHICLE), PredictorConfig(vehicle=car.VEHICLE))
+
+
+DRIVERS: dict[str, Callable[[Task], Driver]] = {
+    'constant_speed': lambda task: AlongRoute(task),
+    'idm': lambda task: AlongRoute(task, Idm()),
+}
