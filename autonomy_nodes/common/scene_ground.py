@@ -7,7 +7,7 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import PIECE_POINTS, LanePieces, Light, Line, Rule, TrafficLights
-from autonomy_nodes.common.scene_loops import reaches
+from autonomy_nodes.common.scene_loops import ALIKE_M, reaches
 
 LANES, ROUTE, CELLS = 256, 32, 256
 CELL_M = 4.0  # cells lie at its multiples in odom, so that they stay what they are
@@ -78,7 +78,7 @@ def lines_of(
     gaps = reaches(*about, in_odom(ends, odom_from_base)).min(axis=0, initial=np.inf)
     gaps = np.where(pieces.classes == Line.CENTERLINE, gaps, OTHER_LINES * gaps)
     gaps[last < 1] = np.nan
-    order = np.argsort(gaps, kind='stable')[: min(count, int(np.isfinite(gaps).sum()))]
+    order = np.argsort(np.round(gaps / ALIKE_M), kind='stable')[: min(count, int(np.isfinite(gaps).sum()))]
     traits, is_lane = _traits(pieces, order, lights, limits_mps), pieces.classes[order] == Line.CENTERLINE
     return _filled(in_odom(pieces.points[order], odom_from_base), traits, is_lane, count)
 
@@ -155,7 +155,7 @@ def cells_of(
         still = np.zeros((len(spots), 4))
         still[:, :2] = spots
         gaps[reaches(still, np.zeros(len(spots)), middles).min(axis=0) < OFF_MAP_M] = np.nan
-    order = np.argsort(gaps, kind='stable')[: min(count, int(np.isfinite(gaps).sum()))]
+    order = np.argsort(np.round(gaps / ALIKE_M), kind='stable')[: min(count, int(np.isfinite(gaps).sum()))]
     values[: len(order)], told[: len(order)] = np.nan_to_num(found[order]), np.isfinite(found[order])
     frames[: len(order), :2] = middles[order]
     return Cells(values, told, frames, np.arange(count) < len(order))

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+ALIKE_M = 0.001  # what differs by less is equally near
 RELATIONS = ('distance_m', 'bearing_cos', 'bearing_sin', 'heading_cos', 'heading_sin', 'dt_s')
 
 
@@ -27,7 +28,8 @@ def nearest(
     """Return (N, count) int32 rows of the places nearest to the way ahead of each frame, and whether there are so many.
 
     frames: (N, 4), of which those `there` (N,) have neighbours; their ways are (N,) metres long. places: (M, 2), of
-    which those `allowed` (M,) are any. same: frame and place of one row are one thing, no neighbours. Nearest first.
+    which those `allowed` (M,) are any. same: frame and place of one row are one thing, no neighbours. Nearest first;
+    of what is equally near, to the millimetre, the lower row: rounding decides nothing.
     """
     index, found = np.zeros((len(frames), count), np.int32), np.zeros((len(frames), count), np.bool_)
     held = np.empty(count)
@@ -35,20 +37,26 @@ def nearest(
         if not there[n]:
             continue
         x, y, cos, sin, size = frames[n, 0], frames[n, 1], np.cos(frames[n, 2]), np.sin(frames[n, 2]), 0
+        worst = np.inf
         for m in range(len(places)):
             dx, dy = places[m, 0] - x, places[m, 1] - y
             if ahead_m[n] > 0.0:
                 along = min(max(dx * cos + dy * sin, 0.0), ahead_m[n])
                 dx, dy = dx - along * cos, dy - along * sin
             square = dx * dx + dy * dy
-            if not allowed[m] or (same and m == n) or (size == count and square >= held[count - 1]):
+            if not allowed[m] or (same and m == n) or square > worst:
+                continue
+            gap = np.floor(np.sqrt(square) / ALIKE_M + 0.5)
+            if size == count and gap >= held[count - 1]:
                 continue
             place = size if size < count else count - 1
-            while place > 0 and held[place - 1] > square:
+            while place > 0 and held[place - 1] > gap:
                 held[place], index[n, place] = held[place - 1], index[n, place - 1]
                 place -= 1
-            held[place], index[n, place] = square, m
+            held[place], index[n, place] = gap, m
             size = min(size + 1, count)
+            if size == count:
+                worst = ((held[count - 1] + 1.0) * ALIKE_M) ** 2
         found[n, :size] = True
     return index, found
 

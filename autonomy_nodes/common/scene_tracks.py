@@ -7,6 +7,7 @@ import numpy as np
 
 from autonomy_nodes.common.kinematics import body_of
 from autonomy_nodes.common.objects import Label, Objects
+from autonomy_nodes.common.scene_loops import ALIKE_M
 from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 
@@ -122,7 +123,7 @@ def _order(last: np.ndarray, speeds: np.ndarray, ours: int, wanted: np.ndarray |
     if not len(last):
         return np.zeros(0, np.int64)
     middle = last[ours, :2] if ours >= 0 else last[rank == rank.min(), :2].mean(axis=0)
-    return np.lexsort((np.linalg.norm(last[:, :2] - middle, axis=1), rank))
+    return np.lexsort((np.round(np.linalg.norm(last[:, :2] - middle, axis=1) / ALIKE_M), rank))
 
 
 def _in_frames(raw: np.ndarray, told: np.ndarray, times_s: np.ndarray, frames: np.ndarray) -> np.ndarray:
