@@ -8,6 +8,7 @@ import numpy as np
 from autonomy_nodes.common.geometry import moved, wrapped
 from autonomy_nodes.common.lanes import LanePieces, Line
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.planning.arrival import Arrival, arrivals_on
 from autonomy_nodes.planning.ground import Ground
 from autonomy_nodes.planning.reference import Reference, reference_through, smoothed
 from autonomy_nodes.planning.road import NO_ROAD, Road, road_along
@@ -55,7 +56,7 @@ class Course:
     station_m, offset_m, heading_error: of the vehicle. speed_mps: the highest speed wanted here.
     end_m: the station where base_link must stand, inf where there is none; end: what is there.
     way: (1 + K, 2) over open ground: from where we are by corners to the goal; else empty.
-    reached: whether the vehicle stands at its end. words: what the operator should know.
+    reached: whether the vehicle stands at its end. words: what the operator should know. arrivals: where to be when.
     """
 
     reference: Reference
@@ -69,6 +70,7 @@ class Course:
     way: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     reached: bool = False
     words: tuple[str, ...] = field(default=())
+    arrivals: tuple[Arrival, ...] = ()
 
     @property
     def on_lane(self) -> bool:
@@ -87,7 +89,8 @@ def choose_course(
         if not joint.settled:
             words[-1] = 'no articulation angle: crawling until the trailer has been pulled straight'
             speed = min(speed, CRAWL_MPS)
-    return replace(course, speed_mps=max(speed, 0.5), words=tuple(words))
+    arrivals = arrivals_on(course.reference, situation.windows, situation.stamp_ns)
+    return replace(course, speed_mps=max(speed, 0.5), words=tuple(words), arrivals=arrivals)
 
 
 def speed_for_sight(visibility_m: float | None, vehicle: Vehicle) -> float:

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autonomy_nodes.common.footing import BlindZones
+from autonomy_nodes.common.kinematics import body_of
 from autonomy_nodes.common.types import Decision, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.answer import best_candidates, table_of_marks, trajectory_of
+from autonomy_nodes.planning.arrival import arriving_speeds
 from autonomy_nodes.planning.contingency import choose_stop, least_bad_stop
 from autonomy_nodes.planning.course import Course, CourseSettings, choose_course
 from autonomy_nodes.planning.gates import GateSettings, judge, view
 from autonomy_nodes.planning.ground import GroundSettings
 from autonomy_nodes.planning.proposals import KINDS, ProposalSettings, propose, propose_paths, shifted_last
-from autonomy_nodes.planning.rollout import roll_out
+from autonomy_nodes.planning.rollout import Start, roll_out
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
@@ -25,6 +27,7 @@ from autonomy_nodes.planning.way import Way
 from autonomy_nodes.planning.words import Reason, explain
 
 SHOWN = 16
+DRIVING_SHARE = 1.1  # of the acceleration that is asked of the vehicle, at the peak of a smooth one
 NEAR_M = 12.0  # from where any drive comes: half a truck, our own front, and room
 DRAWN_OUT = 5  # of the moments of a drive one of so many tells where it goes
 
@@ -71,7 +74,8 @@ class Planner:
         paths, given = propose_paths(course, start, situation.proposals, last, self._name, vehicle, config.proposals)
         caps = caps_along(paths, course, ground, config.ground.margin_m, start.speed_mps, vehicle)
         leads = lead_on(paths, course, traffic, vehicle)
-        proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals)
+        arriving = self._arriving(course, start)
+        proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals, arriving)
         drives = roll_out(start, paths, proposals.wishes, vehicle)
 
         traffic = traffic.near(drives.poses[:, ::DRAWN_OUT, :2].reshape(-1, 2), NEAR_M)
@@ -97,6 +101,16 @@ class Planner:
         words = (*words, *untold_lights(course, vehicle.front_m))
         shown = best_candidates(drives, scores, chosen, SHOWN, ego)
         return Plan(trajectory, contingency, decision, table, *shown, words)
+
+    def _arriving(self, course: Course, start: Start) -> np.ndarray:
+        """Return (K, T) speeds over time that meet a window of time."""
+        settings, vehicle = self.config.proposals, self.config.vehicle
+        fastest = max(course.speed_mps, start.speed_mps)
+        most = (settings.firm_mps2, DRIVING_SHARE * vehicle.limits.acceleration_mps2)
+        station = course.station_m + body_of(vehicle).middle_m
+        return arriving_speeds(
+            course.arrivals, station, start.speed_mps, start.acceleration_mps2, fastest, *most, settings.arrivals
+        )
 
 
 def _decision(

@@ -13,8 +13,13 @@ from autonomy_nodes.planning.paths import Paths, arcs, joined, shifted, through
 from autonomy_nodes.planning.rollout import STEP_S, STEPS, TIMES_S, Start, Wishes
 from autonomy_nodes.planning.speeds import Caps, Leads
 
-KINDS = ('stop', 'follow', 'yield', 'cruise', 'last', 'learned')
+KINDS = ('stop', 'follow', 'yield', 'cruise', 'last', 'learned', 'arrive')
 BLOCK = 64
+PLACE = 'way to the place'
+PLACE_AHEAD_M = (8.0, 80.0)  # no way to it is drawn nearer or further
+BESIDE_M, MOST_BESIDE_M = 0.2, 2.0  # from the reference; who must go further changes lanes
+NO_SPEEDS = np.zeros((0, STEPS + 1))
+Row = tuple[int, str, str, float, float]  # path, kind, name, share of the speed (or which arrival), hardest braking
 GRAVITY = 9.81
 COURSES = {'route': 'route lane', 'lane': 'lane', 'goal': 'way to the goal', 'ahead': 'straight on'}
 STANDS_S = 6.0  # a stop ends well within the horizon
@@ -25,7 +30,8 @@ class ProposalSettings:
     """Which candidates are made.
 
     blocks: of 64 candidates, the anytime limit; stops and the middle of the course come first. shifts_m: beside the
-    reference. shares: of the wanted speed. arc_shares: of the sharpest curve possible at this speed.
+    reference. shares: of the wanted speed. arc_shares: of the sharpest curve possible at this speed. arrivals: on one
+    path, of those that meet a window of time.
     """
 
     blocks: int = 2
@@ -36,6 +42,7 @@ class ProposalSettings:
     firm_mps2: float = 4.0
     grip_g: float = 0.6
     last_age_s: float = 0.5
+    arrivals: int = 16
 
     def __post_init__(self) -> None:
         if self.blocks < 1:
@@ -101,13 +108,16 @@ def shifted_last(last: Trajectory | None, stamp_ns: int, settings: ProposalSetti
 
 def propose(
     paths: Paths, given: dict[str, np.ndarray], caps: Caps, leads: Leads, course: Course, speed_mps: float,
-    vehicle: Vehicle, settings: ProposalSettings,
+    vehicle: Vehicle, settings: ProposalSettings, arriving: np.ndarray = NO_SPEEDS,
 ) -> Proposals:
-    """Return the candidates: stops, ways to follow, yield and cruise on each path, and the given drives."""
+    """Return the candidates: stops, ways to follow, yield and cruise on each path, and the given drives.
+
+    arriving: (K, T) speeds over time that meet a window of time, for the middle of the course and the way to the place.
+    """
     full = min(vehicle.limits.hardest_braking_mps2, 0.95 * settings.grip_g * GRAVITY)
     comfort = min(max(vehicle.limits.comfort_braking_mps2, speed_mps / STANDS_S), full)
     firm = min(max(settings.firm_mps2, comfort), full)
-    rows: list[tuple[int, str, str, float, float]] = []  # path, kind, name, share of the speed, hardest braking
+    rows: list[Row] = []
     plain = len(paths) - sum(len(speeds) for speeds in given.values())
     for path in range(plain):
         name, main = paths.names[path], path == 0
@@ -118,17 +128,20 @@ def propose(
         rows.append((path, 'yield', f'{name}, yielding', 1.0, firm))
         rows += [(path, 'cruise', f'{name}, {_at(course, share)}', share, firm)
                  for share in settings.shares[: 3 if main else 1]]  # fmt: skip
+        if main or name == PLACE:
+            rows += [(path, 'arrive', f'{name}, in time by {speeds[-1]:.1f} m/s', float(which), firm)
+                     for which, speeds in enumerate(arriving)]  # fmt: skip
     path = plain
     for kind, speeds in given.items():
         for _ in speeds:
             rows.append((path, kind, paths.names[path], 1.0, full))
             path += 1
-    return _wished(_ordered(rows, settings), paths, given, caps, leads, course, plain)
+    return _wished(_ordered(rows, settings), paths, given, caps, leads, course, plain, arriving)
 
 
 def _wished(
-    rows: list[tuple[int, str, str, float, float]], paths: Paths, given: dict[str, np.ndarray], caps: Caps,
-    leads: Leads, course: Course, plain: int,
+    rows: list[Row], paths: Paths, given: dict[str, np.ndarray], caps: Caps, leads: Leads, course: Course, plain: int,
+    arriving: np.ndarray,
 ) -> Proposals:
     """Return the candidates of these rows."""
     path = np.array([row[0] for row in rows])
@@ -140,6 +153,10 @@ def _wished(
     drives = np.minimum(drives, course.speed_mps)
     speeds[of_drive] = drives[path[of_drive] - plain, :-1]
     paces[of_drive] = np.gradient(drives[path[of_drive] - plain], STEP_S, axis=1)[:, 1:]  # drive and brakes lag
+    timed = kinds == KINDS.index('arrive')
+    profiles = arriving[[int(row[3]) for row in rows if row[1] == 'arrive']]
+    speeds[timed] = profiles[:, :-1]
+    paces[timed] = np.gradient(profiles, STEP_S, axis=1)[:, 1:] if len(profiles) else profiles[:, 1:]
     heedful = np.isin(kinds, (KINDS.index('follow'), KINDS.index('yield')))
     cautious = kinds == KINDS.index('yield')
     lead_u = np.where(heedful[:, None], leads.follow_u[path], np.inf)
@@ -151,10 +168,10 @@ def _wished(
     return Proposals(kinds, names, Wishes(path, speeds, paces, braking, along, lead_u, lead_mps))
 
 
-def _ordered(rows: list[tuple[int, str, str, float, float]], settings: ProposalSettings) -> list:
+def _ordered(rows: list[Row], settings: ProposalSettings) -> list[Row]:
     """Return the rows that the blocks have room for: the reference itself and what is given, stops, then the rest."""
-    def rank(row: tuple[int, str, str, float, float]) -> int:
-        return 0 if row[0] == 0 or row[1] in ('last', 'learned') else 1 if row[1] == 'stop' else 2
+    def rank(row: Row) -> int:
+        return 0 if row[0] == 0 or row[1] in ('last', 'learned', 'arrive') else 1 if row[1] == 'stop' else 2
 
     return sorted(rows, key=rank)[: settings.blocks * BLOCK]
 
@@ -166,10 +183,20 @@ def _shifts(course: Course, speed: float, settings: ProposalSettings) -> list[tu
     base = COURSES[course.reference.kind]
     offsets = settings.shifts_m if course.on_lane else settings.shifts_m + settings.wide_shifts_m
     found = [(_beside(base, offset), offset, back if offset == 0.0 else quick) for offset in offsets]
+    found += _to_place(course)
     for offset in course.road.neighbours_m:
         side = 'left' if offset > 0.0 else 'right'
         found += [(f'lane on the {side}', offset, slow), (f'lane on the {side} at once', offset, quick)]
     return found
+
+
+def _to_place(course: Course) -> list[tuple[str, float, float]]:
+    """Return the path to the middle of the goal's place where that lies beside the reference."""
+    for arrival in course.arrivals:
+        ahead_m = arrival.near_m - course.station_m
+        if PLACE_AHEAD_M[0] < ahead_m < PLACE_AHEAD_M[1] and BESIDE_M < abs(arrival.middle_m) < MOST_BESIDE_M:
+            return [(PLACE, arrival.middle_m, ahead_m)]
+    return []
 
 
 def _bends(speed: float, vehicle: Vehicle, settings: ProposalSettings) -> list[tuple[float, float]]:

@@ -12,10 +12,26 @@ from autonomy_nodes.common.types import Articulation, Decision, EgoState, Goal, 
 
 
 @dataclass(frozen=True, eq=False)
+class GoalWindow:
+    """Where to be when, and how. from_ns, until_ns: stamps between which the rest must be so at one moment at least.
+
+    places: outlines (N, 2) in odom: the middle of the body must lie in one of them; none: anywhere.
+    speeds_mps, headings_rad: the lowest and the highest; None: any.
+    """
+
+    from_ns: int
+    until_ns: int
+    places: tuple[np.ndarray, ...] = ()
+    speeds_mps: tuple[float, float] | None = None
+    headings_rad: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Situation:
     """All that is known at one stamp. What is None was not told: nothing is put in its place.
 
-    terrain, terrain_far: in odom. pieces: in base_link. goal: in odom. visibility_m: how far the sensors see today.
+    terrain, terrain_far: in odom. pieces: in base_link. goal: in odom. windows: one of
+    them is to be met, where a time is set too. visibility_m: how far the sensors see today.
     """
 
     ego: EgoState
@@ -33,6 +49,7 @@ class Situation:
     steering: Steering | None = None
     articulation: Articulation | None = None
     mode: ControlMode | None = None
+    windows: tuple[GoalWindow, ...] = ()
 
     @property
     def stamp_ns(self) -> int:

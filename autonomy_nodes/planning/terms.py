@@ -1,12 +1,13 @@
 """What makes a drive good: marks from 0 (worst) to 1 (best), weighed by the field of `Weights` with the same name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from autonomy_nodes.common.types import Trajectory
+from autonomy_nodes.planning.arrival import met, pace_m
 from autonomy_nodes.planning.contact_loops import soonest_touches
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S
@@ -32,6 +33,7 @@ class Weights:
     terrain: float = 3.0
     speed_limit: float = 2.0
     courtesy: float = 1.0
+    goal_window: float = 5.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -40,18 +42,24 @@ class Weights:
         if not sum(vars(self).values()) > 0.0:
             raise ValueError('weights: one of them must be above 0')
 
+    def of(self, terms: Iterable[str]) -> dict[str, float]:
+        """Return the weights of terms that there are: without a window, no goal window counts."""
+        there = set(terms)
+        return {name: value for name, value in vars(self).items() if name in there}
+
 
 def progress_m(seen: View) -> np.ndarray:
     """Return (N,) metres made good: along the course, at most to its end; over open ground on the way to the goal.
 
     Half of it is what is made by the end of the drive, half twice the mean on the way: of two drives that come to the
-    same place the one is better that is there first.
+    same place the one is better that is there first. Where a time is set, to be early is no progress.
     """
     if len(seen.course.way) > 1:
         left = distance_to_go(seen.drives.poses[..., :2], seen.course.way)
         made = left[:, :1] - left
     else:
         made = np.minimum(seen.stations_m, max(seen.course.end_m, seen.course.station_m)) - seen.course.station_m
+        made = pace_m(seen.course.arrivals, seen.course.station_m + seen.bodies[0][0].middle_m, made)
     return np.maximum(0.5 * made[:, -1] + made.mean(axis=1), 0.0)
 
 
@@ -152,6 +160,15 @@ def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
     return 1.0 - np.clip(np.sqrt((beside**2).mean(axis=1)), 0.0, 1.0)
 
 
+def goal_window(seen: View) -> np.ndarray:
+    """Return (N,): all where the middle of the body is at one moment where, when and as it should be."""
+    body, poses = seen.bodies[0]
+    heading = poses[..., 2]
+    stations = seen.stations_m + body.middle_m * np.cos(seen.turns)
+    offsets = seen.offsets_m + body.middle_m * np.sin(seen.turns)
+    return met(seen.course.arrivals, stations, offsets, heading, seen.drives.speeds_mps)
+
+
 TERMS: dict[str, Callable[[View], np.ndarray]] = {
     'comfort': comfort,
     'lane_keeping': lane_keeping,
@@ -198,10 +215,11 @@ class Scores:
 
     def totals(self, clean: np.ndarray, but_whom: int = -1) -> np.ndarray:
         """Return (N,) weighted means; progress is measured by the most that a clean drive makes."""
-        weight, terms = vars(self.weights), self.terms(but_whom)
+        terms = self.terms(but_whom)
+        weight = self.weights.of(terms)
         most = max(float(terms['progress'][clean].max(initial=0.0)), LEAST_M)
         terms['progress'] = np.clip(terms['progress'] / most, 0.0, 1.0)
-        return sum(weight[name] * terms[name] for name in weight) / sum(weight.values())
+        return np.asarray(sum(weight[name] * terms[name] for name in weight) / sum(weight.values()))
 
 
 def best(totals: np.ndarray, clean: np.ndarray) -> int | None:
@@ -213,6 +231,8 @@ def mark(seen: View, last: Trajectory | None, weights: Weights, worst_share: flo
     """Return all marks of the drives."""
     marks = {'progress': progress_m(seen)} | {name: term(seen) for name, term in TERMS.items()}
     marks['consistency'] = consistency(seen, last)
+    if seen.course.arrivals:
+        marks['goal_window'] = goal_window(seen)
     traffic = seen.traffic
     everywhere = np.ones((len(seen.drives), len(traffic.probabilities)))
     nobody = (everywhere, np.full(everywhere.shape, -2), everywhere)

@@ -124,7 +124,7 @@ def _stop_in_words(seen: View) -> str:
 def _deciding_term(
     chosen: int, second: int, marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights
 ) -> tuple[str, float]:
-    weight = vars(weights)
+    weight = weights.of(marks)
     total, gains = sum(weight.values()), {}
     most = max(float(marks['progress'][clean].max(initial=0.0)), LEAST_M)
     for name, values in marks.items():

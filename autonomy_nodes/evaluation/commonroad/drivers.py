@@ -23,7 +23,7 @@ from autonomy_nodes.evaluation.measures.task import timed
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.reference import Reference, reference_through
-from autonomy_nodes.planning.situation import Situation
+from autonomy_nodes.planning.situation import GoalWindow, Situation
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
 
 PLANNED_S = 0.1  # from plan to plan, as on the vehicle
@@ -69,6 +69,7 @@ class Stack:
         self._task, self._origin = task, np.array([task.scenario.start.xy[0], task.scenario.start.xy[1]])
         self._planner, self._predictor = Planner(planner), Predictor(predictor)
         self._guide = MapGuide(task.road.map, GuideConfig())
+        self._windows = windows_of(task.scenario, self._origin)
         self._plan: Trajectory | None = None
         self._planned_step = 0
 
@@ -95,7 +96,7 @@ class Stack:
         )
         situation = Situation(
             ego, found.predictions, found.scene_modes, found.proposals, near, far, view.pieces, view.match, route,
-            steering=Steering(stamp_ns, state.wheel_rad),
+            steering=Steering(stamp_ns, state.wheel_rad), windows=self._windows,
         )  # fmt: skip
         plan, planning_s = timed(lambda: self._planner.plan(situation))
         return plan.trajectory, Answer(state, predicting_s, planning_s, plan.decision)
@@ -108,6 +109,17 @@ class Stack:
 def stamp_of(step: int, scenario: Scenario) -> int:
     """Return the stamp of a step; the first is at one second."""
     return SECOND_NS + round((step - scenario.start.step) * scenario.dt_s * SECOND_NS)
+
+
+def windows_of(scenario: Scenario, origin: np.ndarray) -> tuple[GoalWindow, ...]:
+    """Return the goals as the planner is told them, in odom."""
+    return tuple(
+        GoalWindow(
+            stamp_of(target.steps[0], scenario), stamp_of(target.steps[1], scenario),
+            tuple(place - origin for place in target.places), target.speeds_mps, target.headings_rad,
+        )
+        for target in scenario.targets
+    )  # fmt: skip
 
 
 def ego_of(state: car.State, stamp_ns: int, origin: np.ndarray) -> EgoState:
