@@ -44,10 +44,10 @@ class Window:
         return np.isin(self.labels, list(VEHICLES))
 
 
-def windows(scene: RecordedScene) -> list[Window]:
-    """Return the windows of a scene in which anybody is to be foretold."""
+def windows(scene: RecordedScene, each: int = EACH) -> list[Window]:
+    """Return the windows of a scene, `each` so many steps, in which anybody is to be foretold."""
     found = []
-    for now in range(PAST, scene.steps - FUTURE, EACH):
+    for now in range(PAST, scene.steps - FUTURE, each):
         states = scene.states[:, now - PAST : now + FUTURE + 1]
         told = np.isfinite(states[:, :, 0]).all(axis=1) & np.isin(scene.labels, [*VEHICLES, *OTHERS])
         rows = np.flatnonzero(told)
@@ -59,12 +59,18 @@ def windows(scene: RecordedScene) -> list[Window]:
     return found
 
 
-def _window(scene: RecordedScene, now: int, agents: np.ndarray) -> Window:
+def truth_of(scene: RecordedScene, now: int, agents: np.ndarray) -> np.ndarray:
+    """Return (N, 81, 3) x y heading of agents from now to 8 s, NaN from where they are not told for the first time."""
     truth = np.full((len(agents), LONGEST + 1, 3), np.nan)
     after = scene.states[agents, now : now + LONGEST + 1, :3]
     truth[:, : after.shape[1]] = after
     gone = np.isnan(truth[:, :, 0]).cumsum(axis=1) > 0
     truth[gone] = np.nan  # who comes back later was not followed all the way
+    return truth
+
+
+def _window(scene: RecordedScene, now: int, agents: np.ndarray) -> Window:
+    truth = truth_of(scene, now, agents)
     speeds = np.hypot(scene.states[agents, now, 3], scene.states[agents, now, 4])
     last = np.hypot(scene.states[agents, now + FUTURE, 3], scene.states[agents, now + FUTURE, 4])
     kinds = kinds_of(truth[:, 0], truth[:, FUTURE], speeds, last)
