@@ -11,7 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from autonomy_nodes.perception.planes import heights_above, measure, share_low
+from autonomy_nodes.perception.planes import (
+    COVARIANCE,
+    HEIGHT_VARIANCE,
+    MIDDLE,
+    SHARE_LOW,
+    WIDTH,
+    bounded,
+    carried,
+    heights_above,
+    measure,
+    share_low,
+)
 from autonomy_nodes.perception.polar import bucket, ring_table
 
 GROUND, OBSTACLE, OVERHEAD, BELOW, OUTSIDE = range(5)
@@ -96,8 +107,8 @@ def _grow(
     steepest: float,
     near: float,
 ) -> np.ndarray:
-    """Return planes (C, 8) as `planes` describes them. points: (3, M) sorted by cell, of which starts: (C + 1,)."""
-    planes = np.zeros((first_cell[-1], 8))
+    """Return planes (C, 12) as `planes` describes them. points: (3, M) sorted by cell, of which starts: (C + 1,)."""
+    planes = np.zeros((first_cell[-1], WIDTH))
     most = np.diff(starts).max()
     below, above = np.empty(most), np.empty(most)
     for ring in range(len(sectors)):
@@ -106,16 +117,17 @@ def _grow(
             cell = first_cell[ring] + sector
             angle = 2.0 * np.pi * (sector + 0.5) / sectors[ring]
             plane = planes[cell]
-            plane[5], plane[6] = middle * np.cos(angle), middle * np.sin(angle)
+            plane[MIDDLE], plane[MIDDLE + 1] = middle * np.cos(angle), middle * np.sin(angle)
             if ring == 0:  # the vehicle stands on the ground: that is where base_link is
-                plane[3], plane[4] = (4.0 * slope_sigma) ** 2, seed_sigma**2
+                plane[COVARIANCE] = plane[COVARIANCE + 2] = (4.0 * slope_sigma) ** 2
+                plane[HEIGHT_VARIANCE] = seed_sigma**2
             else:
                 _predict(planes, plane, ring, sector, sectors, first_cell, slope_sigma)
             first, count = starts[cell], starts[cell + 1] - starts[cell]
             if count > 0:
                 measure(plane, points, first, below[:count], above[:count], point_sigma, near, steepest)
                 heights_above(plane, points, first, above[:count])
-                plane[7] = share_low(above[:count], near)
+                plane[SHARE_LOW] = share_low(above[:count], near)
     return planes
 
 
@@ -129,29 +141,33 @@ def _predict(
     first_cell: np.ndarray,
     slope_sigma: float,
 ) -> None:
-    """Set `plane` to what the three nearest cells of the ring inside it predict there."""
+    """Set `plane`, of which but the middle is known, to what the three nearest cells of the ring inside it predict."""
     inner = sectors[ring - 1]
     beside = int((sector + 0.5) / sectors[ring] * inner)
-    weights = slope_x = slope_y = height = spread = slope_variance = total = 0.0
+    weights = spread = 0.0
+    ahead = np.empty(WIDTH)
     for step in range(-1, 2):
         place = beside + step
-        near = first_cell[ring - 1] + (place - inner if place >= inner else place + inner if place < 0 else place)
-        dx, dy = plane[5] - planes[near, 5], plane[6] - planes[near, 6]
-        distance2 = dx * dx + dy * dy
-        variance = planes[near, 4] + planes[near, 3] * distance2 + 1e-4
-        weight = 1.0 / variance
-        ahead = planes[near, 2] + planes[near, 0] * dx + planes[near, 1] * dy
+        place += inner if place < 0 else -inner if place >= inner else 0
+        near = planes[first_cell[ring - 1] + place]
+        dx, dy = plane[MIDDLE] - near[MIDDLE], plane[MIDDLE + 1] - near[MIDDLE + 1]
+        carried(near, dx, dy, ahead[COVARIANCE:])
+        ahead[HEIGHT_VARIANCE] += 1e-4
+        weight = 1.0 / ahead[HEIGHT_VARIANCE]
+        changed = slope_sigma**2 * 0.1 * np.sqrt(dx * dx + dy * dy)
+        ahead[COVARIANCE] += changed
+        ahead[COVARIANCE + 2] += changed
+        ahead[0], ahead[1], ahead[2] = near[0], near[1], near[2] + near[0] * dx + near[1] * dy
         weights += weight
-        slope_x += weight * planes[near, 0]
-        slope_y += weight * planes[near, 1]
-        height += weight * ahead
-        spread += weight * ahead * ahead
-        slope_variance += weight * (planes[near, 3] + slope_sigma**2 * 0.1 * np.sqrt(distance2))
-        total += weight * variance
-    plane[0], plane[1], plane[2] = slope_x / weights, slope_y / weights, height / weights
-    disagreement = max(0.0, spread / weights - plane[2] * plane[2])
-    plane[3] = min(slope_variance / weights, (4.0 * slope_sigma) ** 2)
-    plane[4] = min(total / weights + disagreement, 1.0)
+        spread += weight * ahead[2] * ahead[2]
+        for k in range(WIDTH):
+            if k < MIDDLE or k >= COVARIANCE:
+                plane[k] += weight * ahead[k]
+    for k in range(WIDTH):
+        if k < MIDDLE or k >= COVARIANCE:
+            plane[k] /= weights
+    plane[HEIGHT_VARIANCE] += max(0.0, spread / weights - plane[2] * plane[2])  # they disagree
+    bounded(plane[COVARIANCE:], 4.0 * slope_sigma, 1.0)
 
 
 @njit(cache=True)
@@ -165,13 +181,13 @@ def _classify(
         if cells[i] < 0:
             kinds[i], heights[i] = OUTSIDE, np.nan
             continue
-        cell = cells[i]
-        ahead = planes[cell, 0] * (xyz[i, 0] - planes[cell, 5]) + planes[cell, 1] * (xyz[i, 1] - planes[cell, 6])
-        above = xyz[i, 2] - (ahead + planes[cell, 2])
+        plane = planes[cells[i]]
+        ahead = plane[0] * (xyz[i, 0] - plane[MIDDLE]) + plane[1] * (xyz[i, 1] - plane[MIDDLE + 1])
+        above = xyz[i, 2] - (ahead + plane[2])
         heights[i] = above
         if above > clearance:
             kinds[i] = OVERHEAD
-        elif above > near * (0.3 + 0.7 * planes[cell, 7] ** 3):
+        elif above > near * (0.3 + 0.7 * plane[SHARE_LOW] ** 3):
             kinds[i] = OBSTACLE
         else:
             kinds[i] = GROUND if above > -near - 0.1 else BELOW

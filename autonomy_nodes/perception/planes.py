@@ -1,19 +1,43 @@
 """One plane of the ground, fitted to the lowest points of its cell; a row of the table that `ground` grows.
 
-A plane: slope x, slope y, height at the cell's middle, variances of slope and height, middle x y, share of low points.
+A plane: slope x, slope y, height at the cell's middle; that middle, x y; share of low points; and the covariance of
+slopes and height, xx xy yy xh yh hh, by which a height that is seen beyond a gap tells the slope up to there.
 """
 
 import numpy as np
 from numba import njit
 
+MIDDLE, SHARE_LOW, COVARIANCE, WIDTH = 3, 5, 6, 12  # where in a row they begin; how long it is
+HEIGHT_VARIANCE = WIDTH - 1
+_GATE_SIGMAS = 1.2  # beyond it the lowest that is seen behind a gap is more often a hedge or a bonnet than ground
+
 
 @njit(cache=True)
 def heights_above(plane: np.ndarray, points: np.ndarray, first: int, heights: np.ndarray) -> None:
     """Set (M,) `heights` to how high the M points from `first` on, of (3, N), lie above a plane."""
-    a, b, c, x, y = plane[0], plane[1], plane[2], plane[5], plane[6]
+    a, b, c, x, y = plane[0], plane[1], plane[2], plane[MIDDLE], plane[MIDDLE + 1]
     for i in range(len(heights)):
         n = first + i
         heights[i] = points[2, n] - (a * (points[0, n] - x) + b * (points[1, n] - y) + c)
+
+
+@njit(cache=True)
+def carried(plane: np.ndarray, dx: float, dy: float, covariance: np.ndarray) -> None:
+    """Set (6,) `covariance` to that of slopes and height of a plane at a place (dx, dy) from its middle."""
+    xx, xy, yy = plane[COVARIANCE], plane[COVARIANCE + 1], plane[COVARIANCE + 2]
+    xh, yh = plane[COVARIANCE + 3] + dx * xx + dy * xy, plane[COVARIANCE + 4] + dx * xy + dy * yy
+    hh = plane[HEIGHT_VARIANCE] + dx * (plane[COVARIANCE + 3] + xh) + dy * (plane[COVARIANCE + 4] + yh)
+    covariance[0], covariance[1], covariance[2] = xx, xy, yy
+    covariance[3], covariance[4], covariance[5] = xh, yh, hh
+
+
+@njit(cache=True)
+def bounded(covariance: np.ndarray, slope_sigma: float, height_sigma: float) -> None:
+    """Scale (6,) `covariance` down to at most these standard deviations; what belongs together stays in proportion."""
+    slope = min(1.0, slope_sigma / np.sqrt(max(covariance[0], covariance[2])))
+    height = min(1.0, height_sigma / np.sqrt(covariance[5]))
+    for k in range(6):
+        covariance[k] *= slope * slope if k < 3 else slope * height if k < 5 else height * height
 
 
 @njit(cache=True)
@@ -32,21 +56,23 @@ def measure(
     points: (3, N), of which those from `first` on lie in the cell. heights, above: (M,) to work in, M as
     many as these are.
     """
-    gate = min(max(2.5 * np.sqrt(plane[4]), 0.3), 1.2)
+    gate = min(max(_GATE_SIGMAS * np.sqrt(plane[HEIGHT_VARIANCE]), 0.3), 1.2)
     heights_above(plane, points, first, heights)
     low = _lowest(heights, gate)
     if not np.isfinite(low):
         low = _drop(heights, gate)
         if not np.isfinite(low):
             return
-        plane[3], plane[4] = 0.06, 0.25  # the prediction was wrong: it counts for little here
+        plane[COVARIANCE:] = 0.0  # the prediction was wrong: it counts for little here
+        plane[COVARIANCE] = plane[COVARIANCE + 2] = 0.06
+        plane[HEIGHT_VARIANCE] = 0.25
     guess = plane.copy()
     guess[2] += low
     for down, up in ((0.1, 0.25), (near + 0.1, near), (near + 0.1, near)):
         if not _fit(plane, guess, points, first, heights, above, down, up, sigma):
             return
     if guess[0] ** 2 + guess[1] ** 2 <= steepest**2:
-        plane[:5] = guess[:5]
+        plane[:] = guess
 
 
 @njit(cache=True)
@@ -71,11 +97,12 @@ def _fit(
         count += -down < above[i] < up
     if count == 0:
         return False
-    x, y = plane[5], plane[6]
-    # normal equations of the change to the prediction, which counts as a measurement of its own variance
-    h11 = h22 = 1.0 / plane[3]
-    h33 = 1.0 / plane[4]
-    h12 = h13 = h23 = g1 = g2 = g3 = 0.0
+    x, y = plane[MIDDLE], plane[MIDDLE + 1]
+    # normal equations of the change to the prediction, which counts as a measurement of its own covariance
+    h = np.empty(6)
+    _inverse(plane[COVARIANCE:], h)
+    h11, h12, h22, h13, h23, h33 = h[0], h[1], h[2], h[3], h[4], h[5]
+    g1 = g2 = g3 = 0.0
     weight = min(count, 12) / count / sigma**2  # neighbouring points err together: no more than 12 count
     for i in range(len(above)):
         if -down < above[i] < up:
@@ -89,14 +116,23 @@ def _fit(
             g1 += weight * dx * off
             g2 += weight * dy * off
             g3 += weight * off
-    m11, m12, m13 = h22 * h33 - h23 * h23, h13 * h23 - h12 * h33, h12 * h23 - h13 * h22  # Cramer's rule
-    m22, m23, m33 = h11 * h33 - h13 * h13, h12 * h13 - h11 * h23, h11 * h22 - h12 * h12
-    scale = 1.0 / (h11 * m11 + h12 * m12 + h13 * m13)  # the prediction keeps the matrix positive definite
-    guess[0] = plane[0] + scale * (m11 * g1 + m12 * g2 + m13 * g3)
-    guess[1] = plane[1] + scale * (m12 * g1 + m22 * g2 + m23 * g3)
-    guess[2] = plane[2] + scale * (m13 * g1 + m23 * g2 + m33 * g3)
-    guess[3], guess[4] = scale * max(m11, m22), scale * m33
+    h[0], h[1], h[2], h[3], h[4], h[5] = h11, h12, h22, h13, h23, h33
+    _inverse(h, guess[COVARIANCE:])
+    p = guess[COVARIANCE:]
+    guess[0] = plane[0] + p[0] * g1 + p[1] * g2 + p[3] * g3
+    guess[1] = plane[1] + p[1] * g1 + p[2] * g2 + p[4] * g3
+    guess[2] = plane[2] + p[3] * g1 + p[4] * g2 + p[5] * g3
     return True
+
+
+@njit(cache=True)
+def _inverse(matrix: np.ndarray, inverse: np.ndarray) -> None:
+    """Set `inverse` to that of a positive definite `matrix`, both (6,): 11 12 22 13 23 33; by Cramer's rule."""
+    h11, h12, h22, h13, h23, h33 = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
+    m11, m12, m13 = h22 * h33 - h23 * h23, h13 * h23 - h12 * h33, h12 * h23 - h13 * h22
+    scale = 1.0 / (h11 * m11 + h12 * m12 + h13 * m13)
+    inverse[0], inverse[1], inverse[2] = scale * m11, scale * m12, scale * (h11 * h33 - h13 * h13)
+    inverse[3], inverse[4], inverse[5] = scale * m13, scale * (h12 * h13 - h11 * h23), scale * (h11 * h22 - h12 * h12)
 
 
 @njit(cache=True)
