@@ -11,7 +11,7 @@ from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.arrival import Arrival, arrivals_on
 from autonomy_nodes.planning.ground import Ground
 from autonomy_nodes.planning.reference import Reference, reference_through, smoothed
-from autonomy_nodes.planning.road import NO_ROAD, Road, road_along
+from autonomy_nodes.planning.road import NO_ROAD, Road, cut_off, road_along
 from autonomy_nodes.planning.situation import Situation
 from autonomy_nodes.planning.start import CRAWL_MPS, JointModel
 from autonomy_nodes.planning.way import Way
@@ -233,6 +233,7 @@ def _lane_points(
     complete = kind == 'route' and len(used) == len(ids)
     if kind == 'lane' and used:
         points, used = _followed(points, used, pieces)
+    complete = complete and not cut_off(pieces, ids[-1])
     ahead = np.linalg.norm(points, axis=1) < AHEAD_M
     points = points[ahead & ((points[:, 0] > -BEHIND_M) | (np.linalg.norm(points, axis=1) < BEHIND_M))]
     complete = complete and bool(ahead.all())

@@ -13,6 +13,7 @@ from autonomy_nodes.planning.situation import Situation
 LIGHT_AGE_S = 0.5  # an older state of a light counts as unknown
 WIDEST_M = 8.0  # lines further beside the reference belong to other roads
 ONE_LINE_M = 2.0  # stops so near to one another are at one line
+TOLD_M = (98.0, 48.0)  # so far ahead and aside all of the map is told
 STOPS = (Line.STOP_LINE, Line.STOP_PLACE)
 ACROSS_RAD = 1.0  # lines at a larger angle to the reference do not run along it
 
@@ -71,6 +72,17 @@ def road_along(reference: Reference, station_m: float, situation: Situation, ids
     left, right = _sides(reference, pieces, situation)
     neighbours = _neighbours(reference, station_m, pieces, situation, ids)
     return Road(left, right, neighbours, _stop_lines(reference, pieces, situation, ids))
+
+
+def cut_off(pieces: LanePieces, id_: int) -> bool:
+    """Return whether a lanelet may go on where its centerline ends here: far away, with a piece that is full.
+
+    Pieces that reach into the surroundings are told whole, and none behind them: the edge of what is told is no end.
+    """
+    rows = np.flatnonzero((pieces.classes == Line.CENTERLINE) & (pieces.ids == id_))
+    last = pieces.points[rows[-1]] if len(rows) else np.full((1, 3), np.nan)
+    far = last[-1, 0] > TOLD_M[0] or abs(last[-1, 1]) > TOLD_M[1]  # NaN, of a piece that is not full, is not far
+    return bool(far)
 
 
 def _sides(reference: Reference, pieces: LanePieces, situation: Situation) -> tuple[np.ndarray, np.ndarray]:

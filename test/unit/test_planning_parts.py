@@ -491,3 +491,13 @@ def test_a_free_straight_line_has_no_corners_and_unseen_ground_is_no_wall_for_th
     corners = Way().around(np.zeros(2), goal, walled, 1.4, STAMP_NS)
     assert len(corners) > 1
     assert corners[:-1, 1].max() < -3.0 - 1.0
+
+
+@pytest.mark.parametrize('length_m, end', [(114.0, ''), (110.0, 'end of the route'), (76.0, 'end of the route')])
+def test_the_edge_of_what_the_map_tells_is_no_end_of_the_route(length_m, end):
+    """114 m are six full pieces of 19 m, and their end lies beyond what is told; 110 m end within a piece."""
+    state = ego()
+    lines = [(Line.CENTERLINE, 1, straight(start=state.position_m[0], end=state.position_m[0] + length_m))]
+    route = Route(STAMP_NS, (0.0,) * 4, (0.0,) * 4, (1,))
+    found = course(situation(state, pieces=pieces(lines, state), lane=match(1), route=route))
+    assert found.end == end

@@ -190,16 +190,18 @@ def solids(path: str) -> tuple[Any, list[tuple[int, Any]]]:
 
 
 def verdict(scenario: Any, problems: Any, answer: Any) -> dict:
-    """Return what `valid_solution` says, why, and whether the car could drive it at all."""
+    """Return what `valid_solution` says and why; whether the car can drive so it asks only where the rest is right.
+
+    broken: the step at whose end the car could not be where it is told to be.
+    """
     try:
         valid, results = official.valid_solution(scenario, problems, answer)
-        why = '' if valid else 'not feasible'
     except official.SolutionCheckerException as error:
-        valid, results, why = False, official.solution_feasible(answer, scenario.dt, problems), str(error)
+        return {'valid': False, 'why': str(error).splitlines()[0], 'feasible': None, 'broken': None}
     feasible, inputs, _ = next(iter(results.values()))
     broken = None if feasible else inputs.state_list[-1].time_step
-    return {'valid': bool(valid), 'why': why.splitlines()[0] if why else '', 'feasible': bool(feasible),
-            'broken': broken}  # fmt: skip
+    why = '' if valid else 'not feasible'
+    return {'valid': bool(valid), 'why': why, 'feasible': bool(feasible), 'broken': broken}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from autonomy_nodes.common.sensing import Steering
 from autonomy_nodes.common.types import SECOND_NS, Decision, EgoState, Pose, Trajectory
 from autonomy_nodes.evaluation.commonroad import car
 from autonomy_nodes.evaluation.commonroad.road import Road, Way
-from autonomy_nodes.evaluation.commonroad.scenario import Scenario
+from autonomy_nodes.evaluation.commonroad.scenario import Lane, Scenario
 from autonomy_nodes.evaluation.measures.task import timed
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
@@ -34,6 +34,7 @@ LABELS = {
     'parkedVehicle': Label.CAR,
 }  # fmt: skip
 HEIGHT_M = 1.5
+END_M = 4.0  # of a lane behind which the map ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +113,29 @@ def stamp_of(step: int, scenario: Scenario) -> int:
 
 
 def windows_of(scenario: Scenario, origin: np.ndarray) -> tuple[GoalWindow, ...]:
-    """Return the goals as the planner is told them, in odom."""
+    """Return the goals as the planner is told them, in odom; a goal without a place is anywhere on the map."""
+    ends = [lane for lane in scenario.lanes if not lane.successors]
+    on_map = [lane.outline for lane in scenario.lanes if lane.successors] + [shortened(lane).outline for lane in ends]
     return tuple(
         GoalWindow(
             stamp_of(target.steps[0], scenario), stamp_of(target.steps[1], scenario),
-            tuple(place - origin for place in target.places), target.speeds_mps, target.headings_rad,
+            tuple(place - origin for place in target.places or on_map), target.speeds_mps, target.headings_rad,
         )
         for target in scenario.targets
     )  # fmt: skip
+
+
+def shortened(lane: Lane) -> Lane:
+    """Return a lane without its last metres, in which our front would stand beyond it; short ones as they are."""
+    sides = []
+    for side in (lane.left, lane.right):
+        gone = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(side, axis=0).T))])
+        end = gone[-1] - END_M
+        if end < END_M:
+            return lane
+        last = [[np.interp(end, gone, side[:, axis]) for axis in range(2)]]
+        sides.append(np.concatenate([side[gone < end], last]))
+    return replace(lane, left=sides[0], right=sides[1])
 
 
 def ego_of(state: car.State, stamp_ns: int, origin: np.ndarray) -> EgoState:

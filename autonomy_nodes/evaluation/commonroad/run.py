@@ -96,7 +96,7 @@ def reason(scenario: Scenario, run: Run, has_way: bool, told: dict[str, Any], ow
         return ('' if has_way else 'no way, ') + min(events)[1]
     if told['goal'] is None:
         return missed(scenario, run) if has_way else 'no way'
-    if not told['feasible']:
+    if told['feasible'] is False:
         return 'not feasible'
     return '' if told['valid'] else f'not valid: {told["why"][:60]}'
 

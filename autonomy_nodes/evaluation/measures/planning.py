@@ -55,7 +55,8 @@ class Driven:
         success = self.told['goal'] is not None and not hit and not off and not self.run.error
         return {
             'success': float(success), 'valid': float(success and self.told['valid']), 'collided': float(hit),
-            'own_fault': float(self.own > 0), 'off_road': float(off), 'feasible': float(self.told['feasible']),
+            'own_fault': float(self.own > 0), 'off_road': float(off),
+            'infeasible': float(self.told['feasible'] is False),
             'failed_to_run': float(bool(self.run.error)),
         }  # fmt: skip
 
