@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commonroad_scenes import needs_bench
 
 from autonomy_nodes.commands import evaluate
 from autonomy_nodes.commands.main import main
@@ -68,6 +69,8 @@ def task_of(told, out, beginning):
     evaluate.arguments(parser)
     options = parser.parse_args(words[words.index('evaluate') + 1 :])
     data, items = Path(os.path.expandvars(str(options.data))), told['items']
+    if options.what == 'planning':
+        needs_bench()
     if 'data_made_by' in told:
         data = beginning(told['data_made_by'])
         items = [name for name in items if int(name[:2]) < SCENES and int(name[-6:]) < SWEEPS]
