@@ -24,6 +24,7 @@ _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
 _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'wet', 'obstacle') for name in TERRAIN])
+_WET = TERRAIN.index('wet')
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _FAINT = 0.1  # sweeps: less than this tell nothing
@@ -34,11 +35,13 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; one less likely is as much harder.
+    water_cost: how many times as bad it is to drive into water as to go round what is none: its odds count so often.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
+    water_cost: float = 4.0
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
@@ -50,6 +53,8 @@ class SemanticSettings:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
+        if not self.water_cost >= 1.0:
+            raise ValueError(f'semantics.water_cost={self.water_cost} must be 1 at least')
         if not self.fade_s > 0.0:
             raise ValueError(f'semantics.fade_s={self.fade_s} must be above 0')
         if not self.margin_m >= 0.0:
@@ -77,7 +82,7 @@ class Semantics:
         if learned is not None:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], asked_of(learned.prior),
-                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
+                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps, settings.water_cost,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
@@ -120,13 +125,14 @@ def _taken(
     place: np.ndarray,
     resolution: float,
     most: float,
+    water_cost: float,
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
     terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `asked_of`; elevation: (X, Y) in odom. place:
-    (3,) base_link from the grid's corner, its height. most: sweeps that count.
+    (3,) base_link from the grid's corner, its height. most: sweeps that count. water_cost: as of SemanticSettings.
     """
-    one = np.float32(1.0)
+    one, cost = np.float32(1.0), np.float32(water_cost)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             x, y = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
@@ -140,15 +146,17 @@ def _taken(
             for k in range(1, _CLASSES):
                 highest = max(highest, terrain[k, a, b])
             free = barred = np.float32(1e-4)
+            total = np.float32(2e-4)
             for k in range(_CLASSES):
                 chance = np.exp(terrain[k, a, b] - highest)
+                total += chance
                 if _BARRED[k]:
-                    barred += chance
+                    barred += chance * cost if k == _WET else chance
                 else:
                     free += chance
             # no view of a cell: to count who holds one costs more than the sums
             count = min(state[i, j, _COUNT], np.float32(most) - one) + one
-            share, shift = one / count, highest + np.log(free + barred)
+            share, shift = one / count, highest + np.log(total)
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
             never = min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST)

@@ -14,7 +14,7 @@ from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of
 
 NOBODY = np.zeros((0, 5))
-PLAIN = SemanticSettings()
+PLAIN = SemanticSettings(water_cost=1.0)
 HERE = np.array([8.2, -3.0])  # the middle of cell (120, 92) of the network
 CELL = tuple(np.floor((HERE - ORIGIN_M) / CELL_M).astype(int))
 
@@ -56,6 +56,12 @@ def test_one_sweep_is_taken_at_its_word():
     assert at(grid, 'certainty') == pytest.approx(0.8, abs=1e-3)
     assert at(grid, 'forbidden') == pytest.approx(0.1, abs=1e-3)  # three of the others bar the way, a thirtieth each
     assert at(grid, 'traversability') == pytest.approx(0.9, abs=1e-3)
+
+
+def test_the_odds_of_water_count_as_often_as_it_is_worse_than_a_way_round():
+    costly = told(said('paved', 0.94), semantics=Semantics(SemanticSettings(water_cost=4.0)))
+    assert at(costly, 'forbidden') == pytest.approx(0.06 / (0.06 + 0.97), abs=1e-3)  # 4 + 1 + 1 hundredths to 94 + 3
+    assert at(costly, 'certainty') == pytest.approx(0.94, abs=1e-3)
 
 
 def test_sweeps_that_are_alike_count_as_few():
