@@ -18,8 +18,7 @@ from autonomy_nodes.perception.cells import met, shifted
 from autonomy_nodes.perception.learned import Learned
 
 assert SEMANTICS[1:] == TERRAIN
-_NEAR = 0.7  # of the channel 'passed': a ray went on so near to the ground
-_GRAZING = 0.95  # so near, 0.2 m, that it would have met what stands there
+_GRAZING = 0.95  # of the channel 'passed': a ray went on within 0.2 m, and would have met what stands there
 _KNOWN, _PASSED = PRIOR.index('known'), PRIOR.index('passed')
 _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
@@ -77,7 +76,7 @@ class Semantics:
         self._fade(self._follow(grid))
         if learned is not None:
             _taken(
-                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior),
+                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], asked_of(learned.prior),
                 grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
@@ -103,19 +102,11 @@ class Semantics:
 
 
 def asked_of(prior: np.ndarray) -> np.ndarray:
-    """Return (X, Y) of which cells training asks: with a point in it or beside it, or a ray close above it.
+    """Return (X, Y) of which cells training asks and the vehicle believes: with a point in or beside them, or grazed.
 
-    prior: (3, X, Y) bev.PRIOR.
+    Right about the vehicle no ray comes near the ground, which then looks as water does. prior: (3, X, Y) bev.PRIOR.
     """
-    return met(prior[_KNOWN], prior[_PASSED], _NEAR)
-
-
-def met_of(prior: np.ndarray) -> np.ndarray:
-    """Return (X, Y) of which cells the network is believed on board: with a point in it, or a ray that grazed it.
-
-    About the vehicle no ray meets the ground, which then looks as water does.
-    """
-    return np.asarray((prior[_KNOWN] > 0.0) | (prior[_PASSED] > _GRAZING))
+    return met(prior[_KNOWN], prior[_PASSED], _GRAZING)
 
 
 @njit(cache=True)

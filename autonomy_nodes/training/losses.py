@@ -15,7 +15,7 @@ WEIGHTS = {
     'heat': 1.0, 'box': 2.0, 'heading': 2.0, 'velocity': 0.3, 'box_spread': 0.1, 'overlap': 0.5, 'ground': 2.0,
     'ground_spread': 0.2, 'terrain': 1.2, 'top': 0.5, 'blocked': 0.5, 'occupied': 0.5,
 }  # fmt: skip
-CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'high_vegetation': 2.0, 'wet': 6.0, 'rubble': 4.0, 'obstacle': 1.5}
+CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'high_vegetation': 2.0, 'wet': 4.0, 'rubble': 4.0, 'obstacle': 1.5}
 BLOCKED_WEIGHT = 3.0  # an obstacle that is missed is worse than one that is not there
 MOVING_MPS, STANDING_WEIGHT = 0.3, 0.3  # most stand, and to say so of all would be cheap
 DIRECTION_WEIGHT = 0.4  # where is the front, beside how the box lies

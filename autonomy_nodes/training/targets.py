@@ -31,6 +31,7 @@ MARGIN_M = 0.6  # about what is neither asked for nor wrong
 FARTHEST_RESIDUAL_M = 3.0  # heights of the ground that lie farther from the prior are beyond what can be told
 FILLED_WEIGHT = 0.2  # of heights where no ground was seen
 _MIDDLES = middles()
+_WET = TERRAIN.index('wet')
 _EDGES_M = np.array(SLICES_M, np.float32)
 
 Targets = dict[str, np.ndarray]
@@ -43,7 +44,8 @@ def targets_of(example: Example, prior: np.ndarray) -> Targets:
     ground: (1, X, Y) to be added to the prior, ground_weight. terrain: (X, Y) int64, NOT_TOLD where not asked.
     no_obstacle: (1, X, Y) 1 where nothing of the terrain is known but that it is no obstacle.
     top, blocked: (1, X, Y). occupied: (8, X, Y). seen: (1, X, Y) 1 where a point lies in the cell or beside it, or a
-    ray passed: there terrain, top, blocked and occupied are asked for, as far as the example knows them.
+    ray grazed it: there terrain, top, blocked and occupied are asked for, as far as the example knows them; of water
+    not where no point has any intensity.
     """
     ground_m = np.where(np.isfinite(example.ground_m), example.ground_m, prior[0])
     residual = (ground_m - prior[0]).astype(np.float32)
@@ -54,6 +56,9 @@ def targets_of(example: Example, prior: np.ndarray) -> Targets:
         shown &= np.isfinite(example.ground_m)
     seen = shown if example.stands_asked is None else shown & example.stands_asked
     terrain = np.where(shown & (example.terrain < len(TERRAIN)), example.terrain, NOT_TOLD)
+    if not example.points[:, 3].any():  # without light nothing tells water from a smooth floor
+        wet = example.terrain == _WET
+        seen, terrain = seen & ~wet, np.where(wet, NOT_TOLD, terrain)
     return _objects(example, prior[0]) | {
         'ground': residual[None],
         'ground_weight': np.where(told, np.where(beside, 1.0, FILLED_WEIGHT), 0.0).astype(np.float32)[None],

@@ -23,8 +23,7 @@ def noise(batch=1):
 def test_the_small_one_runs_on_a_cpu_and_the_larger_one_on_an_accelerator():
     sizes = {name: sum(p.numel() for p in Network(preset).parameters()) for name, preset in PRESETS.items()}
     work = {name: flops(Network(preset)) / 1e9 for name, preset in PRESETS.items()}
-    assert work['small'] < 5.01 and sizes['small'] < 500_000
-    assert flops(Network(PRESETS['small']), far=True) / 1e9 - work['small'] < 0.25
+    assert flops(Network(PRESETS['small']), far=True) / 1e9 < 5.0 and sizes['small'] < 500_000
     assert work['orin'] < 50.0 and 3e6 < sizes['orin'] < 6e6
     assert work['ci'] < 0.6
 
@@ -33,7 +32,7 @@ def test_operations_are_counted_as_two_a_product():
     settings = NetworkSettings((1, 1, 1), (0, 0, 0), 1)
     fine, middle, coarse = (CELLS[0] * CELLS[1] // 4**level for level in range(3))
     near = 4 * 16 + 9 * (1 + 3 + 1)  # fold of 2 x 2 cells, then points, prior and range
-    heads = 9 * 2 + 9 + 19 + 4 * 16 + 9 * 2 + 19  # neck; 19 channels a head; the ground's fold
+    heads = 9 * 2 + 9 + 19 + 4 * 16 + 9 * 2 + 1 + 19  # neck; 19 channels a head; the ground's fold and slim layer
     products = fine * (near + heads) + middle * (9 + (1 + 23) + 2 + 1) + coarse * (9 + 1)
     assert flops(Network(settings)) == 2 * products
 

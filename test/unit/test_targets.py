@@ -1,5 +1,7 @@
 """What the network is asked for, on examples worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from flat_examples import example_of
@@ -23,8 +25,6 @@ def cell_of(box):
 
 
 def made(**changes):
-    from dataclasses import replace
-
     return replace(example_of([CAR, PERSON], [0, 2], np.random.default_rng(0)), **changes)
 
 
@@ -82,12 +82,21 @@ def test_the_ground_is_asked_for_as_what_is_to_be_added_to_the_prior():
     assert told['ground_weight'][0, [0, 60, 100, 140, 200], 0].tolist() == pytest.approx([0.0, 1.0, 0.0, 1.0, 0.2])
 
 
-def test_cells_that_nobody_saw_are_not_asked_for_but_those_that_rays_crossed_are():
+def test_water_is_asked_for_only_of_who_sees_light():
+    wet = np.full(CELLS, TERRAIN.index('wet'), np.uint8)
+    lit = made(terrain=wet, stands_asked=np.ones(CELLS, bool))
+    dark = replace(lit, points=lit.points * np.array([1.0, 1.0, 1.0, 0.0], np.float32))
+    told, untold = targets_of(lit, prior_of()), targets_of(dark, prior_of())
+    assert (told['terrain'] == TERRAIN.index('wet')).all() and told['seen'].all()
+    assert (untold['terrain'] == NOT_TOLD).all() and not untold['seen'].any()
+
+
+def test_cells_that_nobody_saw_are_not_asked_for_but_those_that_rays_grazed_are():
     prior = prior_of()
     prior[1] = 0.0
-    prior[1, 20, 20], prior[2, 100, 100] = 1.0, 0.9
+    prior[1, 20, 20], prior[2, 100, 100], prior[2, 140, 140] = 1.0, 0.97, 0.9
     told = targets_of(made(), prior)
-    assert told['seen'].sum() == 10.0  # a cell with the eight beside it, and the one below a ray
+    assert told['seen'].sum() == 10.0  # a cell with the eight beside it, and the one that a ray grazed
     assert (told['terrain'] != NOT_TOLD).sum() == 10
     assert told['terrain'][20, 20] == TERRAIN.index('paved')
 

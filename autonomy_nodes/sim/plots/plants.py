@@ -96,3 +96,18 @@ def hedge(rng: np.random.Generator) -> Thing:
     sections[..., 1:] *= rng.normal(1.0, 0.06, (9, 8, 1))
     core = loft(sections, Material.BUSH)
     return Thing(core, Semantic.HIGH_VEGETATION, outline(core))
+
+
+def clipped(rng: np.random.Generator) -> Thing:
+    """Return a clipped hedge that stands alone, a box as large as a car."""
+    size = np.array([rng.uniform(0.8, 3.0), rng.uniform(0.4, 1.1), rng.uniform(0.7, 2.1)])  # half, half, whole
+    turn = np.linspace(0.0, 2.0 * np.pi, 17)[:-1]
+    ring = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+    ring = np.sign(ring) * np.abs(ring) ** rng.uniform(0.2, 0.5) * size[:2]  # a rectangle with round corners
+    heights, shrinks = (0.0, 0.5, 0.85, 1.0), (1.0, 1.0, 0.97, 0.8)
+    rings = [np.column_stack([ring * shrink, np.full(16, size[2] * up)]) for up, shrink in zip(heights, shrinks)]
+    sections = np.stack(rings) * rng.normal(1.0, 0.03, (4, 16, 1))
+    core = loft(sections, Material.BUSH)
+    points = np.concatenate([sections[1], sections[2], sections[3]])
+    mesh = joined([core, leaves(points, 0.14, Material.BUSH, rng)])
+    return Thing(mesh, Semantic.HIGH_VEGETATION, outline(core))

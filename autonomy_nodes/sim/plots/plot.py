@@ -88,6 +88,13 @@ class Taken:
         self.occupy(s, n, half_s, half_n)
         return True
 
+    def beside(self, rng: np.random.Generator, gap_m: float) -> tuple[float, float]:
+        """Return s and n of a place so far from a side of a rectangle that is taken."""
+        low_s, high_s, low_n, high_n = self._rows[int(rng.integers(self._count))]
+        if rng.random() < 0.5:
+            return rng.uniform(low_s, high_s), low_n - gap_m if rng.random() < 0.5 else high_n + gap_m
+        return low_s - gap_m if rng.random() < 0.5 else high_s + gap_m, rng.uniform(low_n, high_n)
+
     def occupy(self, s: float, n: float, half_s: float, half_n: float) -> None:
         """Take a rectangle, whatever a part of it is taken by."""
         if self._count == len(self._rows):

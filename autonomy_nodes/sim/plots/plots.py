@@ -16,6 +16,7 @@ RECIPES: dict[str, tuple[Callable[..., Plot], float]] = {  # and how often each 
 }  # fmt: skip
 LONG = {'street': 0.25, 'suburb': 0.15, 'arterial': 0.4, 'track': 0.2}  # those that are made longer, and how often
 
+_LIVED_IN = ('street', 'suburb', 'crossroads', 'car_park')
 _PAVED = ('street', 'arterial', 'crossroads', 'car_park', 'works')
 
 
@@ -35,7 +36,35 @@ def plot(seed: int, name: str = '', half_s_m: float = HALF_S_M) -> Plot:
     made.grass_m = drawn_grass_m(rng) if rng.random() < 0.8 else float(rng.uniform(0.1, 0.45))
     if (name or drawn) in _PAVED and rng.random() < 0.2:
         _closed_off(made, rng)
+    if (name or drawn) in _LIVED_IN:
+        _bystanders(made, rng, int(rng.integers(0, 20)))
+        for _ in range(int(rng.integers(0, 6))):
+            _bicycles(made, rng)
     return made
+
+
+def _bystanders(plot: Plot, rng: np.random.Generator, count: int) -> None:
+    """Let people stand right beside something: at walls and cars, under trees, among bins."""
+    for _ in range(count):
+        s, n = _beside(plot, rng, rng.uniform(0.3, 0.9))
+        plot.park('person' if rng.random() < 0.85 else 'sitting', s, n, rng.uniform(0.0, 2.0 * np.pi), gap_m=0.0)
+
+
+def _bicycles(plot: Plot, rng: np.random.Generator) -> None:
+    """Leave bicycles beside each other in a rack, or one against something."""
+    (s, n), wide = _beside(plot, rng, rng.uniform(0.4, 1.2)), rng.uniform(0.55, 0.9)
+    heading = rng.choice([-0.5, 0.5]) * np.pi + rng.normal() * 0.08
+    for number in range(1 if rng.random() < 0.4 else int(rng.integers(3, 12))):
+        plot.park('bicycle', s + number * wide, n, heading + (np.pi if rng.random() < 0.1 else 0.0), gap_m=0.0)
+
+
+def _beside(plot: Plot, rng: np.random.Generator, gap_m: float) -> tuple[float, float]:
+    """Return a place right beside something, mostly one that the ways overlook."""
+    for _ in range(10):
+        s, n = plot.taken.beside(rng, gap_m)
+        if abs(s) < 50.0 and abs(n) < 15.0:
+            break
+    return s, n
 
 
 def _closed_off(plot: Plot, rng: np.random.Generator) -> None:

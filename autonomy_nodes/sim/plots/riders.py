@@ -127,6 +127,10 @@ def _bicycle(rng: np.random.Generator, child: bool) -> list[Mesh]:
     return parts
 
 
+def _parked_bicycle(rng: np.random.Generator) -> Mesh:
+    return joined(_bicycle(rng, rng.random() < 0.1))
+
+
 def _cyclist(rng: np.random.Generator) -> Mesh:
     child = rng.random() < 0.1
     parts, scale = _bicycle(rng, child), 0.74 if child else 1.0
@@ -193,5 +197,5 @@ def _animal(rng: np.random.Generator) -> Mesh:
 
 RECIPES: dict[str, Callable[[np.random.Generator], Mesh]] = {
     'person': _person, 'sitting': _sitting, 'cyclist': _cyclist, 'motorcyclist': _motorcyclist,
-    'motorcycle': _motorcycle, 'animal': _animal,
+    'motorcycle': _motorcycle, 'animal': _animal, 'bicycle': _parked_bicycle,
 }  # fmt: skip

@@ -175,7 +175,7 @@ def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
             _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, avoid)
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
-    plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'conifer', 'trunk', 'shed', 'column', 'cabinet')
+    plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'clipped', 'conifer', 'trunk', 'shed', 'column', 'cabinet')
     _gardens(plot, half + walk, int(rng.integers(20, 80)), plants)
     _backyards(plot, half + walk, rng.uniform(0.2, 1.0))
     if rng.random() < 0.5:
@@ -211,7 +211,9 @@ def suburb(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
                 plot.park(kind, s, side * (front + rng.uniform(2.6, max(2.7, garden - 2.0))), heading)
     _fronts(plot, front + 0.4, drives)
     _furniture(plot, front - 0.3 if walk > 1.0 else front + 0.6, rng.uniform(0.1, 0.4))
-    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin', 'column', 'cabinet')
+    plants = (
+        'tree', 'bush', 'shrub', 'clipped', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin', 'column', 'cabinet',
+    )  # fmt: skip
     _gardens(plot, front, int(rng.integers(30, 100)), plants)
     _backyards(plot, front, rng.uniform(0.2, 1.0))
     _two_ways(plot, [0.5 * lane], (4.0, 16.0), TRAFFIC, rng.uniform(20.0, 80.0))
@@ -250,7 +252,7 @@ def arterial(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
         if rng.random() < 0.3:
             _parked_along(plot, side * (half - 1.2), 0.06, (('car', 0.5), ('truck', 0.3), ('trailer', 0.2)))
     _furniture(plot, half + 1.2, rng.uniform(0.05, 0.35))
-    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'sign', 'pole')
+    plants = ('tree', 'bush', 'shrub', 'clipped', 'thicket', 'conifer', 'sign', 'pole')
     _gardens(plot, half + 4.0, int(rng.integers(15, 70)), plants)
     _backyards(plot, half + 6.0, rng.uniform(0.0, 0.5))
     if rng.random() < 0.3:
@@ -293,7 +295,7 @@ def crossroads(rng: np.random.Generator) -> Plot:
         _parked_along(plot, side * (half - 1.0), rng.uniform(0.0, 0.5), _PARKED, [(middle, across + 8.0)])
     _furniture(plot, half + 0.6, rng.uniform(0.1, 0.5), [(middle, across)])
     _fronts(plot, half + walk + 0.4, [(middle, across + walk)])
-    plants = ('tree', 'bush', 'shrub', 'thicket', 'conifer', 'trunk')
+    plants = ('tree', 'bush', 'shrub', 'clipped', 'thicket', 'conifer', 'trunk')
     _gardens(plot, half + walk, int(rng.integers(15, 60)), plants, [(middle, across + walk)])
     _walks(plot, half + 0.5 * walk, 0.4 * walk, rng.uniform(10.0, 60.0))
     _groups(plot, half + 0.5 * walk, int(rng.integers(0, 4)))

@@ -192,6 +192,7 @@ RECIPES: dict[str, Callable[[np.random.Generator], Thing]] = {
     'barrier': _barrier, 'rail': _rail, 'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal,
     'post': _post, 'bin': _bin, 'bench': _bench, 'cone': _cone, 'board': _board, 'heap': _heap, 'rock': _rock,
     'log': _log, 'pallets': _pallets, 'cabinet': _cabinet, 'column': _column, 'block': _block,
+    'clipped': plants.clipped,
 }  # fmt: skip
 
 

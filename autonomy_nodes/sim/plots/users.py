@@ -16,7 +16,7 @@ CLASS_OF = {
     'small': VEHICLE, 'saloon': VEHICLE, 'estate': VEHICLE, 'suv': VEHICLE, 'mpv': VEHICLE, 'pickup': VEHICLE,
     'van': VEHICLE, 'truck': TRUCK, 'tractor': TRUCK, 'trailer': TRUCK, 'bus': TRUCK, 'digger': TRUCK,
     'person': PEDESTRIAN, 'sitting': PEDESTRIAN, 'cyclist': TWO_WHEELER, 'motorcyclist': TWO_WHEELER,
-    'motorcycle': TWO_WHEELER, 'animal': ANIMAL,
+    'motorcycle': TWO_WHEELER, 'bicycle': TWO_WHEELER, 'animal': ANIMAL,
 }  # fmt: skip
 CARS = ('small', 'saloon', 'estate', 'suv', 'mpv', 'pickup', 'van')
 _CAR_SHARES = (0.25, 0.15, 0.22, 0.12, 0.09, 0.02, 0.15)
