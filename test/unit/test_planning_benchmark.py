@@ -1,6 +1,7 @@
 """The closed-loop benchmark of CommonRoad, on a road that is worked out by hand."""
 
 import json
+from dataclasses import replace
 
 import commonroad_scenes as scenes
 import numpy as np
@@ -12,9 +13,10 @@ from autonomy_nodes.evaluation.commonroad import bench, car
 from autonomy_nodes.evaluation.commonroad.bench import Bench
 from autonomy_nodes.evaluation.commonroad.blame import in_one_lane, is_own, touched
 from autonomy_nodes.evaluation.commonroad.drivers import DRIVERS, Idm, Task, stack, tracks_of
-from autonomy_nodes.evaluation.commonroad.road import lanes_at, road_of, way_of
+from autonomy_nodes.evaluation.commonroad.road import lanes_at, narrowest_m, road_of, way_of
 from autonomy_nodes.evaluation.commonroad.run import Run, comfort, driven, missed, own_contacts, reason
 from autonomy_nodes.evaluation.commonroad.scenario import inside, scenario_of
+from autonomy_nodes.evaluation.commonroad.swept import swept
 from autonomy_nodes.evaluation.measures import planning
 from autonomy_nodes.evaluation.measures import task as measure
 
@@ -59,7 +61,7 @@ def test_turned_wheels_drive_a_circle_of_wheelbase_by_tangent():
 
 
 def test_inputs_stay_within_what_the_model_allows():
-    slow, fast = car.State(0, 0, 0, 5.0, 0), car.State(0, 0, 0, 2.0 * car.SWITCH_MPS, 0)
+    slow, fast = car.State(0, 0, 0, 5.0, 0), car.State(0, 0, 0, 2.0 * car.CAR.switch_mps, 0)
     assert car.within(slow, 1.0, 20.0, 0.1) == pytest.approx((0.4, 11.5 * car.FRICTION))
     assert car.within(fast, -1.0, 20.0, 0.1) == pytest.approx((-0.4, 11.5 / 2.0))  # the engine's power
     assert car.within(slow, 0.0, -99.0, 0.1)[1] == pytest.approx(-11.5 * car.FRICTION)
@@ -77,6 +79,43 @@ def test_a_plan_is_followed_to_its_wheels_and_speed_at_the_end_of_the_step():
     assert (state.speed_mps, state.wheel_rad, pushed) == pytest.approx((10.2, 0.02, 2.0))
     state, _ = car.followed(state, plan, 0.1, 0.1)
     assert (state.speed_mps, state.wheel_rad) == pytest.approx((10.4, 0.06))  # 0.09 asks for more than 0.4 rad/s
+
+
+def towing(speed=5.0, wheel=0.0, place=(0.0, 0.0), hitch=0.0):
+    return car.State(*place, wheel, speed, 0.0, hitch, car.TRUCK)
+
+
+def test_a_truck_is_as_long_as_its_parameters_tell():
+    tractor, trailer = towing().boxes
+    assert tractor == pytest.approx([4.5 - 5.1 / 2.0, 0.0, 0.0, 5.1, 2.55])
+    assert trailer == pytest.approx([-12.0 + 13.6 / 2.0, 0.0, 0.0, 13.6, 2.55])  # 12 m behind the hitch: 16.5 in all
+    bent = towing(hitch=np.pi / 2.0).boxes[1]
+    assert bent[:3] == pytest.approx([0.0, -12.0 + 13.6 / 2.0, np.pi / 2.0])
+    assert towing(place=(3.0, 4.0)).middle == pytest.approx([3.0, 4.0])  # its solutions tell the drive axle
+
+
+def test_a_trailer_settles_in_a_turn():
+    state = towing(wheel=np.arctan(3.6 / 20.0))  # radius 20 m
+    for _ in range(300):
+        state = car.moved(state, 0.0, 0.0, 0.1)
+    assert state.hitch_rad == pytest.approx(-np.arcsin(8.1 / 20.0), abs=1e-5)
+    axle = np.hypot(*(state.trailer_pose[:2] - [0.0, 20.0]))
+    assert axle == pytest.approx(np.sqrt(20.0**2 - 8.1**2), abs=1e-4)
+
+
+def test_what_a_truck_sweeps_is_its_width_and_what_the_trailer_cuts():
+    ahead = [towing()]
+    for _ in range(60):
+        ahead.append(car.moved(ahead[-1], 0.0, 0.0, 0.1))
+    assert swept(ahead) == pytest.approx({'hitch_rad': 0.0, 'off_tracking_m': 0.0, 'swept_m': 2.55}, abs=1e-6)
+    turn = [towing(wheel=np.arctan(3.6 / 20.0))]
+    for _ in range(200):
+        turn.append(car.moved(turn[-1], 0.0, 0.0, 0.1))
+    found = swept(turn)
+    assert found['off_tracking_m'] == pytest.approx(20.0 - np.sqrt(20.0**2 - 8.1**2), abs=0.02)
+    outer = np.hypot(20.0 + 2.55 / 2.0, 4.5)  # the tractor's front corner
+    inner = np.sqrt(20.0**2 - 8.1**2) - 2.55 / 2.0
+    assert found['swept_m'] == pytest.approx(outer - inner, abs=0.1)
 
 
 # ------------------------------------------------------------------------------------------------ whose fault
@@ -106,6 +145,17 @@ def test_who_is_struck_at_a_side_is_at_fault_only_between_lanes():
 def test_a_lane_goes_on_where_the_next_one_follows():
     assert in_one_lane(np.array([100.0, 1.75, 0.0, 4.5, 1.6]), LANES)
     assert not in_one_lane(np.array([100.0, 3.0, 0.0, 4.5, 1.6]), LANES)
+
+
+def test_a_truck_is_not_at_fault_for_whom_it_touches_as_it_is_put_there():
+    scenario = scenes.road(users=[scenes.standing(6, 0.0, 1.75)])
+    run = Run(0, [towing(place=(10.0, 1.75)), towing(place=(10.5, 1.75))])
+    assert own_contacts(scenario, run, [[0, 6, 1]]) == 0
+    assert own_contacts(scenario, run, [[1, 6, 1]]) == 1
+    told = {'contacts': [[0, 6, 1]], 'off_road': None, 'off_body': 0}
+    assert reason(scenario, run, True, told, 0) == 'hit by others by the trailer at the start'
+    told = {'contacts': [], 'off_road': 1, 'off_body': 1}
+    assert reason(scenario, run, True, told, 0) == 'off road by the trailer'
 
 
 def test_contacts_that_the_checker_tells_are_weighed_one_by_one():
@@ -156,6 +206,18 @@ def test_a_solid_line_is_not_crossed_by_the_way():
     scenario = scenes.road(lanes, targets=[scenes.goal(x=120.0, y=5.25)])
     assert way_of(scenario, road_of(scenario)) is None
     assert way_of(scenes.road(lanes), road_of(scenes.road(lanes))) is not None
+
+
+def test_the_narrowest_lane_is_that_of_the_way_to_the_goal():
+    wide = scenes.road()
+    assert narrowest_m(wide, road_of(wide), way_of(wide, road_of(wide))) == pytest.approx(3.5)
+    lanes = list(wide.lanes)
+    lanes[0] = replace(lanes[0], right=lanes[0].right + [[0.0, 0.0], [0.0, 0.8], [0.0, 0.0]])
+    bent = scenes.road(lanes)
+    assert narrowest_m(bent, road_of(bent), way_of(bent, road_of(bent))) == pytest.approx(2.7, abs=1e-3)
+    lanes[0], lanes[2] = wide.lanes[0], replace(wide.lanes[2], right=wide.lanes[2].right + [0.0, 0.8])
+    behind = scenes.road(lanes)
+    assert narrowest_m(behind, road_of(behind), way_of(behind, road_of(behind))) == pytest.approx(3.5)
 
 
 def test_a_lane_against_us_is_not_ours():
@@ -289,6 +351,27 @@ def test_contact_the_roads_edge_and_a_jump_are_told_by_the_official_checker(cler
     assert not jump['feasible'] and jump['broken'] == 9 and not jump['valid']
 
 
+def test_a_truck_s_solution_is_judged_by_the_official_checker_and_its_trailer_beside_it(clerk, tmp_path):
+    scenario = scenes.road(users=[scenes.standing(5, 40.0, 5.25), scenes.moving(6, 60.0, 1.75, 10.0)])
+    path, file = scenes.HAND / 'ZAM_Hand-1_1_T-1.xml', tmp_path / 'x.xml'
+    lanes = road_of(scenario)
+    task = Task(scenario, lanes, way_of(scenario, lanes), car.TRUCK)
+    run = Run(0, [towing(10.0, place=(10.0, 1.75))])
+    for _ in range(25):
+        run.states.append(car.moved(run.states[-1], 0.0, 0.0, 0.1))
+    told = planning.judged(path, task, run, file)
+    assert told['valid'] and told['feasible'] and not told['contacts'] and told['off_road'] is None
+    text = file.read_text()
+    assert 'benchmark_id="KST4:TR1:ZAM_Hand-1_1_T-1:2018b"' in text and text.count('<kstState>') == 26
+    aside = Run(0, [replace(run.states[0], hitch_rad=0.2), *run.states[1:]])  # its tail 12 sin 0.2 = 2.4 m to the right
+    told = planning.judged(path, task, aside, file)
+    assert (told['off_road'], told['off_body'], told['checker']['off_road']) == (0, 1, None)
+    assert told['beyond_m'] == pytest.approx(12.0 * np.sin(0.2) + 1.275 * np.cos(0.2) - 1.75, abs=0.06)
+    swung = Run(0, [replace(state, x_m=state.x_m + 35.0, hitch_rad=-0.3) for state in run.states])
+    told = planning.judged(path, task, swung, file)
+    assert told['contacts'][0] == [0, 5, 1] and not told['checker']['contacts']
+
+
 def test_a_file_that_is_no_scenario_is_refused_and_the_clerk_goes_on(clerk, tmp_path):
     (tmp_path / 'bad.xml').write_text('<commonRoad/>')
     with pytest.raises(DataError, match='bad.xml'):
@@ -310,6 +393,17 @@ def test_the_measure_leaves_solutions_verdicts_and_explanations(tmp_path):
     assert len(lines) == len((tmp_path / 'timing.csv').read_text().splitlines()) - 1 > 20
     assert json.loads(lines[0])['chosen']
     assert result.frames[0].picture()[:4] == b'\x89PNG'
+
+
+def test_a_truck_drives_where_lanes_are_wide_and_others_are_not_asked(tmp_path):
+    scenes.needs_bench()
+    task = measure.Task(scenes.HAND, tmp_path, only=('ZAM_Hand-1_1_T-1',), options={'vehicle': 'truck'})
+    result = planning.evaluate(task)
+    assert result.items == ['ZAM_Hand-1_1_T-1'] and result.figures['of_begun.valid'] == result.figures['valid'] == 1.0
+    told = json.loads((tmp_path / 'verdicts.jsonl').read_text())
+    assert told['checker'] == {'contacts': [], 'off_road': None} and told['swept_m'] < 3.0
+    with pytest.raises(DataError, match="vehicle='bus'"):
+        planning.evaluate(measure.Task(scenes.HAND, tmp_path, options={'vehicle': 'bus'}))
 
 
 def test_where_the_tools_are_missing_the_remedy_is_named(monkeypatch, tmp_path):

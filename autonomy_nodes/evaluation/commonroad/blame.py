@@ -33,12 +33,12 @@ def is_own(ours: np.ndarray, speed_mps: float, theirs: np.ndarray, their_mps: fl
 
 def touched(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Return (N,) how far ahead of our middle the places lie that both boxes cover, the nearest if they only touch."""
-    mine, other = corners(ours), corners(theirs)
-    edge = np.concatenate([_edge(mine), _edge(other)])
-    both = edge[_covers(ours, edge) & _covers(theirs, edge)]
+    mine, other = edge(ours), edge(theirs)
+    places = np.concatenate([mine, other])
+    both = places[_covers(ours, places) & _covers(theirs, places)]
     if not len(both):
-        gaps = np.hypot(*(_edge(mine)[:, None] - _edge(other)[None]).transpose(2, 0, 1)).min(axis=1)
-        both = _edge(mine)[[int(np.argmin(gaps))]]
+        gaps = np.hypot(*(mine[:, None] - other[None]).transpose(2, 0, 1)).min(axis=1)
+        both = mine[[int(np.argmin(gaps))]]
     cos, sin = np.cos(ours[2]), np.sin(ours[2])
     return (both - ours[:2]) @ np.array([cos, sin])
 
@@ -61,8 +61,9 @@ def corners(box: np.ndarray) -> np.ndarray:
     return Body(0.5 * box[3], 0.5 * box[3], box[4]).corners(box[:3])
 
 
-def _edge(ends: np.ndarray) -> np.ndarray:
-    """Return (4 K, 2) places along the edge of a box, about a decimetre apart."""
+def edge(box: np.ndarray) -> np.ndarray:
+    """Return (200, 2) places along the edge of a box (5,)."""
+    ends = corners(box)
     share = np.linspace(0.0, 1.0, 50)[:, None]
     return np.concatenate([one + share * (two - one) for one, two in zip(ends, np.roll(ends, -1, axis=0))])
 

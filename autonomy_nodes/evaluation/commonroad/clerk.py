@@ -1,8 +1,9 @@
 """The tools of CommonRoad behind lines of JSON: read a scenario, write a solution and judge it.
 
 A script for the Python of .venv-benchmark (make benchmark), which has nothing of the stack. A line of standard input
-asks, a line of standard output answers: {"do": "read", ...} or {"do": "judge", ...}; what fails gives {"error": why}.
-Positions are those of the scenario, of the middle of a box [m]; angles in radians; steps count from its first step.
+asks, a line of standard output answers: {"do": "read", ...}, "judge", "bodies"; what fails gives {"error": why}.
+Positions are those of the scenario, of the middle of a box, of a truck of its drive axle [m]; angles in radians;
+steps count from its first step.
 """
 
 import json
@@ -23,11 +24,12 @@ from commonroad.common.solution import (
     CostFunction,
     PlanningProblemSolution,
     Solution,
+    StateType,
     VehicleModel,
     VehicleType,
 )
 from commonroad.geometry.shape import Circle, Rectangle, ShapeGroup
-from commonroad.scenario.state import KSState
+from commonroad.scenario.state import KSState, KSTState
 from commonroad.scenario.traffic_sign import SupportedTrafficSignCountry
 from commonroad.scenario.traffic_sign_interpreter import TrafficSignInterpreter
 from commonroad.scenario.trajectory import Trajectory
@@ -35,8 +37,11 @@ from commonroad_dc.collision.collision_detection.pycrcc_collision_dispatch impor
 from commonroad_dc.feasibility import solution_checker as official
 from commonroad_dc.feasibility.vehicle_dynamics import VehicleDynamics
 from commonroad_dc.pycrcc import RectOBB, TimeVariantCollisionObject
+from shapely.geometry import Polygon
+from shapely.ops import unary_union
 
-CAR = VehicleType.BMW_320i
+VEHICLES = {'KS': VehicleType.BMW_320i, 'KST': VehicleType.TRUCK}
+SLACK_M = 0.05  # by which a body may reach beyond the lanes: bounds of neighbours leave gaps
 WRITTEN = datetime(2000, 1, 1)  # of every solution: the same answer is the same bytes
 
 
@@ -155,19 +160,19 @@ def box_of(shape: Any, heading: float | None) -> list[float]:
     return [*middle.tolist(), turn, *(high - low).tolist()]
 
 
-def judge(path: str, states: list[list[float]], solution: str) -> dict:
-    """Write (step, x, y, wheel, speed, heading) states of the box's middle as a solution, and tell what it is worth."""
+def judge(path: str, states: list[list[float]], solution: str, model: str = 'KS') -> dict:
+    """Write (step, x, y, wheel, speed, heading) states as a solution, for KST hitch too; tell what it is worth."""
     scenario, problems, problem = opened(path)
-    drive = [KSState(time_step=int(step), position=np.array([x, y]), steering_angle=wheel, velocity=speed,
-                     orientation=heading) for step, x, y, wheel, speed, heading in states]  # fmt: skip
+    drive = [state_of(*values) for values in states]
     trajectory = Trajectory(drive[0].time_step, drive)
     told = PlanningProblemSolution(
-        problem.planning_problem_id, VehicleModel.KS, CAR, CostFunction.TR1, trajectory
+        problem.planning_problem_id, VehicleModel[model], VEHICLES[model], CostFunction.TR1, trajectory
     )
     Path(solution).write_text(CommonRoadSolutionWriter(Solution(scenario.scenario_id, [told], WRITTEN)).dump())
-    answer = CommonRoadSolutionReader.open(solution)  # what anyone will read is judged
+    answer = Reader.open(solution)  # what anyone will read is judged
     found = verdict(scenario, problems, answer)
-    size, (road, obstacles) = VehicleDynamics.KS(CAR).shape, solids(path)
+    size = VehicleDynamics.from_model(VehicleModel[model], VEHICLES[model]).shape
+    road, obstacles = solids(path)
     hits, off_road, goal = {}, None, None
     for state in answer.planning_problem_solutions[0].trajectory.state_list:
         step, body = state.time_step, TimeVariantCollisionObject(state.time_step)
@@ -178,6 +183,52 @@ def judge(path: str, states: list[list[float]], solution: str) -> dict:
         off_road = step if off_road is None and road.collide(body) else off_road
         goal = step if goal is None and problem.goal.is_reached(state) else goal
     return found | {'contacts': [[step, id_] for id_, step in hits.items()], 'off_road': off_road, 'goal': goal}
+
+
+class Reader(CommonRoadSolutionReader):
+    """The reader of solutions, which in its 2024.3 writes states of a truck and does not know them again."""
+
+    @classmethod
+    def _parse_state(cls, state_type: StateType, state_node: Any) -> Any:
+        if state_type is not StateType.KST:
+            return super()._parse_state(state_type, state_node)
+        names = ('time', 'x', 'y', 'steeringAngle', 'velocity', 'orientation', 'hitch_angle')
+        return state_of(*(cls._parse_sub_element(state_node, name) for name in names))
+
+
+def state_of(
+    step: float, x: float, y: float, wheel: float, speed: float, heading: float, hitch: float | None = None
+) -> KSState | KSTState:
+    """Return a state of a solution, of a truck where its hitch is told."""
+    told = {'position': np.array([x, y]), 'steering_angle': wheel, 'velocity': speed, 'orientation': heading}
+    if hitch is None:
+        return KSState(time_step=int(step), **told)
+    return KSTState(time_step=int(step), hitch_angle=hitch, **told)
+
+
+def bodies(path: str, first: int, boxes: list[list[list[float]]], lanes: list[list[list[float]]]) -> dict:
+    """Tell what the checker leaves out: whom the bodies of a truck touch, and when they leave the lanes.
+
+    boxes: (T, B, 5) x y heading length width from step `first` on. lanes: outlines, on where the map ends. Returns
+    contacts [step, id, number of the body], the first of each obstacle; off_road: [step, number] of the first, or None.
+    """
+    _, obstacles = solids(path)
+    ground = unary_union([Polygon(lane).buffer(SLACK_M) for lane in lanes])
+    hits: dict[int, tuple[int, int]] = {}
+    off_road, beyond = None, 0.0
+    for step, there in enumerate(boxes, first):
+        for number, (x, y, heading, length, width) in enumerate(there):
+            rectangle = Rectangle(length, width, np.array([x, y]), heading).shapely_object
+            if not ground.covers(rectangle):
+                off_road = off_road or [step, number]
+                beyond = max(beyond, rectangle.hausdorff_distance(rectangle.intersection(ground)))
+            body = TimeVariantCollisionObject(step)
+            body.append_obstacle(RectOBB(length / 2, width / 2, heading, x, y))
+            for id_, obstacle in obstacles:
+                if id_ not in hits and obstacle.collide(body):
+                    hits[id_] = (step, number)
+    return {'contacts': [[step, id_, number] for id_, (step, number) in hits.items()], 'off_road': off_road,
+            'beyond_m': beyond}  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -208,7 +259,7 @@ def main() -> None:
     """Answer until nobody asks; what the tools print goes to standard error."""
     out = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)
-    tasks: dict[str, Any] = {'read': read, 'judge': judge}
+    tasks: dict[str, Any] = {'read': read, 'judge': judge, 'bodies': bodies}
     for line in sys.stdin:
         asked = json.loads(line)
         try:

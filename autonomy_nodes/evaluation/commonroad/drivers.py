@@ -15,10 +15,10 @@ from autonomy_nodes.common.kinematics import tracking_curvature
 from autonomy_nodes.common.lanes import Route
 from autonomy_nodes.common.objects import Label, Objects, no_objects
 from autonomy_nodes.common.sensing import Steering
-from autonomy_nodes.common.types import SECOND_NS, Decision, EgoState, Pose, Trajectory
+from autonomy_nodes.common.types import SECOND_NS, Articulation, Decision, EgoState, Pose, Trajectory
 from autonomy_nodes.evaluation.commonroad import car
 from autonomy_nodes.evaluation.commonroad.road import Road, Way
-from autonomy_nodes.evaluation.commonroad.scenario import Lane, Scenario
+from autonomy_nodes.evaluation.commonroad.scenario import Lane, Scenario, Target
 from autonomy_nodes.evaluation.measures.task import timed
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
@@ -61,6 +61,7 @@ class Task:
     scenario: Scenario
     road: Road
     way: Way | None
+    model: car.Model = car.CAR
 
 
 class Stack:
@@ -70,7 +71,7 @@ class Stack:
         self._task, self._origin = task, np.array([task.scenario.start.xy[0], task.scenario.start.xy[1]])
         self._planner, self._predictor = Planner(planner), Predictor(predictor)
         self._guide = MapGuide(task.road.map, GuideConfig())
-        self._windows = windows_of(task.scenario, self._origin)
+        self._windows = windows_of(task, self._origin)
         self._plan: Trajectory | None = None
         self._planned_step = 0
 
@@ -95,9 +96,11 @@ class Stack:
         found, predicting_s = timed(
             lambda: self._predictor.predict(tracks, ego, view.pieces, near, None, route, None)
         )
+        towing = self._task.model.vehicle.trailer.present
         situation = Situation(
             ego, found.predictions, found.scene_modes, found.proposals, near, far, view.pieces, view.match, route,
             steering=Steering(stamp_ns, state.wheel_rad), windows=self._windows,
+            articulation=Articulation(stamp_ns, (state.hitch_rad,)) if towing else None,
         )  # fmt: skip
         plan, planning_s = timed(lambda: self._planner.plan(situation))
         return plan.trajectory, Answer(state, predicting_s, planning_s, plan.decision)
@@ -112,17 +115,29 @@ def stamp_of(step: int, scenario: Scenario) -> int:
     return SECOND_NS + round((step - scenario.start.step) * scenario.dt_s * SECOND_NS)
 
 
-def windows_of(scenario: Scenario, origin: np.ndarray) -> tuple[GoalWindow, ...]:
+def windows_of(task: Task, origin: np.ndarray) -> tuple[GoalWindow, ...]:
     """Return the goals as the planner is told them, in odom; a goal without a place is anywhere on the map."""
+    scenario = task.scenario
     ends = [lane for lane in scenario.lanes if not lane.successors]
     on_map = [lane.outline for lane in scenario.lanes if lane.successors] + [shortened(lane).outline for lane in ends]
     return tuple(
         GoalWindow(
             stamp_of(target.steps[0], scenario), stamp_of(target.steps[1], scenario),
-            tuple(place - origin for place in target.places or on_map), target.speeds_mps, target.headings_rad,
+            tuple(place - origin for place in _ahead(task, target) or on_map), target.speeds_mps, target.headings_rad,
         )
         for target in scenario.targets
     )  # fmt: skip
+
+
+def _ahead(task: Task, target: Target) -> tuple[np.ndarray, ...]:
+    """Return the places where the middle of our body is when what a solution tells is in those of a goal."""
+    ahead_m = 0.5 * (task.model.vehicle.front_m - task.model.vehicle.rear_m) - task.model.axle_m
+    line = line_of(task) if ahead_m > 1e-6 else None
+    if line is None:
+        return target.places
+    headings = [float(line.project(place.mean(axis=0)[None])[2][0]) for place in target.places]
+    return tuple(place + ahead_m * np.array([math.cos(turn), math.sin(turn)])
+                 for place, turn in zip(target.places, headings))  # fmt: skip
 
 
 def shortened(lane: Lane) -> Lane:
@@ -204,7 +219,7 @@ class AlongRoute:
 
     def __post_init__(self) -> None:
         start = self.task.scenario.start
-        self.line = line_of(self.task, start.heading_rad)
+        self.line = line_of(self.task)
         limits = [lane.limit_mps for lane in self.task.scenario.lanes if lane.limit_mps is not None]
         self.free_mps = min([max(start.speed_mps, SLOWEST_MPS), *([max(limits)] if limits else [])])
 
@@ -217,7 +232,7 @@ class AlongRoute:
             reach = max(LOOKAHEAD_S * state.speed_mps, SHORTEST_M)
             _, _, ahead = self.line.at(np.array([station + 0.3 * state.speed_mps]))
             bend = float(tracking_curvature(ahead[0], offset, wrapped(state.heading_rad - heading), reach))
-        wheel = math.atan(bend * car.WHEELBASE_M)
+        wheel = math.atan(bend * state.of.vehicle.wheelbase_m)
         push = 0.0 if self.model is None else self._heeding(state, step, self.model)
         inputs = car.within(state, (wheel - state.wheel_rad) / dt_s, push, dt_s)
         return Answer(car.moved(state, *inputs, dt_s))
@@ -236,13 +251,13 @@ class AlongRoute:
             turn = heading - along
             half = 0.5 * (abs(length * math.sin(turn)) + abs(width * math.cos(turn)))
             near = 0.5 * (abs(length * math.cos(turn)) + abs(width * math.sin(turn)))
-            gap = at - near - station - car.VEHICLE.front_m
-            if at > station and abs(beside) < half + 0.5 * car.WIDTH_M + ROOM_M and gap < gap_m:
+            gap = at - near - station - state.of.vehicle.front_m
+            if at > station and abs(beside) < half + 0.5 * state.of.vehicle.width_m + ROOM_M and gap < gap_m:
                 gap_m, lead = gap, max(float(np.nan_to_num(speed)) * math.cos(turn), 0.0)
         return model.wanted(state.speed_mps, self.free_mps, gap_m, lead)
 
 
-def line_of(task: Task, heading_rad: float) -> Reference | None:
+def line_of(task: Task) -> Reference | None:
     """Return the middle of the way's lanes as one line, a change of lanes as a slope; None where there is no way."""
     if task.way is None:
         return None
@@ -260,7 +275,7 @@ def line_of(task: Task, heading_rad: float) -> Reference | None:
 
 def stack(task: Task) -> Driver:
     """Return the stack as it is shipped."""
-    return Stack(task, PlannerConfig(vehicle=car.VEHICLE), PredictorConfig(vehicle=car.VEHICLE))
+    return Stack(task, PlannerConfig(vehicle=task.model.vehicle), PredictorConfig(vehicle=task.model.vehicle))
 
 
 DRIVERS: dict[str, Callable[[Task], Driver]] = {

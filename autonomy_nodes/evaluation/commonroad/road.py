@@ -27,13 +27,17 @@ MARKS = {'solid': ('line_thin', 'solid'), 'broad_solid': ('line_thick', 'solid')
 
 @dataclass(frozen=True, eq=False)
 class Road:
-    """The map with its lanes' ids there, how they connect, and whether (X, Y) cells from `corner` on are of a lane."""
+    """The map with its lanes' ids there, how they connect, and whether (X, Y) cells from `corner` on are of a lane.
+
+    outlines: of the lanes (N, 2), which go on where the map ends.
+    """
 
     map: RoadMap
     ids: dict[int, int]
     graph: LaneGraph
     drivable: np.ndarray
     corner: np.ndarray
+    outlines: tuple[np.ndarray, ...]
 
     def grids(self, stamp_ns: int, xy: np.ndarray, heading_rad: float, origin: np.ndarray) -> tuple[Grid, Grid]:
         """Return terrain and far terrain about a place of the scenario; in odom, which has `origin` as its zero."""
@@ -70,7 +74,7 @@ def road_of(scenario: Scenario) -> Road:
     lanes = [_longer(lane, lane.id not in followed) for lane in scenario.lanes]
     road_map, ids = _mapped(lanes)
     drivable, corner = _drawn(lanes)
-    return Road(road_map, ids, lane_graph(road_map), drivable, corner)
+    return Road(road_map, ids, lane_graph(road_map), drivable, corner, tuple(lane.outline for lane in lanes))
 
 
 def _longer(lane: Lane, is_first: bool) -> Lane:
@@ -167,6 +171,21 @@ def way_of(scenario: Scenario, road: Road) -> Way | None:
         return None
     _, ids = min(ways, key=lambda way: way[0])
     return Way(_on_from(ids, road), len(ids))
+
+
+def narrowest_m(scenario: Scenario, road: Road, way: Way) -> float:
+    """Return the least width of the lanes that lead to the goal, of all where no place is told."""
+    on_way = set(way.ids[: way.goal or None])
+    lanes = [lane for lane in scenario.lanes if road.ids[lane.id] in on_way]
+    return min(min(_apart(lane.left, lane.right), _apart(lane.right, lane.left)) for lane in lanes)
+
+
+def _apart(points: np.ndarray, line: np.ndarray) -> float:
+    """Return the least distance of points (N, 2) from a line (M, 2)."""
+    begin, step = line[:-1], np.diff(line, axis=0)
+    square = np.maximum((step**2).sum(axis=1), 1e-12)
+    share = np.clip(((points[:, None] - begin) * step).sum(axis=2) / square, 0.0, 1.0)
+    return float(np.hypot(*(points[:, None] - begin - share[..., None] * step).transpose(2, 0, 1)).min())
 
 
 def lanes_at(road: Road, xy: np.ndarray, heading_rad: float | None, far_m: float = NEAR_M) -> list[tuple]:

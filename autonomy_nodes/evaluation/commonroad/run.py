@@ -14,6 +14,8 @@ from autonomy_nodes.evaluation.commonroad.scenario import Scenario, Target
 
 WALL_S = 120.0
 BRAKING_MPS2, ACCELERATION_MPS2, SIDEWAYS_MPS2 = -4.05, 2.40, 4.89  # bounds of comfort, docs of nuPlan's metrics
+HALF = 0.5  # of them for a truck
+BODIES = ('', ' by the trailer')
 
 
 @dataclass(eq=False)
@@ -26,22 +28,22 @@ class Run:
     error: str = ''
 
     def rows(self) -> list[list[float]]:
-        """Return step, x, y, wheel, speed, heading of the middle of the box, as a solution has them."""
+        """Return step, x, y, wheel, speed, heading, and hitch of who tows, as a solution has them."""
         return [
-            [self.first_step + n, *state.middle.tolist(), state.wheel_rad, state.speed_mps, state.heading_rad]
+            [self.first_step + n, *state.middle.tolist(), state.wheel_rad, state.speed_mps, state.heading_rad,
+             *([state.hitch_rad] if state.of.vehicle.trailer.present else [])]
             for n, state in enumerate(self.states)
-        ]
+        ]  # fmt: skip
 
-    def box(self, step: int) -> np.ndarray:
-        """Return our (5,) box at a step."""
-        state = self.states[step - self.first_step]
-        return np.array([*state.middle, state.heading_rad, car.LENGTH_M, car.WIDTH_M])
+    def box(self, step: int, body: int = 0) -> np.ndarray:
+        """Return our (5,) box at a step; body 1 is the trailer."""
+        return self.states[step - self.first_step].boxes[body]
 
 
-def driven(scenario: Scenario, driver: Driver) -> Run:
+def driven(scenario: Scenario, driver: Driver, model: car.Model = car.CAR) -> Run:
     """Drive until the goal is reached or can no longer be; a driver that fails or takes too long ends it."""
     start, began = scenario.start, time.monotonic()
-    run = Run(start.step, [car.state_at(start.xy, start.heading_rad, start.speed_mps, start.turn_rate_rps)])
+    run = Run(start.step, [car.state_at(start.xy, start.heading_rad, start.speed_mps, start.turn_rate_rps, model)])
     for step in range(start.step, scenario.last_step + 1):
         state = run.states[-1]
         if step > start.step and scenario.reached(step, state.middle, state.heading_rad, state.speed_mps):
@@ -62,13 +64,18 @@ def driven(scenario: Scenario, driver: Driver) -> Run:
 
 
 def own_contacts(scenario: Scenario, run: Run, contacts: Sequence[Sequence[int]]) -> int:
-    """Return how many of the (step, obstacle) that the checker tells are our own fault."""
+    """Return how many of the (step, obstacle) that the checker tells are our own fault.
+
+    Of a truck (step, obstacle, body): whom it touches as it is put on the road is nobody's fault.
+    """
     users = {user.id: user for user in scenario.users}
     own = 0
-    for step, id_ in contacts:
+    for step, id_, *body in contacts:
         told = users[id_].at(step) if id_ in users else None
+        if body and step == run.first_step:
+            continue
         speed = run.states[step - run.first_step].speed_mps
-        own += told is not None and is_own(run.box(step), speed, told[0], told[1], scenario.lanes)
+        own += told is not None and is_own(run.box(step, *body), speed, told[0], told[1], scenario.lanes)
     return own
 
 
@@ -79,7 +86,9 @@ def comfort(run: Run, dt_s: float) -> dict[str, float]:
     along = np.diff(speeds) / dt_s if len(speeds) > 1 else np.zeros(1)
     across = np.abs(speeds * turns)
     jerk = np.diff(along) / dt_s
-    held = along.min() >= BRAKING_MPS2 and along.max() <= ACCELERATION_MPS2 and across.max() <= SIDEWAYS_MPS2
+    part = HALF if run.states[0].of.vehicle.trailer.present else 1.0
+    bounds = part * BRAKING_MPS2, part * ACCELERATION_MPS2, part * SIDEWAYS_MPS2
+    held = along.min() >= bounds[0] and along.max() <= bounds[1] and across.max() <= bounds[2]
     return {
         'jerk_rms_mps3': float(np.sqrt((jerk**2).mean())) if len(jerk) else 0.0, 'lateral_mps2': float(across.max()),
         'braking_mps2': float(along.min()), 'acceleration_mps2': float(along.max()), 'bounds_held': float(held),
@@ -90,10 +99,13 @@ def reason(scenario: Scenario, run: Run, has_way: bool, told: dict[str, Any], ow
     """Return the class of what went wrong first, '' for nothing: the first that applies, in this order."""
     if run.error:
         return f'driver failed: {run.error[:60]}'
-    events = [(step, 'own fault' if own else 'hit by others') for step, _ in told['contacts'][:1]]
-    events += [(told['off_road'], 'off road')] if told['off_road'] is not None else []
+    who = 'own fault' if own else 'hit by others'
+    events = [(step, who + ''.join(BODIES[n] for n in body)) for step, _, *body in told['contacts'][:1]]
+    events += [(told['off_road'], 'off road' + BODIES[told.get('off_body', 0)])] if told['off_road'] is not None else []
     if events:
-        return ('' if has_way else 'no way, ') + min(events)[1]
+        step, words = min(events)
+        at_start = ' at the start' if 'off_body' in told and step == run.first_step else ''
+        return ('' if has_way else 'no way, ') + words + at_start
     if told['goal'] is None:
         return missed(scenario, run) if has_way else 'no way'
     if told['feasible'] is False:

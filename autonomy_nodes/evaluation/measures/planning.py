@@ -21,9 +21,10 @@ from autonomy_nodes.evaluation.commonroad.bench import Bench
 from autonomy_nodes.evaluation.commonroad.drivers import DRIVERS, stack
 from autonomy_nodes.evaluation.commonroad.drivers import Task as Given
 from autonomy_nodes.evaluation.commonroad.picture import drawn
-from autonomy_nodes.evaluation.commonroad.road import road_of, way_of
+from autonomy_nodes.evaluation.commonroad.road import narrowest_m, road_of, way_of
 from autonomy_nodes.evaluation.commonroad.run import Run, comfort, driven, own_contacts, reason
 from autonomy_nodes.evaluation.commonroad.scenario import Scenario, scenario_of
+from autonomy_nodes.evaluation.commonroad.swept import swept
 from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.pairs import share_interval
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
@@ -34,6 +35,7 @@ from autonomy_nodes.prediction.warmup import warm as warm_prediction
 
 SUFFIXES = ('.xml.xz', '.xml')
 OURS, SOLUTIONS = 'ours', 'solutions'
+TRUCK_LANE_M = 2.999  # a truck drives where no lane on its way is narrower than 3 m; a mm for rounding
 WEIGHTS = {'own_fault': 8.0, 'collided': 4.0, 'off_road': 2.0, 'success': -1.0, 'valid': -1.0}  # of the worst first
 
 
@@ -47,6 +49,7 @@ class Driven:
     reason: str
     comfort: Figures
     solution: str
+    swept: Figures
 
     @property
     def outcome(self) -> Figures:
@@ -60,6 +63,12 @@ class Driven:
             'failed_to_run': float(bool(self.run.error)),
         }  # fmt: skip
 
+    @property
+    def blocked(self) -> bool:
+        """Whether a body touched something or stood off the road as it was put there."""
+        first = self.run.first_step
+        return self.told['off_road'] == first or any(contact[0] == first for contact in self.told['contacts'])
+
 
 def evaluate(task: Task) -> Result:
     """Drive every scenario of a folder."""
@@ -69,9 +78,14 @@ def evaluate(task: Task) -> Result:
     if not items:
         raise DataError(f'{task.data}: has no scenario (.xml or .xml.xz)')
     (task.out / SOLUTIONS).mkdir(parents=True, exist_ok=True)
+    model = model_of(task)
     result = Result(worst_by='badness', low_is_bad=False)
-    work = partial(scenario_driven, drivers=(OURS, *(DRIVERS if task.peers else ())), out=task.out)
-    found = over(task, items, work, result)
+    work = partial(scenario_driven, drivers=(OURS, *(DRIVERS if task.peers else ())), out=task.out, model=model)
+    every = over(task, items, work, result)
+    found = [(name, (scenario, drives)) for name, (scenario, drives) in every if drives]
+    if not found:
+        raise DataError(f'{task.data}: no scenario has a way for a truck')
+    result.items = [name for name, _ in found]
     for name, (scenario, drives) in found:
         ours = drives[OURS]
         outcome = ours.outcome
@@ -87,28 +101,68 @@ def evaluate(task: Task) -> Result:
         told = figures([drives[driver] for _, (_, drives) in found])
         result.figures |= {f'{prefix}{key}': value for key, value in told.items()}
     result.figures['n_scenarios'] = len(found)
+    if model is car.TRUCK:
+        result.figures['n_too_narrow'] = len(every) - len(found)
     return result
 
 
-def scenario_driven(path: Path, drivers: Sequence[str], out: Path) -> tuple[Scenario, dict[str, Driven]]:
-    """Return a scenario as each driver drove it, and leave the solutions; peers' ones in a folder of their name."""
-    warm_planning(PlannerConfig(vehicle=car.VEHICLE))
-    warm_prediction(PredictorConfig(vehicle=car.VEHICLE))
+def model_of(task: Task) -> car.Model:
+    """Return the vehicle that is asked for by --set vehicle=NAME."""
+    name = task.options.get('vehicle', 'car')
+    if name not in car.MODELS:
+        raise DataError(f'vehicle={name!r}: {", ".join(car.MODELS)} drive here')
+    return car.MODELS[name]
+
+
+def scenario_driven(
+    path: Path, drivers: Sequence[str], out: Path, model: car.Model
+) -> tuple[Scenario, dict[str, Driven]]:
+    """Return a scenario as each driver drove it, and leave the solutions; peers' ones in a folder of their name.
+
+    A truck drives where its way has lanes of 3 m; elsewhere nobody does.
+    """
+    warm_planning(PlannerConfig(vehicle=model.vehicle))
+    warm_prediction(PredictorConfig(vehicle=model.vehicle))
     drives = {}
     scenario = scenario_of(clerk().ask('read', path=str(path)))
     road = road_of(scenario)
-    given = Given(scenario, road, way_of(scenario, road))
+    given = Given(scenario, road, way_of(scenario, road), model)
+    if model is car.TRUCK and (given.way is None or narrowest_m(scenario, road, given.way) < TRUCK_LANE_M):
+        return scenario, {}
     told_as = path.name.partition('.xml')[0]
     for name in drivers:
-        run = driven(scenario, stack(given) if name == OURS else DRIVERS[name](given))
+        run = driven(scenario, stack(given) if name == OURS else DRIVERS[name](given), model)
         place = out / SOLUTIONS / ('' if name == OURS else name)
         place.mkdir(parents=True, exist_ok=True)
         file = place / f'{told_as}.xml'
-        told = clerk().ask('judge', path=str(path), states=run.rows(), solution=str(file))
+        told = judged(path, given, run, file)
         own = own_contacts(scenario, run, told['contacts'])
         why = reason(scenario, run, given.way is not None, told, own)
-        drives[name] = Driven(run, told, own, why, comfort(run, scenario.dt_s), file.read_text())
+        took = swept(run.states) if model.vehicle.trailer.present else {}
+        drives[name] = Driven(run, told, own, why, comfort(run, scenario.dt_s), file.read_text(), took)
     return scenario, drives
+
+
+def judged(path: Path, given: Given, run: Run, file: Path) -> dict[str, Any]:
+    """Return what the checker tells of a run, whose solution is left in `file`.
+
+    Of a truck it looks at a tractor about the drive axle alone: what both bodies touch and leave is added.
+    """
+    name = given.model.name
+    told = clerk().ask('judge', path=str(path), states=run.rows(), solution=str(file), model=name)
+    if not given.model.vehicle.trailer.present:
+        return told
+    boxes = [[box.tolist() for box in state.boxes] for state in run.states]
+    lanes = [outline.tolist() for outline in given.road.outlines]
+    more = clerk().ask('bodies', path=str(path), first=run.first_step, boxes=boxes, lanes=lanes)
+    seen = {id_ for _, id_, _ in more['contacts']}
+    contacts = more['contacts'] + [[step, id_, 0] for step, id_ in told['contacts'] if id_ not in seen]
+    edges = [more['off_road']] * (more['off_road'] is not None)
+    edges += [[told['off_road'], 0]] * (told['off_road'] is not None)
+    step, body = min(edges, default=[None, 0])
+    alone = {'contacts': told['contacts'], 'off_road': told['off_road']}
+    return told | {'checker': alone, 'contacts': sorted(contacts), 'off_road': step, 'off_body': body,
+                   'beyond_m': more['beyond_m']}  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -128,6 +182,13 @@ def figures(drives: Sequence[Driven]) -> Figures:
             found[f'{key}.low95'], found[f'{key}.high95'] = share_interval(count, len(drives))
     for key in ('jerk_rms_mps3', 'lateral_mps2', 'braking_mps2', 'acceleration_mps2'):
         found[f'{key}.median'] = float(np.median([drive.comfort[key] for drive in drives]))
+    if drives[0].swept:
+        begun = [drive.outcome['valid'] for drive in drives if not drive.blocked]
+        found |= {'count.blocked_at_start': len(drives) - len(begun), 'of_begun.valid': float(np.mean(begun or [0.0])),
+                  'of_checker.valid': float(np.mean([drive.told['valid'] for drive in drives]))}  # fmt: skip
+    for key in drives[0].swept:
+        values = [drive.swept[key] for drive in drives]
+        found |= {f'{key}.median': float(np.median(values)), f'{key}.max': float(np.max(values))}
     found['bounds_held'] = float(np.mean([drive.comfort['bounds_held'] for drive in drives]))
     plans = [answer for drive in drives for answer in drive.run.answers if answer.decision is not None]
     if plans:
@@ -162,7 +223,7 @@ def write_answers(out: Path, found: Sequence[tuple[str, tuple[Scenario, dict[str
             verdicts.append(json.dumps({
                 'scenario': name, 'driver': driver, **{key: bool(value) for key, value in drive.outcome.items()},
                 'reason': drive.reason, 'own_contacts': drive.own, 'steps': len(drive.run.states) - 1, **drive.told,
-                **{key: round(value, 4) for key, value in drive.comfort.items()},
+                **{key: round(value, 4) for key, value in (drive.comfort | drive.swept).items()},
             }))  # fmt: skip
         run = drives[OURS].run
         why += explained(name, run)
