@@ -15,15 +15,18 @@ from autonomy_nodes.inference.manifest import folder_of
 
 SIZES = ('ci', 'small', 'orin')
 CALIBRATE_ON, JUDGE_BY, ABLATION_STEPS = 1500, 48, 300
+FORECAST_STEPS, FORECAST_EACH = 8000, 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    about = 'perception: the network that finds objects and tells the ground; export: a checkpoint as a model; '
+    about = 'perception: the network that finds objects and tells the ground; prediction: the network that tells what '
+    about += 'everyone will do, from recorded scenes; export: a checkpoint of perception as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
-    parser.add_argument('what', choices=('perception', 'export', 'calibrate', 'adapt', 'ablations'), help=about)
+    words = ('perception', 'prediction', 'export', 'calibrate', 'adapt', 'ablations')
+    parser.add_argument('what', choices=words, help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')
@@ -42,7 +45,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='of a Ray cluster, each with its share')
     parser.add_argument('--address', default='', help='of a Ray cluster that runs; without one this machine is one')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
-    parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help='to adapt to; of ablations, to judge by')
+    about = 'to adapt to; of ablations, to judge by; of prediction: scenes'
+    parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help=about)
+    parser.add_argument('--folds', default='', metavar='N,N', help='of prediction: of groups.json, to learn from')
+    parser.add_argument('--held', default='', metavar='N,N', help='of prediction: of groups.json, to judge by')
+    parser.add_argument('--without', action='append', default=[], metavar='GROUP', help='of prediction: left out')
     about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
     parser.add_argument('--method', choices=('statistics', 'self'), default='statistics', help=about)
     parser.add_argument('--licence', default='', help='of the data that is adapted to, for the card')
@@ -65,8 +72,8 @@ def run(options: argparse.Namespace) -> None:
     if options.what == 'export':
         _export(options)
         return
-    if options.what in ('adapt', 'ablations'):
-        {'adapt': _adapt, 'ablations': _ablate}[options.what](options)
+    if options.what in ('adapt', 'ablations', 'prediction'):
+        {'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell}[options.what](options)
         return
     _train(options)
 
@@ -100,6 +107,28 @@ def _train(options: argparse.Namespace) -> None:
     if options.workers > 1 or options.address:
         raise SettingsError('--workers and --address are of --backend ray; without it torchrun starts several')
     print(train(**arguments))
+
+
+def _foretell(options: argparse.Namespace) -> None:
+    """Train prediction from the scenes of some folds, and judge it by those of others."""
+    if not options.data or options.seed < 0 or options.threads < 1 or options.steps < 0:
+        raise SettingsError('prediction needs --data DIR; --threads above 0, --seed and --steps not below')
+    from autonomy_nodes.training.forecast_samples import SamplesConfig, prepared
+    from autonomy_nodes.training.train_forecast import PRESETS, train
+
+    try:
+        folds, held = ([int(word) for word in text.split(',') if word] for text in (options.folds, options.held))
+    except ValueError as error:
+        raise SettingsError(f'--folds and --held are numbers of folds: {error}') from error
+    if shared := {*folds} & {*held}:
+        raise SettingsError(f'--held {min(shared)}: is learned from; what judges must be of other folds')
+    data = options.data[0]
+    moments = prepared(data, folds, SamplesConfig(FORECAST_EACH), options.without, options.jobs)
+    judge = prepared(data, held, SamplesConfig(), (), options.jobs) if held else None
+    notes = {'command': command_line(), 'commit': commit(), 'groups': sorted({*moments.groups})}
+    settings, steps = PRESETS[options.preset], options.steps or FORECAST_STEPS
+    out, tell = options.out.resolve(), partial(print, flush=True)
+    print(train(settings, moments, judge, steps, out, options.seed, options.resume, options.threads, tell, notes))
 
 
 def _export(options: argparse.Namespace) -> None:
