@@ -32,7 +32,8 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 WITH_MODEL = (  # which run a network where one is named
-    'adaptation', 'detection', 'drives', 'elevation', 'far', 'ground', 'robustness', 'terrain', 'tracking',
+    'adaptation', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'robustness', 'terrain',
+    'tracking',
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ FORECAST_STEPS, FORECAST_EACH = 8000, 5
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'perception: the network that finds objects and tells the ground; prediction: the network that tells what '
-    about += 'everyone will do, from recorded scenes; export: a checkpoint of perception as a model; '
+    about += 'everyone will do, from recorded scenes; export: a checkpoint as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
@@ -134,9 +134,9 @@ def _foretell(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     if options.checkpoint is None:
         raise SettingsError('export needs --checkpoint FILE')
-    from autonomy_nodes.training.export import export
+    from autonomy_nodes.training.export_forecast import export_either
 
-    manifest = export(options.checkpoint, options.out, options.out.name)
+    manifest = export_either(options.checkpoint, options.out, options.out.name)
     print(f'{options.out}: {", ".join(manifest.files)}')
 
 

@@ -5,6 +5,8 @@ from autonomy_nodes.common.lanes import LanePieces
 from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import EgoState
+from autonomy_nodes.inference.backend import NONE, choose
+from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.grids import read_grid
 from autonomy_nodes.messages.motion import read_ego, read_goal
@@ -12,6 +14,7 @@ from autonomy_nodes.messages.objects import read_tracked, write_predictions
 from autonomy_nodes.messages.roads import read_route, read_traffic_lights
 from autonomy_nodes.messages.tables import read_lane_pieces, write_ego_proposals, write_scene_modes
 from autonomy_nodes.nodes.port import Join, Port, Stage
+from autonomy_nodes.prediction.learned import LearnedPrediction, opened
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
 
@@ -25,7 +28,7 @@ class Prediction(Stage):
     def build(self, port: Port, config: PredictorConfig) -> None:
         """Create the predictor and connect it."""
         warm(config)
-        self.port, self.predictor = port, Predictor(config)
+        self.port, self.predictor = port, Predictor(config, self._opened(config))
         self.lights = port.latest(topics.TRAFFIC_LIGHTS, read_traffic_lights)
         self.route = port.latest(topics.ROUTE, read_route)
         self.goal = port.latest(topics.GOAL, read_goal)
@@ -42,8 +45,20 @@ class Prediction(Stage):
     def predict(self, tracks: Objects, ego: EgoState, pieces: LanePieces | None, terrain: Grid | None) -> None:
         """Predict one scene; the predictions go last, for they start the planner."""
         found = self.predictor.predict(tracks, ego, pieces, terrain, self.lights(), self.route(), self.goal())
-        if found.guarded:
-            self.port.say(Level.OK, '', guarded=str(found.guarded))
+        if found.guarded or self.engine != NONE:
+            values = {} if self.engine == NONE else {'engine': self.engine, 'learned': str(found.learned)}
+            self.port.say(Level.OK, '', guarded=str(found.guarded), **values)
+        if found.trouble:
+            self.port.say(Level.WARN, f'the network tells nothing, physics and lanes do: {found.trouble}')
         self.modes_out.publish(write_scene_modes(found.scene_modes))
         self.proposals_out.publish(write_ego_proposals(found.proposals))
         self.predictions_out.publish(write_predictions(found.predictions))
+
+    def _opened(self, config: PredictorConfig) -> LearnedPrediction | None:
+        """Return the learned channel, None where no network is asked for."""
+        if not config.model:
+            self.engine = choose(config.backend, config.require_backend, has_network=False)
+            return None
+        backend = opened(folder_of(config.model), config.backend, config.require_backend, config.threads)
+        self.engine = backend.name
+        return LearnedPrediction(backend, config.vehicle)

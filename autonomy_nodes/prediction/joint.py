@@ -73,6 +73,35 @@ def _near(a: np.ndarray, b: np.ndarray, length_a: float, length_b: float, width:
     return False
 
 
+@njit(cache=True)
+def may_meet(paths: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return (N, N) who could touch whom at all: boxes about all places of (N, K, P, 3) paths overlap."""
+    low, high = _bounds(paths, sizes)
+    count = len(paths)
+    found = np.zeros((count, count), np.bool_)
+    for one in range(count):
+        for other in range(count):
+            apart = low[one, 0] > high[other, 0] or low[other, 0] > high[one, 0]
+            apart = apart or low[one, 1] > high[other, 1] or low[other, 1] > high[one, 1]
+            found[one, other] = one != other and not apart
+    return found
+
+
+@njit(cache=True)
+def touch(one: np.ndarray, other: np.ndarray, size: np.ndarray, other_size: np.ndarray) -> bool:
+    """Return whether two touch on (P, 3) paths or halfway between their steps, and do not touch now already."""
+    longest, width = (size[0] + other_size[0]) / 2.0, (size[1] + other_size[1]) / 2.0 - TOLERANCE_M
+    for half in range(2 * len(one) - 1):
+        a, b = one[half // 2], other[half // 2]
+        if half % 2:
+            a, b = (a + one[half // 2 + 1]) / 2.0, (b + other[half // 2 + 1]) / 2.0
+            a[2], b[2] = one[half // 2, 2], other[half // 2, 2]
+        dx, dy = b[0] - a[0], b[1] - a[1]
+        if dx * dx + dy * dy < longest * longest and _near(a, b, size[0], other_size[0], width):
+            return half > 0
+    return False
+
+
 def weighed(probabilities: np.ndarray, touching: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (K,) probabilities of modes and (N, K) of paths, lower where paths run through one another.
 

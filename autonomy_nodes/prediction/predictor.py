@@ -7,15 +7,18 @@ import numpy as np
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LanePieces, Light, Route, TrafficLights
 from autonomy_nodes.common.objects import EgoProposals, Objects, Predictions, SceneModes
-from autonomy_nodes.common.types import EgoState, Goal
+from autonomy_nodes.common.scene import Surroundings
+from autonomy_nodes.common.types import DataError, EgoState, Goal
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.prediction.baselines import constant_velocity
 from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
+from autonomy_nodes.prediction.learned import Foretold, LearnedPrediction
 from autonomy_nodes.prediction.modes import picked, runs_into
 from autonomy_nodes.prediction.movers import History, Movers, joined
+from autonomy_nodes.prediction.pairing import paired
 from autonomy_nodes.prediction.proposals import ProposalsConfig, mover_of, proposals
 
 STEPS, STEP_S, MODES = 17, 0.5, 6
@@ -30,7 +33,8 @@ class PredictorConfig:
     """Settings of the predictor and its parts.
 
     same_m: paths nearer to one another than this, on the mean, are one mode; it grows with the speed.
-    blocked_factor: what remains of the weight of a path into an obstacle of the terrain.
+    blocked_factor: what remains of the weight of a path into an obstacle of the terrain. model: a folder of models/
+    with a network of prediction, empty for none; backend, require_backend, threads: of its engine.
     """
 
     hypotheses: HypothesesConfig = field(default_factory=HypothesesConfig)
@@ -40,6 +44,10 @@ class PredictorConfig:
     same_m: float = 2.0
     same_s: float = 0.25
     blocked_factor: float = 0.3
+    model: str = ''
+    backend: str = 'auto'
+    require_backend: str = ''
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if not self.same_m > 0.0:
@@ -50,20 +58,31 @@ class PredictorConfig:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What one step gives; guarded: how many paths were impossible and replaced by constant velocity."""
+    """What one step gives. guarded: how many paths were impossible and replaced. trouble: why the network told nothing.
+
+    learned: of how many road users the network told.
+    """
 
     predictions: Predictions
     scene_modes: SceneModes
     proposals: EgoProposals
     guarded: int
+    learned: int = 0
+    trouble: str = ''
 
 
 class Predictor:
-    """Remembers the last second of each track, and nothing else."""
+    """Remembers the last second of each track, and with a network two; nothing else."""
 
-    def __init__(self, config: PredictorConfig) -> None:
-        self.config = config
+    def __init__(self, config: PredictorConfig, learned: LearnedPrediction | None = None) -> None:
+        self.config, self._learned = config, learned
         self._history = History()
+
+    def hear(self, tracks: Objects, ego: EgoState | None = None) -> None:
+        """Remember tracks without telling what they will do; `predict` hears for itself."""
+        self._history.movers(tracks)
+        if self._learned is not None:
+            self._learned.hear(tracks, ego)
 
     def predict(
         self,
@@ -74,9 +93,15 @@ class Predictor:
         lights: TrafficLights | None = None,
         route: Route | None = None,
         goal: Goal | None = None,
+        us: bool = True,
     ) -> Predicted:
-        """Return futures of all tracks, and what a driver like ours would do; all in odom."""
+        """Return futures of all tracks, and what a driver like ours would do; all in odom.
+
+        us: whether the network is told of our own vehicle; not where that is no road user, as in recordings of others.
+        """
         movers = self._history.movers(tracks)
+        if self._learned is not None:
+            self._learned.hear(tracks, ego if us else None)
         on_route = frozenset(route.lanelet_ids) if route is not None else frozenset()
         lanes = LaneField(pieces, ego.odom_from_base, on_route) if pieces is not None else None
         own = mover_of(ego)
@@ -88,14 +113,48 @@ class Predictor:
             options = self._clear(options, terrain)
         paths, alone = self._apart(options, movers)
         paths, guarded = self._possible(paths, movers)
-        scene, marginal = weighed(alone, overlaps(movers, paths), movers.speeds_mps > 1.0)
+        ground = Surroundings(ego.odom_from_base, pieces, terrain, lights, route)
+        told, trouble = self._foretold(tracks, ground) if self._learned is not None and len(tracks) else (None, '')
+        if told is None:
+            scene, marginal = weighed(alone, overlaps(movers, paths), movers.speeds_mps > 1.0)
+        else:
+            paths, alone, more = self._with_learned(paths, alone, told, movers)
+            order, scene = paired(paths, alone, movers.sizes_m)
+            paths, marginal = (np.take_along_axis(each, order.reshape(*order.shape, *[1] * (each.ndim - 2)), axis=1)
+                               for each in (paths, alone))  # fmt: skip
+            guarded += more
         paths[..., 2] += np.where(movers.reversing, np.pi, 0.0)[:, None, None]
         return Predicted(
             Predictions(tracks, paths, marginal, STEP_S),
             SceneModes(tracks.stamp_ns, scene),
             proposals(ego, own, ours, terrain, goal, TIMES_S, self.config.proposals, self.config.vehicle.limits),
             guarded,
+            0 if told is None else len(told.rows),
+            trouble,
         )
+
+    def _foretold(self, tracks: Objects, ground: Surroundings) -> tuple[Foretold | None, str]:
+        """Return what the network says, or why it says nothing."""
+        assert self._learned is not None
+        try:
+            return self._learned.foretell(tracks, ground), ''
+        except DataError as error:
+            return None, str(error)
+
+    def _with_learned(
+        self, paths: np.ndarray, odds: np.ndarray, told: Foretold, movers: Movers
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return paths and odds with the network's where these are possible, and how many were not.
+
+        Who reverses is left to physics: the network was never shown anybody who does.
+        """
+        kept = ~movers.reversing[told.rows]
+        rows, theirs = told.rows[kept], told.paths[kept]
+        bad = broken(theirs, movers.xy[rows], movers.speeds_mps[rows], STEP_S, self.config.guard)
+        paths, odds = paths.copy(), odds.copy()
+        paths[rows] = np.where(bad[..., None, None], paths[rows], theirs)
+        odds[rows] = told.odds[kept]
+        return paths, odds, int(bad.sum())
 
     def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
         """Return the options with less weight where a path runs into what stands."""

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +84,20 @@ def _quality(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_onnx(network: Network, path: Path, far: bool = False) -> None:
     """Write a network as one ONNX file, with its far ring or without; operations that are not ALLOWED are refused."""
+    outputs = [*OUTPUTS, *(FAR_OUTPUTS if far else ())]
+    save_onnx(network, empty(1, far), outputs, path, ALLOWED)
+
+
+def save_onnx(
+    network: torch.nn.Module, inputs: dict[str, torch.Tensor], outputs: Sequence[str], path: Path, allowed: set[str]
+) -> None:
+    """Write a network that takes tensors by name as one ONNX file; operations that are not `allowed` are refused."""
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of torch about itself
         program = torch.onnx.export(
-            network.eval(), kwargs=empty(1, far), dynamo=True, opset_version=OPSET, verbose=False,
-            input_names=[*INPUTS, *(FAR_INPUTS if far else ())], output_names=[*OUTPUTS, *(FAR_OUTPUTS if far else ())],
+            network.eval(), kwargs=inputs, dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=list(inputs), output_names=list(outputs),
         )  # fmt: skip
     assert program is not None
     program.save(path, external_data=False)
@@ -97,7 +105,7 @@ def write_onnx(network: Network, path: Path, far: bool = False) -> None:
     _forget_where(model)
     onnx.save(model, path)
     onnx.checker.check_model(model, full_check=True)
-    if others := sorted({node.op_type for node in model.graph.node} - ALLOWED):
+    if others := sorted({node.op_type for node in model.graph.node} - allowed):
         raise DataError(f'{path}: holds {", ".join(others)}, which not every engine runs')
 
 

@@ -27,7 +27,10 @@ from autonomy_nodes.evaluation.measures.forecast_windows import KINDS, OTHERS, V
 from autonomy_nodes.evaluation.measures.forecasts import BASELINES, LONGEST, Futures, moment, stack
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
 from autonomy_nodes.evaluation.recorded import RecordedMap
+from autonomy_nodes.inference.backend import NONE
+from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.messages.formats.trajectories import in_folds, read_scene
+from autonomy_nodes.prediction.learned import opened
 from autonomy_nodes.prediction.predictor import PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
 
@@ -54,7 +57,8 @@ def evaluate(task: Task) -> Result:
     sources = list(in_folds(task.data, folds))
     groups = {name: group for name, _, group in sources}
     result = Result(worst_by='min_ade_m', low_is_bad=False)
-    found = over(task, [(name, (name, path)) for name, path, _ in sources], partial(foretold, out=task.out), result)
+    work = partial(foretold, out=task.out, model=task.model, engine=task.backend)
+    found = over(task, [(name, (name, path)) for name, path, _ in sources], work, result)
     files = {name: path for name, path, _ in sources}
     for name, told in found:
         if told.windows and any(window.vehicles.any() for window in told.windows):
@@ -68,15 +72,16 @@ def evaluate(task: Task) -> Result:
     return result
 
 
-def foretold(item: tuple[str, Path], out: Path) -> Told:
+def foretold(item: tuple[str, Path], out: Path, model: str = NONE, engine: str = 'auto') -> Told:
     """Return the marks of one scene, and leave what was foretold as files."""
     name, path = item
     scene = read_scene(path, name)
     road, found, told = RecordedMap(scene), windows(scene), Told()
     warm(PredictorConfig())
+    backend = opened(folder_of(model), engine) if model != NONE else None
     futures: dict[str, list[Futures]] = {method: [] for method in (STACK, *BASELINES)}
     for window in found:
-        ours, spent_s = stack(scene, road, window.now, window.agents)
+        ours, spent_s = stack(scene, road, window.now, window.agents, backend)
         futures[STACK].append(ours)
         told.cpu_s.append(spent_s)
         now = moment(scene, road, window.now, window.agents)

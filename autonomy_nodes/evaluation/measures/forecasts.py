@@ -11,6 +11,7 @@ import numpy as np
 from autonomy_nodes.common.vehicle import Limits
 from autonomy_nodes.evaluation.measures.task import timed
 from autonomy_nodes.evaluation.recorded import RecordedMap, objects_at, standing
+from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.messages.formats.trajectories import STEP_S, RecordedScene
 from autonomy_nodes.prediction.baselines import (
     along_lanes,
@@ -22,6 +23,7 @@ from autonomy_nodes.prediction.baselines import (
 )
 from autonomy_nodes.prediction.lane_loops import projected, travelled
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
+from autonomy_nodes.prediction.learned import LearnedPrediction
 from autonomy_nodes.prediction.movers import History, Movers
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
 
@@ -62,14 +64,20 @@ class Moment:
         return self.everyone.rows(self.targets)
 
 
-def stack(scene: RecordedScene, road: RecordedMap, now: int, agents: np.ndarray) -> tuple[Futures, float]:
-    """Return what the node's predictor says of these (N,) agents, and the CPU time of its last step [s]."""
-    predictor = Predictor(PredictorConfig())
+def stack(
+    scene: RecordedScene, road: RecordedMap, now: int, agents: np.ndarray, backend: Backend | None = None
+) -> tuple[Futures, float]:
+    """Return what the node's predictor says of these (N,) agents, and the CPU time of its last step [s].
+
+    backend: of a network, which then is told beside the rest.
+    """
+    config = PredictorConfig()
+    predictor = Predictor(config, LearnedPrediction(backend, config.vehicle) if backend is not None else None)
     for step in range(now - PAST, now):
-        predictor.predict(objects_at(scene, step)[0], standing(step))
+        predictor.hear(objects_at(scene, step)[0])
     objects, rows = objects_at(scene, now)
     pieces, lights = road.pieces(now, scene.states[agents, now, :2], REACH_M), road.lights(now)
-    found, spent_s = timed(lambda: predictor.predict(objects, standing(now), pieces, None, lights))
+    found, spent_s = timed(lambda: predictor.predict(objects, standing(now), pieces, None, lights, us=False))
     order = np.argsort(-found.scene_modes.probabilities, kind='stable')
     places = np.searchsorted(rows, agents)
     paths, odds = found.predictions.paths[places][:, order], found.predictions.probabilities[places][:, order]

@@ -1,0 +1,67 @@
+"""A trained prediction network as a folder of models/: ONNX for every engine, weights for training on, and its card."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
+from autonomy_nodes.prediction.network import PRESETS, Network, empty
+from autonomy_nodes.prediction.tensors import INPUTS, OUTPUTS
+from autonomy_nodes.training.export import export, save_onnx
+
+ALLOWED = {
+    'Add', 'Cast', 'Clip', 'Concat', 'Constant', 'Div', 'Expand', 'Gather', 'Greater', 'LayerNormalization', 'MatMul',
+    'Mul', 'ReduceMax', 'ReduceSum', 'Relu', 'Reshape', 'Slice', 'Softmax', 'Squeeze', 'Transpose', 'Unsqueeze',
+    'Where',
+}  # fmt: skip
+_ANY = (-1e4, 1e4)
+SHIPPING = 'not for shipping unless the licence of every scene allows it: see docs/training.md'
+LIMITS = (
+    'Hears two seconds of tracks and at most 32 agents, 256 pieces of lines; of terrain it was shown none.',
+    'Learned from recordings of a few places; buses and trucks are long vehicles there.',
+    'Who stands was hardly asked for: physics and lanes answer for whom the guard takes its word away.',
+)
+
+
+def export_either(checkpoint: Path, folder: Path, name: str) -> Manifest:
+    """Write a model of a checkpoint of prediction or of perception."""
+    if not checkpoint.is_file():
+        raise DataError(f'{checkpoint}: no checkpoint')
+    state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    return (export_forecast if is_forecast(state) else export)(checkpoint, folder, name)
+
+
+def is_forecast(state: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint is of a prediction network."""
+    return 'guise' in state['settings']
+
+
+def export_forecast(checkpoint: Path, folder: Path, name: str) -> Manifest:
+    """Write network.onnx, weights.safetensors and manifest.json of averaged weights; return the manifest.
+
+    Raises DataError where the ONNX file holds an operation that not every engine runs.
+    """
+    state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    network = Network(PRESETS[state['settings']['network']])
+    network.load_state_dict(state['averaged'])
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), folder / WEIGHTS)
+    save_onnx(network, empty(1), list(OUTPUTS), folder / ONNX, ALLOWED)
+    card = {
+        'training': {
+            **state['notes'], 'settings': state['settings'], 'steps': state['step'],
+            'minutes': round(state['spent_s'] / 60.0, 1), 'licence': SHIPPING,
+        },
+        'quality': state['quality'], 'limits': LIMITS,
+    }  # fmt: skip
+    inputs, outputs = (
+        {name: Tensor((1, *shape), *_ANY) for name, shape in side.items()} for side in (INPUTS, OUTPUTS)
+    )
+    files = {file: digest(folder / file) for file in (ONNX, WEIGHTS)}
+    manifest = Manifest(name, state['settings']['network'], inputs, outputs, files, card)
+    write_manifest(folder, manifest)
+    return manifest
