@@ -37,7 +37,7 @@ SHELL += ('nodes/listening.py',)  # hears a graph as nobody of the stack, which 
 ONLY_IN = dict.fromkeys(('rclpy', 'tf2_ros', 'message_filters', 'sensor_msgs_py'), SHELL)
 ONLY_IN |= {'torch': ('inference', 'perception', 'prediction', 'training'), 'rosbags': ('messages',)}
 ONLY_IN |= dict.fromkeys(('trimesh', 'embreex'), ('sim',))
-BENCH = ('evaluation/commonroad/clerk.py',)  # run by .venv-benchmark alone
+BENCH = tuple(f'evaluation/commonroad/{name}.py' for name in ('clerk', 'rivals', 'sampler'))  # of .venv-benchmark
 ONLY_IN |= dict.fromkeys(
     ('commonroad', 'commonroad_dc', 'commonroad_route_planner', 'commonroad_rp', 'vehiclemodels', 'frenetix'), BENCH
 )

@@ -45,7 +45,8 @@ REQUIRED = requirements()
 OF_OTHERS = ('ros-requirements', 'benchmark')  # the latter pins tools that stand in an environment of their own
 CONSTRAINTS = [path for path in sorted((ROOT / 'constraints').glob('*.txt')) if path.stem not in OF_OTHERS]
 SOURCES = sorted((ROOT / 'autonomy_nodes').rglob('*.py'))
-BENCH = [path for path in SOURCES if path.match('commonroad/clerk.py')]  # run by .venv-benchmark alone
+ALONE = ('clerk.py', 'rivals.py', 'sampler.py')  # run by .venv-benchmark
+BENCH = [path for path in SOURCES if path.parent.name == 'commonroad' and path.name in ALONE]
 MODULES = set().union(*(imported(path) for path in SOURCES if path not in BENCH)) - GIVEN - sys.stdlib_module_names
 
 

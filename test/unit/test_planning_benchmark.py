@@ -14,7 +14,7 @@ from autonomy_nodes.evaluation.commonroad.bench import Bench
 from autonomy_nodes.evaluation.commonroad.blame import in_one_lane, is_own, touched
 from autonomy_nodes.evaluation.commonroad.drivers import DRIVERS, Idm, Task, stack, tracks_of
 from autonomy_nodes.evaluation.commonroad.road import lanes_at, narrowest_m, road_of, way_of
-from autonomy_nodes.evaluation.commonroad.run import Run, comfort, driven, missed, own_contacts, reason
+from autonomy_nodes.evaluation.commonroad.run import Run, comfort, driven, missed, own_contacts, reason, run_of
 from autonomy_nodes.evaluation.commonroad.scenario import inside, scenario_of
 from autonomy_nodes.evaluation.commonroad.swept import swept
 from autonomy_nodes.evaluation.measures import planning
@@ -387,12 +387,27 @@ def test_the_measure_leaves_solutions_verdicts_and_explanations(tmp_path):
     assert sorted(path.name for path in (tmp_path / 'solutions').glob('*.xml')) == [f'{n}.xml' for n in result.items]
     verdicts = [json.loads(line) for line in (tmp_path / 'verdicts.jsonl').read_text().splitlines()]
     assert {(v['scenario'], v['driver']) for v in verdicts} == {
-        (name, driver) for name in result.items for driver in ('ours', *DRIVERS)
+        (name, driver) for name in result.items for driver in ('ours', *DRIVERS, *planning.RIVALS)
     }
     lines = (tmp_path / 'explanations.jsonl').read_text().splitlines()
     assert len(lines) == len((tmp_path / 'timing.csv').read_text().splitlines()) - 1 > 20
     assert json.loads(lines[0])['chosen']
     assert result.frames[0].picture()[:4] == b'\x89PNG'
+
+
+@pytest.mark.parametrize('name', planning.RIVALS)
+def test_planners_of_others_drive_and_tell_the_time_of_their_plans(name):
+    scenes.needs_bench()
+    with Bench('rivals.py') as rivals:
+        run = run_of(rivals.ask(name, path=str(scenes.HAND / 'ZAM_Hand-1_1_T-1.xml'), seconds=60.0))
+        short = rivals.ask(name, path=str(scenes.HAND / 'ZAM_Hand-1_1_T-1.xml'), seconds=0.0)
+    assert not run.error and run.first_step == 0
+    assert run.states[0].middle == pytest.approx([10.0, 1.75]) and run.states[0].speed_mps == 10.0
+    last = run.states[-1]
+    assert scenes.road().reached(len(run.states) - 1, last.middle, last.heading_rad, last.speed_mps)
+    times = [answer.planning_s for answer in run.answers]
+    assert times[0] > 0.0 and times[1] == times[2] == 0.0 and times[3] > 0.0  # a plan each third step
+    assert short['why'] == 'TimeoutError: more than 0 s' and len(short['states']) < len(run.states)
 
 
 def test_a_truck_drives_where_lanes_are_wide_and_others_are_not_asked(tmp_path):

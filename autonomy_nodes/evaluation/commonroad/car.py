@@ -119,6 +119,12 @@ def state_at(middle: np.ndarray, heading_rad: float, speed_mps: float, turn_rate
     return State(float(x), float(y), float(np.clip(wheel, -most, most)), speed_mps, heading_rad, of=of)
 
 
+def seen(middle: np.ndarray, wheel_rad: float, speed_mps: float, heading_rad: float) -> State:
+    """Return the state of a car of which a solution tells the middle of its box."""
+    x, y = middle - AXLE_M * np.array([np.cos(heading_rad), np.sin(heading_rad)])
+    return State(float(x), float(y), wheel_rad, speed_mps, heading_rad)
+
+
 def within(state: State, wheel_rps: float, acceleration: float, step_s: float) -> tuple[float, float]:
     """Return steering rate and acceleration as near to those wanted as the model can do; it does not roll backwards."""
     of, limits = state.of, state.of.vehicle.limits

@@ -255,11 +255,10 @@ def verdict(scenario: Any, problems: Any, answer: Any) -> dict:
     return {'valid': bool(valid), 'why': why, 'feasible': bool(feasible), 'broken': broken}
 
 
-def main() -> None:
+def answering(tasks: dict[str, Any]) -> None:
     """Answer until nobody asks; what the tools print goes to standard error."""
     out = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)
-    tasks: dict[str, Any] = {'read': read, 'judge': judge, 'bodies': bodies}
     for line in sys.stdin:
         asked = json.loads(line)
         try:
@@ -271,4 +270,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    answering({'read': read, 'judge': judge, 'bodies': bodies})

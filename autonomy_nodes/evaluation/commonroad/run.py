@@ -63,6 +63,13 @@ def driven(scenario: Scenario, driver: Driver, model: car.Model = car.CAR) -> Ru
     return run
 
 
+def run_of(told: dict[str, Any]) -> Run:
+    """Return what another planner drove, as rivals.py tells it."""
+    states = [car.seen(np.array([x, y]), wheel, speed, heading) for _, x, y, wheel, speed, heading in told['states']]
+    answers = [Answer(state, planning_s=took_s) for state, took_s in zip(states, told['planning_s'])]
+    return Run(int(told['states'][0][0]), states, answers, told['why'])
+
+
 def own_contacts(scenario: Scenario, run: Run, contacts: Sequence[Sequence[int]]) -> int:
     """Return how many of the (step, obstacle) that the checker tells are our own fault.
 

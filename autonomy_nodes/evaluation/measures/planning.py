@@ -22,7 +22,7 @@ from autonomy_nodes.evaluation.commonroad.drivers import DRIVERS, stack
 from autonomy_nodes.evaluation.commonroad.drivers import Task as Given
 from autonomy_nodes.evaluation.commonroad.picture import drawn
 from autonomy_nodes.evaluation.commonroad.road import narrowest_m, road_of, way_of
-from autonomy_nodes.evaluation.commonroad.run import Run, comfort, driven, own_contacts, reason
+from autonomy_nodes.evaluation.commonroad.run import WALL_S, Run, comfort, driven, own_contacts, reason, run_of
 from autonomy_nodes.evaluation.commonroad.scenario import Scenario, scenario_of
 from autonomy_nodes.evaluation.commonroad.swept import swept
 from autonomy_nodes.evaluation.measures.evidence import short
@@ -35,6 +35,7 @@ from autonomy_nodes.prediction.warmup import warm as warm_prediction
 
 SUFFIXES = ('.xml.xz', '.xml')
 OURS, SOLUTIONS = 'ours', 'solutions'
+RIVALS = ('reactive_planner', 'frenetix')  # planners of others, in the environment of the tools
 TRUCK_LANE_M = 2.999  # a truck drives where no lane on its way is narrower than 3 m; a mm for rounding
 WEIGHTS = {'own_fault': 8.0, 'collided': 4.0, 'off_road': 2.0, 'success': -1.0, 'valid': -1.0}  # of the worst first
 
@@ -79,8 +80,9 @@ def evaluate(task: Task) -> Result:
         raise DataError(f'{task.data}: has no scenario (.xml or .xml.xz)')
     (task.out / SOLUTIONS).mkdir(parents=True, exist_ok=True)
     model = model_of(task)
+    peers = [*DRIVERS, *(RIVALS if model is car.CAR else ())] if task.peers else []
     result = Result(worst_by='badness', low_is_bad=False)
-    work = partial(scenario_driven, drivers=(OURS, *(DRIVERS if task.peers else ())), out=task.out, model=model)
+    work = partial(scenario_driven, drivers=(OURS, *peers), out=task.out, model=model)
     every = over(task, items, work, result)
     found = [(name, (scenario, drives)) for name, (scenario, drives) in every if drives]
     if not found:
@@ -96,7 +98,7 @@ def evaluate(task: Task) -> Result:
         result.answers[f'{name}.solution'] = short(ours.solution)
         result.answers[f'{name}.explanations'] = short('\n'.join(explained(name, ours.run)))
     write_answers(task.out, found)
-    for driver in (OURS, *(DRIVERS if task.peers else ())):
+    for driver in (OURS, *peers):
         prefix = '' if driver == OURS else f'peer.{driver}.'
         told = figures([drives[driver] for _, (_, drives) in found])
         result.figures |= {f'{prefix}{key}': value for key, value in told.items()}
@@ -131,7 +133,10 @@ def scenario_driven(
         return scenario, {}
     told_as = path.name.partition('.xml')[0]
     for name in drivers:
-        run = driven(scenario, stack(given) if name == OURS else DRIVERS[name](given), model)
+        if name in RIVALS:
+            run = run_of(rivals().ask(name, path=str(path), seconds=WALL_S))
+        else:
+            run = driven(scenario, stack(given) if name == OURS else DRIVERS[name](given), model)
         place = out / SOLUTIONS / ('' if name == OURS else name)
         place.mkdir(parents=True, exist_ok=True)
         file = place / f'{told_as}.xml'
@@ -171,6 +176,12 @@ def clerk() -> Bench:
     return Bench()
 
 
+@lru_cache(maxsize=1)
+def rivals() -> Bench:
+    """Return this process' process of planners of others."""
+    return Bench('rivals.py')
+
+
 def figures(drives: Sequence[Driven]) -> Figures:
     """Return counts and shares of scenarios, medians over scenarios of how it was driven, and times a plan."""
     outcomes = [drive.outcome for drive in drives]
@@ -190,7 +201,7 @@ def figures(drives: Sequence[Driven]) -> Figures:
         values = [drive.swept[key] for drive in drives]
         found |= {f'{key}.median': float(np.median(values)), f'{key}.max': float(np.max(values))}
     found['bounds_held'] = float(np.mean([drive.comfort['bounds_held'] for drive in drives]))
-    plans = [answer for drive in drives for answer in drive.run.answers if answer.decision is not None]
+    plans = [answer for drive in drives for answer in drive.run.answers if answer.planning_s > 0.0]
     if plans:
         predicting, planning = (np.array([getattr(plan, f'{name}_s') for plan in plans])
                                 for name in ('predicting', 'planning'))  # fmt: skip
