@@ -9,6 +9,7 @@ all others, as the examples of the former do: no prediction is theirs.
 import logging
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ def on_both_ends(line: np.ndarray) -> np.ndarray:
 def driven(path: str, seconds: float, drive: Any) -> dict:
     """Return the states of who drives until the goal, the last step, or the end of time; why where it ended so."""
     scenario, _, problem = opened(path)
+    problem = deepcopy(problem)  # they change its first state
     start, states, plans = problem.initial_state, [], []
     last = max(getattr(goal.time_step, 'end', goal.time_step) for goal in problem.goal.state_list)
     turn = float(getattr(start, 'yaw_rate', 0.0) or 0.0)

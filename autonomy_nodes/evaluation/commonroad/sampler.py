@@ -135,7 +135,8 @@ class Frenetix:
 
 def driven_states(scenario: Any, first: ReactivePlannerState, problem: Any, line: np.ndarray) -> Any:
     """Yield states and the CPU time of the plan that leads on; who finds none goes on with the last, or stands."""
-    planner, state, plan = Frenetix(scenario, problem, line), first, []
+    planner, state = Frenetix(scenario, problem, line), first
+    plan: list[ReactivePlannerState] = []
     since = EVERY
     while True:
         took_s = 0.0
