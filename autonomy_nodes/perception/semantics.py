@@ -81,7 +81,7 @@ class Semantics:
         self._fade(self._follow(grid))
         if learned is not None:
             _taken(
-                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], asked_of(learned.prior),
+                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior),
                 grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps, settings.water_cost,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
@@ -107,11 +107,19 @@ class Semantics:
 
 
 def asked_of(prior: np.ndarray) -> np.ndarray:
-    """Return (X, Y) of which cells training asks and the vehicle believes: with a point in or beside them, or grazed.
+    """Return (X, Y) of which cells training asks: with a point in them or beside them, or grazed by a ray.
 
-    Right about the vehicle no ray comes near the ground, which then looks as water does. prior: (3, X, Y) bev.PRIOR.
+    prior: (3, X, Y) bev.PRIOR.
     """
     return met(prior[_KNOWN], prior[_PASSED], _GRAZING)
+
+
+def met_of(prior: np.ndarray) -> np.ndarray:
+    """Return (X, Y) of which cells the network is believed on board: with a point in them, or grazed by a ray.
+
+    Right about the vehicle no ray comes near the ground, which then looks as water does, up to the first points.
+    """
+    return np.asarray((prior[_KNOWN] > 0.0) | (prior[_PASSED] > _GRAZING))
 
 
 @njit(cache=True)
@@ -129,7 +137,7 @@ def _taken(
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
-    terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `asked_of`; elevation: (X, Y) in odom. place:
+    terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; elevation: (X, Y) in odom. place:
     (3,) base_link from the grid's corner, its height. most: sweeps that count. water_cost: as of SemanticSettings.
     """
     one, cost = np.float32(1.0), np.float32(water_cost)

@@ -11,7 +11,7 @@ from perception_scenes import STEP_NS, ego
 from autonomy_nodes.common.grid import SEMANTIC_LAYERS, SEMANTICS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.perception.bev import CELL_M, CELLS, ORIGIN_M, OUTPUTS, TERRAIN
 from autonomy_nodes.perception.learned import Learned
-from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of
+from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of, met_of
 
 NOBODY = np.zeros((0, 5))
 PLAIN = SemanticSettings(water_cost=1.0)
@@ -111,12 +111,20 @@ def test_a_cell_of_which_training_did_not_ask_is_not_told():
     assert at(grid, 'semantic') == 0 and np.isnan(at(grid, 'forbidden')) and at(grid, 'traversability') == 1.0
 
 
-def test_asked_and_believed_is_where_a_point_fell_or_beside_it_or_a_ray_grazed_the_ground():
+def test_asked_is_where_a_point_fell_or_beside_it_or_a_ray_grazed_the_ground():
     prior = np.zeros((3, *CELLS), np.float32)
     prior[1, 100, 50] = prior[1, 0, 0] = 1.0
     prior[2, 30, 30], prior[2, 40, 40] = 0.97, 0.9  # 0.12 and 0.4 m above the ground
     asked = asked_of(prior)
     assert asked.sum() == 9 + 4 + 1 and asked[99:102, 49:52].all() and asked[:2, :2].all() and asked[30, 30]
+
+
+def test_believed_on_board_is_where_a_point_fell_itself_or_a_ray_grazed_the_ground():
+    prior = np.zeros((3, *CELLS), np.float32)
+    prior[1, 100, 50] = 1.0
+    prior[2, 30, 30], prior[2, 40, 40] = 0.97, 0.9
+    believed = met_of(prior)
+    assert believed.sum() == 2 and believed[100, 50] and believed[30, 30]
 
 
 def test_what_is_told_no_more_fades_to_not_known():
