@@ -197,8 +197,7 @@ def suburb(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     if rng.random() < 0.6:
         skin.stripe(0.0, 3.0, 6.0, 0.12, rng.uniform(0.05, 0.5))
     plot = Plot('suburb', paved(section, skin, rng), rng, half_s_m=half_s_m)
-    front = lane + walk
-    garden = rng.uniform(4.0, 12.0)
+    front, garden = lane + walk, rng.uniform(4.0, 12.0)
     _houses(plot, front + garden, rng.uniform(0.4, 0.9))
     drives = []
     for side in (-1.0, 1.0):
@@ -211,9 +210,8 @@ def suburb(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
                 plot.park(kind, s, side * (front + rng.uniform(2.6, max(2.7, garden - 2.0))), heading)
     _fronts(plot, front + 0.4, drives)
     _furniture(plot, front - 0.3 if walk > 1.0 else front + 0.6, rng.uniform(0.1, 0.4))
-    plants = (
-        'tree', 'bush', 'shrub', 'clipped', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin', 'column', 'cabinet',
-    )  # fmt: skip
+    plants = ('tree', 'bush', 'shrub', 'clipped', 'thicket', 'conifer', 'hedge', 'shed', 'trunk', 'bin', 'column',
+              'cabinet')  # fmt: skip
     _gardens(plot, front, int(rng.integers(30, 100)), plants)
     _backyards(plot, front, rng.uniform(0.2, 1.0))
     _two_ways(plot, [0.5 * lane], (4.0, 16.0), TRAFFIC, rng.uniform(20.0, 80.0))
