@@ -5,8 +5,8 @@ import numpy as np
 from autonomy_nodes.common.sensing import Image
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
-from autonomy_nodes.inference.backend import NONE, choose
-from autonomy_nodes.inference.manifest import folder_of
+from autonomy_nodes.inference.backend import NONE
+from autonomy_nodes.inference.opening import wanted
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud, write_cloud
 from autonomy_nodes.messages.grids import read_grid, write_grid
@@ -16,7 +16,7 @@ from autonomy_nodes.messages.objects import write_detected
 from autonomy_nodes.messages.tables import write_lane_observations
 from autonomy_nodes.messages.words import write_words
 from autonomy_nodes.nodes.port import Join, Port, Stage
-from autonomy_nodes.perception.learned import LearnedChannel, opened
+from autonomy_nodes.perception.learned import NETWORK, LearnedChannel
 from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
 from autonomy_nodes.perception.warmup import warm
 from autonomy_nodes.sensors.calibration import Calibration
@@ -31,7 +31,9 @@ class Perception(Stage):
     def build(self, port: Port, config: PerceptionConfig) -> None:
         """Create the perceiver and connect it."""
         self.port, self.config = port, config
-        learned = self._opened(config)
+        asked = config.model, NETWORK, config.backend, config.require_backend, config.threads
+        self.engine, backend = wanted(*asked)
+        learned = None if backend is None else LearnedChannel(backend, config.learned)
         self.has_far = learned is not None and learned.has_far
         self.perceiver, self.calibration = Perceiver(config, learned, port.lap), Calibration(config.vehicle.mounts)
         warm(config, learned)
@@ -68,15 +70,6 @@ class Perception(Stage):
         if found.alarmed:
             self.port.say(Level.WARN, 'both channels disagree: this may be unlike all that the network learned')
         self.publish(found)
-
-    def _opened(self, config: PerceptionConfig) -> LearnedChannel | None:
-        """Return the learned channel, None where no network is asked for."""
-        if not config.model:
-            self.engine = choose(config.backend, config.require_backend, has_network=False)
-            return None
-        backend = opened(folder_of(config.model), config.backend, config.require_backend, config.threads)
-        self.engine = backend.name
-        return LearnedChannel(backend, config.learned)
 
     def publish(self, found: Perceived) -> None:
         """Send all of it."""

@@ -5,8 +5,8 @@ from autonomy_nodes.common.lanes import LanePieces
 from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import EgoState
-from autonomy_nodes.inference.backend import NONE, choose
-from autonomy_nodes.inference.manifest import folder_of
+from autonomy_nodes.inference.backend import NONE
+from autonomy_nodes.inference.opening import wanted
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.grids import read_grid
 from autonomy_nodes.messages.motion import read_ego, read_goal
@@ -14,7 +14,7 @@ from autonomy_nodes.messages.objects import read_tracked, write_predictions
 from autonomy_nodes.messages.roads import read_route, read_traffic_lights
 from autonomy_nodes.messages.tables import read_lane_pieces, write_ego_proposals, write_scene_modes
 from autonomy_nodes.nodes.port import Join, Port, Stage
-from autonomy_nodes.prediction.learned import LearnedPrediction, opened
+from autonomy_nodes.prediction.learned import NETWORK, LearnedPrediction
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
 
@@ -27,8 +27,11 @@ class Prediction(Stage):
 
     def build(self, port: Port, config: PredictorConfig) -> None:
         """Create the predictor and connect it."""
-        warm(config)
-        self.port, self.predictor = port, Predictor(config, self._opened(config))
+        asked = config.model, NETWORK, config.backend, config.require_backend, config.threads
+        self.engine, backend = wanted(*asked)
+        warm(config, backend)
+        learned = None if backend is None else LearnedPrediction(backend, config.vehicle)
+        self.port, self.predictor = port, Predictor(config, learned)
         self.lights = port.latest(topics.TRAFFIC_LIGHTS, read_traffic_lights)
         self.route = port.latest(topics.ROUTE, read_route)
         self.goal = port.latest(topics.GOAL, read_goal)
@@ -53,12 +56,3 @@ class Prediction(Stage):
         self.modes_out.publish(write_scene_modes(found.scene_modes))
         self.proposals_out.publish(write_ego_proposals(found.proposals))
         self.predictions_out.publish(write_predictions(found.predictions))
-
-    def _opened(self, config: PredictorConfig) -> LearnedPrediction | None:
-        """Return the learned channel, None where no network is asked for."""
-        if not config.model:
-            self.engine = choose(config.backend, config.require_backend, has_network=False)
-            return None
-        backend = opened(folder_of(config.model), config.backend, config.require_backend, config.threads)
-        self.engine = backend.name
-        return LearnedPrediction(backend, config.vehicle)

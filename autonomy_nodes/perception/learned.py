@@ -15,8 +15,8 @@ from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.status import Lap, untimed
-from autonomy_nodes.inference.backend import Backend, choose
-from autonomy_nodes.inference.manifest import WEIGHTS, read_manifest
+from autonomy_nodes.inference import opening
+from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, INPUTS, OUTPUTS
 from autonomy_nodes.perception.confidence import Support, confidences_of, support_of
 from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
@@ -26,6 +26,7 @@ from autonomy_nodes.perception.fusion import holds
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.raster import rasterised
 
+NETWORK = 'autonomy_nodes.perception.network'  # its reference in torch
 GAPS_S = (0.02, 0.35)  # an earlier sweep nearer in time tells of no motion, a farther one of another scene
 
 
@@ -139,18 +140,7 @@ def others(objects: Objects, sensor_m: np.ndarray | None) -> Objects:
 
 def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:
     """Return the engine that runs the network of a folder of models/."""
-    manifest = read_manifest(folder)
-    chosen = choose(backend, require, has_network=True)
-    if chosen == 'torch':
-        from autonomy_nodes.inference.torch_backend import TorchBackend
-        from autonomy_nodes.perception.network import loaded
-
-        return TorchBackend(loaded(manifest.network, folder / WEIGHTS), manifest)
-    if chosen != 'onnx':
-        raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx and torch do')
-    from autonomy_nodes.inference.onnx_backend import OnnxBackend
-
-    return OnnxBackend(folder, manifest, threads)
+    return opening.opened(folder, NETWORK, backend, require, threads)
 
 
 def rows_of(cloud: PointCloud, xyz: np.ndarray) -> np.ndarray:

@@ -14,10 +14,11 @@ from autonomy_nodes.common.scene import SceneBuilder, Surroundings
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.inference.backend import Backend, choose
-from autonomy_nodes.inference.manifest import WEIGHTS, read_manifest
+from autonomy_nodes.inference import opening
+from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.prediction.tensors import AGENTS, INPUTS, KNOTS, MODES, OUTPUTS, fed
 
+NETWORK = 'autonomy_nodes.prediction.network'  # its reference in torch
 STILL_M = 0.3  # who goes less far from knot to knot keeps his direction
 
 
@@ -92,16 +93,5 @@ def shares(logits: np.ndarray) -> np.ndarray:
 
 
 def opened(folder: Path, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:
-    """Return the engine that runs the prediction network of a folder of models/."""
-    manifest = read_manifest(folder)
-    chosen = choose(backend, require, has_network=True)
-    if chosen == 'torch':
-        from autonomy_nodes.inference.torch_backend import TorchBackend
-        from autonomy_nodes.prediction.network import loaded
-
-        return TorchBackend(loaded(manifest.network, folder / WEIGHTS), manifest)
-    if chosen != 'onnx':
-        raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx and torch do')
-    from autonomy_nodes.inference.onnx_backend import OnnxBackend
-
-    return OnnxBackend(folder, manifest, threads)
+    """Return the engine that runs the network of a folder of models/ with a network of prediction."""
+    return opening.opened(folder, NETWORK, backend, require, threads)

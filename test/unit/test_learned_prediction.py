@@ -19,6 +19,7 @@ from autonomy_nodes.prediction.learned import LearnedPrediction, checked, in_odo
 from autonomy_nodes.prediction.network import empty  # noqa: E402
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig  # noqa: E402
 from autonomy_nodes.prediction.tensors import INPUTS, KNOTS, MODES, OUTPUTS  # noqa: E402
+from autonomy_nodes.prediction.warmup import warm  # noqa: E402
 from autonomy_nodes.training.export import largest_difference  # noqa: E402
 from autonomy_nodes.training.export_forecast import export_either, is_forecast  # noqa: E402
 from autonomy_nodes.training.forecast_samples import SamplesConfig, prepared  # noqa: E402
@@ -113,6 +114,14 @@ def test_who_reverses_is_left_to_physics():
         backwards = tracks(step, speed=-2.0)
         found = predictor.predict(backwards, replace(EGO, stamp_ns=backwards.stamp_ns))
     assert (found.predictions.paths[0, :, 4, 0] < 10.0).all()
+
+
+def test_a_network_has_seen_a_scene_before_the_first_tracks_come():
+    backend, scenes = Saying(), []
+    backend.run = lambda inputs, answer=backend.run: scenes.append(inputs) or answer(inputs)
+    warm(PredictorConfig(), backend)
+    told = scenes[0]
+    assert len(scenes) == 1 and told['agents_told'].any() and told['lanes_told'].any() and told['cells_told'].any()
 
 
 def test_without_anybody_there_is_a_scene_too():

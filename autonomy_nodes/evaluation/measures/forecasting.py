@@ -77,8 +77,8 @@ def foretold(item: tuple[str, Path], out: Path, model: str = NONE, engine: str =
     name, path = item
     scene = read_scene(path, name)
     road, found, told = RecordedMap(scene), windows(scene), Told()
-    warm(PredictorConfig())
     backend = opened(folder_of(model), engine) if model != NONE else None
+    warm(PredictorConfig(), backend)
     futures: dict[str, list[Futures]] = {method: [] for method in (STACK, *BASELINES)}
     for window in found:
         ours, spent_s = stack(scene, road, window.now, window.agents, backend)
