@@ -12,17 +12,18 @@ from autonomy_nodes.planning.answer import best_candidates, table_of_marks, traj
 from autonomy_nodes.planning.arrival import arriving_speeds
 from autonomy_nodes.planning.contingency import choose_stop, least_bad_stop
 from autonomy_nodes.planning.course import Course, CourseSettings, choose_course
-from autonomy_nodes.planning.gates import GateSettings, judge, view
-from autonomy_nodes.planning.ground import GroundSettings
-from autonomy_nodes.planning.proposals import KINDS, ProposalSettings, propose, propose_paths, shifted_last
-from autonomy_nodes.planning.rollout import Start, roll_out
+from autonomy_nodes.planning.gates import GateSettings, Vetoes, View, judge, view
+from autonomy_nodes.planning.ground import Ground, GroundSettings
+from autonomy_nodes.planning.paths import Paths
+from autonomy_nodes.planning.proposals import KINDS, Proposals, ProposalSettings, propose, propose_paths, shifted_last
+from autonomy_nodes.planning.rollout import Drives, Start, roll_out
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.speeds import caps_along, lead_on
 from autonomy_nodes.planning.start import JointModel, start_of
 from autonomy_nodes.planning.stops import StopWatch, untold_lights
 from autonomy_nodes.planning.surroundings import TerrainMemory, ground_of, missing_words, traffic_of
-from autonomy_nodes.planning.terms import Weights, best, mark
-from autonomy_nodes.planning.traffic import TrafficSettings
+from autonomy_nodes.planning.terms import Scores, Weights, best, mark
+from autonomy_nodes.planning.traffic import Traffic, TrafficSettings
 from autonomy_nodes.planning.way import Way
 from autonomy_nodes.planning.words import Reason, explain
 
@@ -50,6 +51,18 @@ class PlannerConfig:
             raise ValueError(f'worst_mode={self.worst_mode} must lie in 0 to 1')
 
 
+@dataclass(frozen=True, eq=False)
+class Around:
+    """What a step begins with, in odom. last: what is left of the last plan."""
+
+    situation: Situation
+    last: Trajectory | None
+    start: Start
+    ground: Ground
+    course: Course
+    traffic: Traffic
+
+
 class Planner:
     """Plans in odom; holds no ROS and reads no clock. It remembers its last plan, the last terrain, the trailer."""
 
@@ -63,41 +76,69 @@ class Planner:
 
     def plan(self, situation: Situation) -> Plan:
         """Return what to drive, a stop beside it, and why."""
-        config, vehicle, ego = self.config, self.config.vehicle, situation.ego
+        around = self.look_around(situation)
+        paths, proposals = self.generate(around)
+        drives = self.simulate(around, paths, proposals)
+        seen, vetoes = self.judge(around, drives)
+        marks = self.mark(around, seen)
+        return self.choose(around, proposals, seen, vetoes, marks)
+
+    def look_around(self, situation: Situation) -> Around:
+        """Return where we are, what we may follow, on which ground, among whom."""
+        config, vehicle = self.config, self.config.vehicle
         last = shifted_last(self._last, situation.stamp_ns, config.proposals)
         start = start_of(situation, last, self._joint, vehicle)
         ground = ground_of(situation, start, self._terrain, self._blind, vehicle, config.ground)
         course = choose_course(situation, ground, self._way, self._joint, vehicle, config.course)
         course = self._stops.without_released(course, situation)
         traffic = traffic_of(situation, start, course, vehicle, config.traffic)
+        return Around(situation, last, start, ground, course, traffic)
 
-        paths, given = propose_paths(course, start, situation.proposals, last, self._name, vehicle, config.proposals)
-        caps = caps_along(paths, course, ground, config.ground.margin_m, start.speed_mps, vehicle)
-        leads = lead_on(paths, course, traffic, vehicle)
+    def generate(self, around: Around) -> tuple[Paths, Proposals]:
+        """Return paths, and ways to drive them."""
+        settings, vehicle = self.config.proposals, self.config.vehicle
+        course, start, last = around.course, around.start, around.last
+        learned = around.situation.proposals
+        paths, given = propose_paths(course, start, learned, last, self._name, vehicle, settings)
+        caps = caps_along(paths, course, around.ground, self.config.ground.margin_m, start.speed_mps, vehicle)
+        leads = lead_on(paths, course, around.traffic, vehicle)
         arriving = self._arriving(course, start)
-        proposals = propose(paths, given, caps, leads, course, start.speed_mps, vehicle, config.proposals, arriving)
-        drives = roll_out(start, paths, proposals.wishes, vehicle)
+        return paths, propose(paths, given, caps, leads, course, start.speed_mps, vehicle, settings, arriving)
 
-        traffic = traffic.near(drives.poses[:, ::DRAWN_OUT, :2].reshape(-1, 2), NEAR_M)
-        seen = view(drives, course, ground, traffic, vehicle)
-        vetoes = judge(seen, config.ground.margin_m, config.gates, config.traffic)
-        marks = mark(seen, last, config.weights, config.worst_mode)
+    def simulate(self, around: Around, paths: Paths, proposals: Proposals) -> Drives:
+        """Return what the vehicle would do with each."""
+        return roll_out(around.start, paths, proposals.wishes, self.config.vehicle)
+
+    def judge(self, around: Around, drives: Drives) -> tuple[View, Vetoes]:
+        """Return the drives as all judges see them, and what rules them out."""
+        config = self.config
+        traffic = around.traffic.near(drives.poses[:, ::DRAWN_OUT, :2].reshape(-1, 2), NEAR_M)
+        seen = view(drives, around.course, around.ground, traffic, config.vehicle)
+        return seen, judge(seen, config.ground.margin_m, config.gates, config.traffic)
+
+    def mark(self, around: Around, seen: View) -> Scores:
+        """Return how good the drives are."""
+        return mark(seen, around.last, self.config.weights, self.config.worst_mode)
+
+    def choose(self, around: Around, proposals: Proposals, seen: View, vetoes: Vetoes, marks: Scores) -> Plan:
+        """Return the best drive, and why it is that."""
+        situation, course, vehicle = around.situation, around.course, self.config.vehicle
+        ego, drives = situation.ego, seen.drives
         clean = vetoes.clean()
         scores = marks.totals(clean) * clean
-
         chosen = best(scores, clean)
         if chosen is None or course.reached:
             chosen = least_bad_stop(proposals, vetoes)
         reason = explain(chosen, proposals.names, seen, vetoes, marks)
         stop = choose_stop(chosen, proposals, vetoes)
 
-        trajectory, contingency = (trajectory_of(drives, n, ego, ground, vehicle) for n in (chosen, stop))
+        trajectory, contingency = (trajectory_of(drives, n, ego, around.ground, vehicle) for n in (chosen, stop))
         self._last = trajectory
         if proposals.kinds[chosen] != KINDS.index('last'):
             self._name = proposals.names[chosen]
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
         table = table_of_marks(drives, proposals, vetoes, marks.terms(), scores, ego)
-        words = (*missing_words(ground, situation, start, vehicle), *course.words)
+        words = (*missing_words(around.ground, situation, around.start, vehicle), *course.words)
         words = (*words, *untold_lights(course, vehicle.front_m))
         shown = best_candidates(drives, scores, chosen, SHOWN, ego)
         return Plan(trajectory, contingency, decision, table, *shown, words)

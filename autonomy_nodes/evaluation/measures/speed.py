@@ -2,6 +2,7 @@
 
 The stages run as in replay, in one thread of this process, and beside them Patchwork++ on the same sweep, so that
 machines and loads compare by the ratio. The first sweeps are left out: they load code.
+`--data simulated --set of=planning`: a step of the planner instead (planning_speed.py).
 """
 
 import tempfile
@@ -15,7 +16,7 @@ from autonomy_nodes.common.paths import share
 from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.lockstep import Event
-from autonomy_nodes.evaluation.measures import peer_ground
+from autonomy_nodes.evaluation.measures import peer_ground, planning_speed
 from autonomy_nodes.evaluation.measures.labelled_ground import KITTI_HEIGHT_M
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Task
 from autonomy_nodes.evaluation.replay import Setup, lockstep, sensors_of
@@ -27,6 +28,7 @@ from autonomy_nodes.messages.formats.catalogue import drives
 from autonomy_nodes.messages.formats.frames import Drive
 from autonomy_nodes.nodes.processes import TABLE
 
+SIMULATED, PLANNING = 'simulated', 'planning'
 STAGES = ('lidar', 'localization', 'perception', 'tracking')
 LOADING = 3  # sweeps
 ENOUGH = 0.9  # of the sweeps must come to tracks; odometry needs some at the start and after each pause
@@ -50,6 +52,10 @@ class _Counter:
 
 def evaluate(task: Task) -> Result:
     """Measure every drive of a folder; `task.limit`: sweeps of each. `timing.csv` has a row a sweep."""
+    if str(task.data) == SIMULATED:
+        if task.options.get('of') != PLANNING:
+            raise DataError(f'--data {SIMULATED}: a road of its own has the planner alone: --set of={PLANNING}')
+        return planning_speed.evaluate(task)
     result, rows = Result(), []
     peer = peer_ground.Patchwork() if task.peers and peer_ground.version() else None
     for drive in drives(task.data):
