@@ -19,10 +19,11 @@ from autonomy_nodes.perception.bev import INPUTS, OUTPUTS, POINTS
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.perception.network import Network, filled
 from autonomy_nodes.training.augmentation import augmented
+from autonomy_nodes.training.checkpoints import CHECKPOINT, LOG
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.export import tensors
 from autonomy_nodes.training.samples import HELD_OUT, Guise, SampleSettings, Source
-from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, PRESETS, train
+from autonomy_nodes.training.train_perception import PRESETS, train
 
 ELSEWHERE = 300_000  # seeds between the whole and `again`
 LEAST_PLACES = 1

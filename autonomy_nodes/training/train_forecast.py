@@ -4,7 +4,6 @@ It learns from recorded scenes in the layout of docs/evaluation.md; whose licenc
 the card names the scenes' groups. A run may be cut anywhere and goes on from its checkpoint.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -16,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autonomy_nodes.common.types import DataError
 from autonomy_nodes.prediction.network import PRESETS as NETWORKS
 from autonomy_nodes.prediction.network import Network
 from autonomy_nodes.prediction.tensors import KNOT_S
+from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
 from autonomy_nodes.training.forecast_batches import TRUTH_S, GuiseSettings, batch_of, changed
 from autonomy_nodes.training.forecast_losses import losses
 from autonomy_nodes.training.forecast_samples import Prepared
 
-CHECKPOINT, LOG = 'checkpoint.pt', 'log.jsonl'
+LEAST_RATE = 0.02  # of the highest, at the end of a run
 HORIZON, MISSED_M = 60, 2.0  # steps by which futures are judged, and how far off the last is missed
 MANY = 8  # agents of a moment; more of them do not make it likelier to be drawn
 
@@ -114,9 +113,7 @@ def learn(
 ) -> dict[str, float]:
     """Learn from one batch, and let the averaged weights follow; return the losses. share: of the run that is over."""
     inputs, targets = batch
-    cosine = 0.5 * (1.0 + float(np.cos(np.pi * share)))
-    for group in training.optimizer.param_groups:
-        group['lr'] = settings.rate * min((training.step + 1) / settings.warm_steps, 1.0) * (0.02 + 0.98 * cosine)
+    set_rate(training.optimizer, settings.rate, (training.step + 1) / settings.warm_steps, share, LEAST_RATE)
     with torch.autocast('cpu', torch.bfloat16):  # half the time of float32
         outputs = training.network(**inputs)
     found = losses(outputs, targets)
@@ -127,10 +124,7 @@ def learn(
     torch.nn.utils.clip_grad_norm_(training.network.parameters(), settings.clip)
     training.optimizer.step()
     training.step += 1
-    keep = min(settings.smooth, training.step / (training.step + 10.0))
-    with torch.no_grad():  # averaged weights (Polyak and Juditsky 1992)
-        for mean, now in zip(training.averaged.parameters(), training.network.parameters()):
-            mean.lerp_(now, 1.0 - keep)
+    average(training.averaged, training.network, training.step, settings.smooth)
     return {name: float(value.detach()) for name, value in found.items()}
 
 
@@ -183,11 +177,7 @@ def _started(settings: TrainSettings, seed: int, path: Path | None) -> Training:
     optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
     training = Training(network, deepcopy(network), optimizer)
     if path is not None:
-        if not path.is_file():
-            raise DataError(f'{path}: no checkpoint to go on from; leave --resume out')
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        if state['settings']['network'] != settings.network:
-            raise DataError(f'{path}: is of network {state["settings"]["network"]!r}; give its --preset')
+        state = state_of(path, settings.network)
         network.load_state_dict(state['network'])
         training.averaged.load_state_dict(state['averaged'])
         optimizer.load_state_dict(state['optimizer'])
@@ -196,18 +186,13 @@ def _started(settings: TrainSettings, seed: int, path: Path | None) -> Training:
 
 
 def _save(training: Training, out: Path, told: Mapping[str, Any]) -> None:
-    part = out / f'{CHECKPOINT}.part'
     state = {
         'network': training.network.state_dict(), 'averaged': training.averaged.state_dict(),
         'optimizer': training.optimizer.state_dict(), 'step': training.step, 'spent_s': training.spent_s, **told,
     }  # fmt: skip
-    torch.save(state, part)
-    part.replace(out / CHECKPOINT)
+    save(state, out)
 
 
 def _report(training: Training, found: Mapping[str, float], out: Path, tell: Callable[[str], None]) -> None:
     told = {'step': float(training.step), 'minutes': round(training.spent_s / 60.0, 2)}
-    told |= {name: round(value, 4) for name, value in found.items()}
-    with (out / LOG).open('a') as log:
-        log.write(json.dumps(told) + '\n')
-    tell('  '.join(f'{name} {value:g}' for name, value in told.items()))
+    report({**told, **found}, out, tell, 'g')

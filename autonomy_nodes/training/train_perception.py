@@ -6,7 +6,6 @@ checkpoint, with seeds that it has not used. A lesson (lessons.py) is learned al
 and what it tells of itself lies in the checkpoint under its name.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
@@ -24,11 +22,12 @@ from torch.utils.data import DataLoader
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.perception.network import Network, filled
+from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.lessons import LESSONS, WHOLE, Lesson
 from autonomy_nodes.training.samples import HELD_OUT, Guise, Sample, Samples, SampleSettings, Source
 
-CHECKPOINT, LOG = 'checkpoint.pt', 'log.jsonl'
+LEAST_RATE = 0.01  # of the highest, at the end of a run
 
 
 @dataclass(frozen=True)
@@ -159,9 +158,7 @@ def learn(
 
     share: of the run that is over, by which the rate falls.
     """
-    rate = settings.rate * min((training.step + 1) / settings.warm_steps, 1.0) * (0.01 + 0.99 * _cosine(share))
-    for group in training.optimizer.param_groups:
-        group['lr'] = rate
+    set_rate(training.optimizer, settings.rate, (training.step + 1) / settings.warm_steps, share, LEAST_RATE)
     batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
     inputs = {
         name: value.to(torch.bfloat16, memory_format=torch.channels_last)
@@ -177,7 +174,7 @@ def learn(
     torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     training.optimizer.step()
     training.step += 1
-    _average(training, lesson, min(settings.smooth, training.step / (training.step + 10.0)))
+    average(training.averaged, training.network, training.step, settings.smooth, lesson.mine)
     return {name: value.item() for name, value in found.items()}
 
 
@@ -188,23 +185,6 @@ def _agreed(share: float, over: bool, device: torch.device, ranks: int) -> tuple
     told = torch.tensor([share, float(over)], device=device)
     torch.distributed.broadcast(told, src=0)
     return float(told[0]), bool(told[1])
-
-
-def _cosine(share: float) -> float:
-    return 0.5 * (1.0 + float(np.cos(np.pi * min(share, 1.0))))
-
-
-@torch.no_grad()
-def _average(training: Training, lesson: Lesson, keep: float) -> None:
-    """Let the averaged weights follow (Polyak and Juditsky 1992)."""
-    now = training.network.state_dict()
-    for name, value in training.averaged.state_dict().items():
-        if not lesson.mine(name):
-            continue
-        if value.dtype.is_floating_point:
-            value.lerp_(now[name], 1.0 - keep)
-        else:
-            value.copy_(now[name])
 
 
 def _started(settings: TrainSettings, device: torch.device, seed: int, lesson: Lesson) -> Training:
@@ -237,21 +217,19 @@ def _held_out(source: Source, count: int) -> list[Example]:
 
 
 def _save(training: Training, out: Path, lesson: Lesson, told: Mapping[str, Any]) -> None:
-    part = out / f'{CHECKPOINT}.part'
     mine = {
         'optimizer': training.optimizer.state_dict(), 'step': training.step, 'seed': training.seed,
         'spent_s': training.spent_s, **told,
     }  # fmt: skip
     weights = {'network': training.network.state_dict(), 'averaged': training.averaged.state_dict()}
-    torch.save({**training.rest, **weights, **({lesson.name: mine} if lesson.name else mine)}, part)
-    part.replace(out / CHECKPOINT)
+    save({**training.rest, **weights, **({lesson.name: mine} if lesson.name else mine)}, out)
 
 
 def _load(
     training: Training, path: Path | None, start: Path | None, lesson: Lesson, settings: TrainSettings
 ) -> None:
     """Take what a lesson has learned from one checkpoint, all else from another; one may be both, or there is none."""
-    state, base = (_state(each, settings) if each is not None else None for each in (path, start))
+    state, base = (state_of(each, settings.network) if each is not None else None for each in (path, start))
     if state is not None and lesson.name and lesson.name not in state:
         raise DataError(f'{path}: has not learned {lesson.name} yet; leave --resume out')
     one, other = state or base, base or state
@@ -269,19 +247,6 @@ def _load(
         training.step, training.seed, training.spent_s = learned['step'], learned['seed'], learned['spent_s']
 
 
-def _state(path: Path, settings: TrainSettings) -> dict[str, Any]:
-    """Return what lies in a checkpoint."""
-    if not path.is_file():
-        raise DataError(f'{path}: no checkpoint to go on from; leave --resume out')
-    state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
-    if (network := state['settings']['network']) != settings.network:
-        raise DataError(f'{path}: is of network {network!r}, not {settings.network!r}; give its --preset')
-    return state
-
-
 def _report(training: Training, found: Mapping[str, float], out: Path, tell: Callable[[str], None]) -> None:
     told = {'step': training.step, 'seed': training.seed, 'minutes': round(training.spent_s / 60.0, 2)}
-    told |= {name: round(value, 4) for name, value in found.items()}
-    with (out / LOG).open('a') as log:
-        log.write(json.dumps(told) + '\n')
-    tell('  '.join(f'{name} {value}' for name, value in told.items()))
+    report({**told, **found}, out, tell)

@@ -21,13 +21,14 @@ from autonomy_nodes.perception.network import FAR_PART, PRESETS, Network, empty,
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig  # noqa: E402
 from autonomy_nodes.sim.plots.plots import plot  # noqa: E402
 from autonomy_nodes.training.augmentation import flipped, turned  # noqa: E402
+from autonomy_nodes.training.checkpoints import CHECKPOINT, LOG  # noqa: E402
 from autonomy_nodes.training.examples import Far  # noqa: E402
 from autonomy_nodes.training.export import export  # noqa: E402
 from autonomy_nodes.training.far import far_losses, far_sample_of  # noqa: E402
 from autonomy_nodes.training.lessons import far_examples  # noqa: E402
 from autonomy_nodes.training.places import PlaceSettings  # noqa: E402
 from autonomy_nodes.training.samples import stacked  # noqa: E402
-from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, train  # noqa: E402
+from autonomy_nodes.training.train_perception import train  # noqa: E402
 
 AT_REST = EgoState(5, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
 

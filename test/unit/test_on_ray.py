@@ -12,8 +12,9 @@ from flat_examples import as_it_is, examples  # noqa: E402
 
 from autonomy_nodes.common.settings import SettingsError  # noqa: E402
 from autonomy_nodes.common.types import DataError  # noqa: E402
+from autonomy_nodes.training.checkpoints import CHECKPOINT, LOG  # noqa: E402
 from autonomy_nodes.training.on_ray import train_on_ray  # noqa: E402
-from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, train  # noqa: E402
+from autonomy_nodes.training.train_perception import train  # noqa: E402
 
 WITHOUT = 'Ray is missing: make setup WITH="sim import test torch cluster"'
 

@@ -10,8 +10,9 @@ torch = pytest.importorskip('torch')
 from flat_examples import as_it_is, examples  # noqa: E402
 
 from autonomy_nodes.common.types import DataError  # noqa: E402
+from autonomy_nodes.training.checkpoints import CHECKPOINT, LOG  # noqa: E402
 from autonomy_nodes.training.samples import HELD_OUT, Samples, SampleSettings  # noqa: E402
-from autonomy_nodes.training.train_perception import CHECKPOINT, LOG, TrainSettings, train  # noqa: E402
+from autonomy_nodes.training.train_perception import TrainSettings, train  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
