@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from autonomy_nodes.common.objects import Label
-from autonomy_nodes.common.scene_loops import RELATIONS, relations
+from autonomy_nodes.common.scene_loops import RELATIONS
 from autonomy_nodes.common.scene_tracks import STATE, STATES
 from autonomy_nodes.prediction.tensors import INPUTS, KNOT_S
-from autonomy_nodes.training.forecast_samples import Prepared
+from autonomy_nodes.training.forecast_samples import Prepared, related
 
 TRUTH_S = 0.1  # from step to step of what happened
 KNOT = round(KNOT_S / TRUTH_S)
 LEAST_KNOTS = 3  # who is told for a shorter time is not learned from
 SLOW_WEIGHT, ON_FOOT_WEIGHT = 0.05, 0.4  # who stands, who walks or cycles, against a vehicle that moves
-_PAIRS = {'agents_agents': 'agents', 'agents_lanes': 'lanes'}
+_PAIRS = ('agents_agents', 'agents_lanes')
 _AT = {name: place for place, name in enumerate(STATE)}
 _SIDEWAYS = {  # columns that change their sign in a mirror
     'agents_states': [_AT['y_m'], _AT['heading_sin'], _AT['vy_mps']],
@@ -63,11 +63,7 @@ def batch_of(prepared: Prepared, rows: np.ndarray) -> Batch:
     for name, shape in INPUTS.items():
         table, _, column = name.rpartition('_')
         if column == 'relations' and table in _PAIRS:
-            frames, others = arrays['agents.frames'], arrays[f'{_PAIRS[table]}.frames']
-            value = np.stack([
-                relations(frames[row], others[row], arrays[f'{table}.index'][row], arrays[f'{table}.there'][row], True)
-                for row in rows.tolist()
-            ])  # fmt: skip
+            value = np.stack([related(arrays, table, row) for row in rows.tolist()])
         else:
             value = arrays.get(f'{table}.{column}', np.zeros((1, *shape), np.float32))
             value = value[rows] if f'{table}.{column}' in arrays else np.repeat(value, len(rows), 0)

@@ -1,7 +1,7 @@
 """Recorded scenes as arrays from which a network learns to foretell: what it is fed, and what then happened.
 
 Scenes are those of common/scene.py, made by the code that runs on board. Relations of pairs are not kept, they follow
-from frames: `fed` adds them. Recordings tell no route and no terrain: those tables would be empty and are left out.
+from frames: see `related`. Recordings tell no route and no terrain: those tables would be empty and are left out.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -147,10 +147,13 @@ def scene_at(
 def fed(prepared: Prepared, row: int) -> Arrays:
     """Return what a network is fed at one moment, with the relations of pairs; names as in `Scene.tensors`."""
     found = {key: values[row] for key, values in prepared.arrays.items()}
-    for name, (one, other) in PAIRS.items():
-        frames, others = found[f'{one}.frames'], found[f'{other}.frames']
-        found[f'{name}.relations'] = relations(frames, others, found[f'{name}.index'], found[f'{name}.there'], True)
-    return found
+    return found | {f'{pair}.relations': related(prepared.arrays, pair, row) for pair in PAIRS}
+
+
+def related(arrays: Arrays, pair: str, row: int) -> np.ndarray:
+    """Return (N, 32, 6) float32 relations of a pair of tables at one moment; they follow from frames."""
+    frames, others = (arrays[f'{table}.frames'][row] for table in PAIRS[pair])
+    return relations(frames, others, arrays[f'{pair}.index'][row], arrays[f'{pair}.there'][row], True)
 
 
 def _stored(told: Scene) -> Arrays:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autonomy_nodes.evaluation.measures import forecasts
 from autonomy_nodes.prediction.network import PRESETS as NETWORKS
 from autonomy_nodes.prediction.network import Network
 from autonomy_nodes.prediction.tensors import KNOT_S
@@ -165,10 +166,7 @@ def quality(network: Network, moments: Prepared, batch: int = 16) -> dict[str, f
 def dense(knots: np.ndarray) -> np.ndarray:
     """Return (..., HORIZON, C) every 0.1 s of (..., KNOTS, C) knots, by straight lines; the agent itself is at 0."""
     begun = np.concatenate([np.zeros_like(knots[..., :1, :]), knots], axis=-2)
-    at = np.arange(1, HORIZON + 1) * TRUTH_S / KNOT_S
-    low = np.minimum(at.astype(int), knots.shape[-2] - 1)
-    part = (at - low)[:, None]
-    return np.asarray(begun[..., low, :] * (1.0 - part) + begun[..., low + 1, :] * part)
+    return forecasts.dense(begun, KNOT_S, TRUTH_S * np.arange(1, HORIZON + 1))
 
 
 def _started(settings: TrainSettings, seed: int, path: Path | None) -> Training:

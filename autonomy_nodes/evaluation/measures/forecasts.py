@@ -81,11 +81,16 @@ def stack(
     order = np.argsort(-found.scene_modes.probabilities, kind='stable')
     places = np.searchsorted(rows, agents)
     paths, odds = found.predictions.paths[places][:, order], found.predictions.probabilities[places][:, order]
-    knots = found.predictions.step_s * np.arange(paths.shape[2])
-    after = np.clip(np.searchsorted(knots, TIMES_S[1:] - 1e-9), 1, len(knots) - 1)
-    part = ((TIMES_S[1:] - knots[after - 1]) / found.predictions.step_s)[:, None]
-    between = paths[:, :, after - 1, :2] * (1.0 - part) + paths[:, :, after, :2] * part
-    return Futures(between, odds, found.scene_modes.probabilities[order]), spent_s
+    paths = dense(paths[..., :2], found.predictions.step_s, TIMES_S[1:])
+    return Futures(paths, odds, found.scene_modes.probabilities[order]), spent_s
+
+
+def dense(knots: np.ndarray, step_s: float, times_s: np.ndarray) -> np.ndarray:
+    """Return (..., T, C) at (T,) `times_s` of (..., P, C) knots at 0, step_s, 2 step_s, ..., by straight lines."""
+    moments = step_s * np.arange(knots.shape[-2])
+    after = np.clip(np.searchsorted(moments, times_s - 1e-9), 1, len(moments) - 1)
+    part = ((times_s - moments[after - 1]) / step_s)[:, None]
+    return np.asarray(knots[..., after - 1, :] * (1.0 - part) + knots[..., after, :] * part)
 
 
 def moment(scene: RecordedScene, road: RecordedMap, now: int, agents: np.ndarray) -> Moment:
