@@ -7,7 +7,7 @@ import numpy as np
 from autonomy_nodes.common.kinematics import Body
 from autonomy_nodes.planning.contact_loops import first_overlaps
 from autonomy_nodes.planning.rollout import TIMES_S
-from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings
+from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, axes_of
 
 EGO_STANDING_MPS = 0.05
 
@@ -21,10 +21,10 @@ class Contacts:
 
 
 def contacts(
-    poses: np.ndarray, speeds_mps: np.ndarray, body: Body, in_lane: np.ndarray, traffic: Traffic,
+    poses: np.ndarray, axes: np.ndarray, speeds_mps: np.ndarray, body: Body, in_lane: np.ndarray, traffic: Traffic,
     settings: TrafficSettings,
 ) -> Contacts:
-    """Return the first contacts of drives (N, T, 3) of one body, by our own fault.
+    """Return the first contacts of drives (N, T, 3), with `axes_of` them, of one body, by our own fault.
 
     Own fault (nuPlan's rule): we move, and hit what stands, or hit with the front, or are hit at a side while not in
     our lane (`in_lane`: (N, T)). Who drives into our back, or into us when we stand, is at fault himself.
@@ -38,8 +38,9 @@ def contacts(
     margins, half = _start_margins(poses[:1, :1], body, traffic, settings)
     faster = settings.lateral_s * np.abs(speeds_mps)
     first = first_overlaps(
-        poses, faster, body.middle_m, np.array(body.half_m), margins, traffic.claims, half, last
-    )
+        poses, axes, faster, body.middle_m, np.array(body.half_m), margins, traffic.claims,
+        axes_of(traffic.claims), half, last,
+    )  # fmt: skip
     n, r = np.nonzero(first >= 0)
     t = first[n, r]
     own = _own_fault(
@@ -66,7 +67,8 @@ def _start_margins(
 
     def touching() -> np.ndarray:
         own_half, there = np.array(body.half_m), np.ascontiguousarray(traffic.claims[:, :1])
-        return first_overlaps(start, still, body.middle_m, own_half, full, there, half, always)[0] >= 0
+        axes, theirs = axes_of(start), axes_of(there)
+        return first_overlaps(start, axes, still, body.middle_m, own_half, full, there, theirs, half, always)[0] >= 0
 
     full[touching()] = 0.0
     for shrunk in (0.7, 0.7, 0.7, 0.7, 0.0):

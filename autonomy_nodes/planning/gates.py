@@ -8,10 +8,12 @@ from autonomy_nodes.common.kinematics import Body, body_of, body_of_trailer, tra
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.contacts import Contacts, contacts
 from autonomy_nodes.planning.course import Course
+from autonomy_nodes.planning.gate_loops import first_beyond_lines
 from autonomy_nodes.planning.ground import Ground
+from autonomy_nodes.planning.reference import STEP_M
 from autonomy_nodes.planning.rollout import TIMES_S, Drives
 from autonomy_nodes.planning.speeds import blocked, must_stop
-from autonomy_nodes.planning.traffic import Traffic, TrafficSettings
+from autonomy_nodes.planning.traffic import Traffic, TrafficSettings, axes_of
 
 GRAVITY = 9.81
 OVER_LINE_M = 0.1  # a body may stand this far over a line
@@ -37,7 +39,8 @@ class View:
     """All that judges look at.
 
     stations_m, offsets_m, turns: (N, T) of base_link along, beside and against the reference.
-    bodies: (body, its (N, T, 3) poses) of the vehicle and of its trailer. in_lane: (N, T), wholly inside our lane.
+    bodies: (body, its (N, T, 3) poses) of the vehicle and of its trailer; axes: (N, T, 2) of each, cosine and sine of
+    its headings. in_lane: (N, T), wholly inside our lane. sideways_mps2: (N, T) acceleration across, not below 0.
     """
 
     drives: Drives
@@ -49,7 +52,9 @@ class View:
     offsets_m: np.ndarray
     turns: np.ndarray
     bodies: tuple[tuple[Body, np.ndarray], ...]
+    axes: tuple[np.ndarray, ...]
     in_lane: np.ndarray
+    sideways_mps2: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +88,17 @@ def view(drives: Drives, course: Course, ground: Ground, traffic: Traffic, vehic
     half_lane = 0.9
     in_lane = (np.abs(offsets) < half_lane) & course.on_lane
     traffic = traffic.meeting(drives.poses)
-    return View(drives, course, ground, traffic, vehicle, stations, offsets, turns, bodies, in_lane)
+    axes = tuple(axes_of(poses) for _, poses in bodies)
+    sideways = np.abs(drives.speeds_mps**2 * np.tan(drives.wheels_rad) / vehicle.wheelbase_m)
+    return View(
+        drives, course, ground, traffic, vehicle, stations, offsets, turns, bodies, axes, in_lane, sideways
+    )  # fmt: skip
 
 
 def judge(seen: View, ground_margin_m: float, gates: GateSettings, traffic: TrafficSettings) -> Vetoes:
     """Return what every gate says of every drive."""
-    hits = [contacts(poses, seen.drives.speeds_mps, body, seen.in_lane, seen.traffic, traffic)
-            for body, poses in seen.bodies]  # fmt: skip
+    hits = [contacts(poses, axes, seen.drives.speeds_mps, body, seen.in_lane, seen.traffic, traffic)
+            for (body, poses), axes in zip(seen.bodies, seen.axes)]  # fmt: skip
     first = hits[0]
     for other in hits[1:]:
         sooner = other.times_s < first.times_s
@@ -99,7 +108,7 @@ def judge(seen: View, ground_margin_m: float, gates: GateSettings, traffic: Traf
         'contact': first.times_s.min(axis=1, initial=np.inf),
         'ground': _first(np.any(off_ground, axis=0)),
         'stop_line': _first(over_stop_line(seen)),
-        'lane_line': _first(over_lane_line(seen)),
+        'lane_line': over_lane_line(seen),
         'end': _first(seen.stations_m > max(seen.course.end_m, seen.course.station_m) + gates.past_end_m),
         'limits': _first(over_limits(seen, gates)),
     }
@@ -108,41 +117,41 @@ def judge(seen: View, ground_margin_m: float, gates: GateSettings, traffic: Traf
 
 def over_stop_line(seen: View) -> np.ndarray:
     """Return (N, T) whether the front has crossed a line at which we must stop."""
-    fronts = seen.stations_m + seen.vehicle.front_m * np.cos(seen.turns)
+    over = np.zeros(seen.stations_m.shape, bool)
     stops = must_stop(seen.course, float(seen.drives.speeds_mps[0, 0]), seen.vehicle)
+    if not stops:
+        return over
+    fronts = seen.stations_m + seen.vehicle.front_m * np.cos(seen.turns)
     start = seen.course.station_m + seen.vehicle.front_m
-    over = np.zeros(fronts.shape, bool)
     for stop in stops:
         over |= fronts > max(stop.station_m - BEFORE_STOP_M, start + OVER_LINE_M)
     return over
 
 
 def over_lane_line(seen: View) -> np.ndarray:
-    """Return (N, T) whether a corner stands over a line that may not be crossed, further than at the start."""
-    over = np.zeros(seen.stations_m.shape, bool)
-    if not np.isfinite(seen.course.road.left_m).any() and not np.isfinite(seen.course.road.right_m).any():
-        return over
+    """Return (N,) when a corner is first over a line that may not be crossed, further than at the start; inf: never."""
+    reference, road = seen.course.reference, seen.course.road
+    times = np.full(len(seen.drives), np.inf)
+    if not np.isfinite(road.left_m).any() and not np.isfinite(road.right_m).any():
+        return times
     for body, poses in seen.bodies:
-        if poses is seen.drives.poses:
-            stations, offsets, turns = seen.stations_m, seen.offsets_m, seen.turns
-        else:
-            stations, offsets, headings = seen.course.reference.project(poses[..., :2])
+        stations, offsets, turns = seen.stations_m, seen.offsets_m, seen.turns
+        if poses is not seen.drives.poses:
+            stations, offsets, headings = reference.project(poses[..., :2])
             turns = poses[..., 2] - headings
-        _, _, bend = seen.course.reference.at(stations)
-        for along in (body.front_m, 0.5 * body.middle_m, -body.rear_m):
-            for left in (0.5 * body.width_m, -0.5 * body.width_m):
-                s = stations + along * np.cos(turns) - left * np.sin(turns)
-                d = offsets + along * np.sin(turns) + left * np.cos(turns) - 0.5 * bend * along**2
-                left_line, right_line = seen.course.road.sides(s)
-                beyond = d - left_line if left > 0.0 else right_line - d
-                over |= beyond > np.maximum(beyond[:, :1], 0.0) + OVER_LINE_M
-    return over
+        alongs = np.array([body.front_m, 0.5 * body.middle_m, -body.rear_m])
+        first = first_beyond_lines(
+            stations, offsets, turns, reference.curvatures, road.left_m, road.right_m, STEP_M, alongs,
+            0.5 * body.width_m, OVER_LINE_M,
+        )  # fmt: skip
+        times = np.minimum(times, np.where(first >= 0, TIMES_S[first], np.inf))
+    return times
 
 
 def over_limits(seen: View, gates: GateSettings) -> np.ndarray:
     """Return (N, T) whether forces or the trailer's joint exceed what the vehicle can bear, and grow."""
     drives, vehicle = seen.drives, seen.vehicle
-    sideways = np.abs(drives.speeds_mps**2 * np.tan(drives.wheels_rad) / vehicle.wheelbase_m)
+    sideways = seen.sideways_mps2
     most = np.maximum(vehicle.limits.lateral_mps2 * gates.lateral_share, 1.02 * sideways[:, :1])
     over = sideways > most
     force = np.hypot(sideways, drives.accelerations_mps2)

@@ -87,28 +87,35 @@ def _linear(x: float, y: float, clearance: np.ndarray, at: np.ndarray) -> float:
 
 @njit(cache=True)
 def body_blocked(
-    poses: np.ndarray, offsets: np.ndarray, wanted_m: float, touching_m: float, slack: tuple[float, float, float],
-    near: np.ndarray, near_at: np.ndarray, far: np.ndarray, far_at: np.ndarray,
+    poses: np.ndarray, axes: np.ndarray, offsets: np.ndarray, wanted_m: float, touching_m: float,
+    slack: tuple[float, float, float], near: np.ndarray, near_at: np.ndarray, far: np.ndarray, far_at: np.ndarray,
 ) -> np.ndarray:
     """Return (N, T) whether circles (C,) ahead of (N, T, 3) poses come nearer to blocked ground than they may.
 
-    Only the first moment of each drive is marked: what comes after it is not looked at.
+    Only the first moment of each drive is marked: what comes after it is not looked at. axes: (N, T, 2) cosines and
+    sines of the headings.
     wanted_m: clearance of their middles. touching_m: with less than that the body touches. slack: how far a coarse
     clearance may be off, how much nearer than at the first pose is excused, and how much where it touches.
     """
     found = np.zeros(poses.shape[:2], np.bool_)
-    start = np.empty(len(offsets))
+    start, outside = np.empty(len(offsets)), near[0, 0]
+    scale, rows, columns = 1.0 / near_at[2], near.shape[0] - 1.0, near.shape[1] - 1.0
+    shift_x, shift_y = 1.0 - near_at[0] * scale, 1.0 - near_at[1] * scale
     for n in range(poses.shape[0]):
         for t in range(poses.shape[1]):
-            cos, sin = math.cos(poses[n, t, 2]), math.sin(poses[n, t, 2])
-            still = max(abs(poses[n, t, 0] - poses[n, 0, 0]), abs(poses[n, t, 1] - poses[n, 0, 1])) <= 0.05
-            for c in range(len(offsets)):
-                x, y = poses[n, t, 0] + offsets[c] * cos, poses[n, t, 1] + offsets[c] * sin
-                if t == 0:
+            x0, y0, cos, sin = poses[n, t, 0], poses[n, t, 1], axes[n, t, 0], axes[n, t, 1]
+            if t == 0:
+                for c in range(len(offsets)):
+                    x, y = x0 + offsets[c] * cos, y0 + offsets[c] * sin
                     start[c] = fine_clearance(x, y, near, near_at, far, far_at)
-                if still:  # standing touches nothing new
-                    continue
-                clear = coarse_clearance(x, y, near, near_at, far, far_at)
+            if max(abs(x0 - poses[n, 0, 0]), abs(y0 - poses[n, 0, 1])) <= 0.05:  # standing touches nothing new
+                continue
+            for c in range(len(offsets)):
+                x, y = x0 + offsets[c] * cos, y0 + offsets[c] * sin
+                i, j = min(max(x * scale + shift_x, 0.0), rows), min(max(y * scale + shift_y, 0.0), columns)
+                clear = near[np.uint32(i), np.uint32(j)]
+                if clear == outside:
+                    clear = _cell(x, y, far, far_at)
                 hit = clear < 0.0  # a middle in a blocked cell
                 if not hit and clear < wanted_m + slack[0]:
                     exact = fine_clearance(x, y, near, near_at, far, far_at)

@@ -15,7 +15,7 @@ from autonomy_nodes.planning.paths import Paths
 from autonomy_nodes.planning.reference import STEP_M
 from autonomy_nodes.planning.road import StopLine
 from autonomy_nodes.planning.rollout import TIMES_S
-from autonomy_nodes.planning.traffic import Traffic
+from autonomy_nodes.planning.traffic import Traffic, axes_of
 from autonomy_nodes.planning.traffic_loops import nearest_leads
 
 GIVE_WAY_MPS = 4.0  # over a line at which others go first, if nobody comes: slow enough to stop for who does
@@ -125,7 +125,7 @@ def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> n
     """
     offsets, radius = body.circles()
     touching, slack = TOUCH_SHARE * body.width_m / 2.0, (CELL_ERROR_M, CLOSER_M, CLOSER_TOUCHING_M)
-    return body_blocked(poses, offsets, radius + margin_m, touching, slack, *ground.tables())
+    return body_blocked(poses, axes_of(poses), offsets, radius + margin_m, touching, slack, *ground.tables())
 
 
 def lead_on(

@@ -11,6 +11,7 @@ from autonomy_nodes.planning.arrival import met, pace_m
 from autonomy_nodes.planning.contact_loops import soonest_touches
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S
+from autonomy_nodes.planning.traffic import axes_of
 from autonomy_nodes.planning.traffic_loops import least_shares, two_least
 from autonomy_nodes.planning.way import distance_to_go
 
@@ -68,8 +69,8 @@ def time_to_collision(seen: View) -> np.ndarray:
     steps, aheads = np.arange(0, round(2.4 / STEP_S) + 1, 3), np.array([round(ahead / STEP_S) for ahead in TTC_S])
     traffic, (body, poses) = seen.traffic, seen.bodies[0]
     order = soonest_touches(
-        poses, seen.drives.speeds_mps, body.middle_m, np.array(body.half_m), traffic.poses, traffic.half_m[traffic.of],
-        steps, aheads, np.array(TTC_S),
+        poses, seen.axes[0], seen.drives.speeds_mps, body.middle_m, np.array(body.half_m), traffic.poses,
+        axes_of(traffic.poses), traffic.half_m[traffic.of], steps, aheads, np.array(TTC_S),
     )  # fmt: skip
     return order / len(TTC_S)
 
@@ -99,12 +100,11 @@ def headway(seen: View) -> np.ndarray:
 def comfort(seen: View) -> np.ndarray:
     """Return (N,): all within half the bounds of braking, acceleration, sideways force and jerk, nothing at twice."""
     drives, limits = seen.drives, seen.vehicle.limits
-    sideways = drives.speeds_mps**2 * np.tan(drives.wheels_rad) / seen.vehicle.wheelbase_m
     jerk = np.diff(drives.accelerations_mps2, axis=1) / STEP_S
     shares = [
         -drives.accelerations_mps2[:, 1:].min(axis=1) / limits.comfort_braking_mps2,
         drives.accelerations_mps2[:, 1:].max(axis=1) / (2.0 * limits.acceleration_mps2),
-        np.abs(sideways).max(axis=1) / limits.lateral_mps2,
+        seen.sideways_mps2.max(axis=1) / limits.lateral_mps2,
         np.sqrt((jerk**2).mean(axis=1)) / JERK_MPS3,
     ]
     return 1.0 - np.mean([np.clip((share - 0.5) / 1.5, 0.0, 1.0) for share in shares], axis=0)

@@ -154,6 +154,11 @@ def _ways(paths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return of, member
 
 
+def axes_of(poses: np.ndarray) -> np.ndarray:
+    """Return (..., 2) cosine and sine of the headings of (..., 3) poses."""
+    return np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
+
+
 def resampled(paths: np.ndarray, step_s: float) -> np.ndarray:
     """Return (R, T, 3) paths (R, P, 3) at the moments of a drive; after their end as fast as at it."""
     last = paths.shape[1] - 1

@@ -8,12 +8,14 @@ from planning_scenes import boxes_overlap
 from autonomy_nodes.common.kinematics import Motion, moved
 from autonomy_nodes.common.vehicle import Trailer, Vehicle
 from autonomy_nodes.planning.contact_loops import first_overlaps, soonest_touches
-from autonomy_nodes.planning.ground_loops import coarse_clearance, erase_boxes, fine_clearance
+from autonomy_nodes.planning.gate_loops import curvature_at, first_beyond_lines
+from autonomy_nodes.planning.ground_loops import body_blocked, coarse_clearance, erase_boxes, fine_clearance
 from autonomy_nodes.planning.paths import arcs
 from autonomy_nodes.planning.rollout import STEP_S, STEPS, Start, Wishes, roll_out
+from autonomy_nodes.planning.traffic import axes_of
 from autonomy_nodes.planning.traffic_loops import come_near, nearest_leads, two_least
 
-DRIVES, WAYS, MOMENTS = 6, 9, 14
+DRIVES, WAYS, MOMENTS = 37, 9, 14
 OWN_HALF, MIDDLE_M = np.array([2.0, 0.9]), 1.3
 
 
@@ -50,7 +52,8 @@ def test_the_first_overlap_is_that_of_the_rectangles_one_by_one(scene):
             if expected[n, r] < 0 and boxes_overlap(mine, grown[None], there[r, t][None], half[r][None])[0]:
                 expected[n, r] = t
     assert (expected >= 0).sum() > 5 and (expected < 0).sum() > 5
-    assert_array_equal(first_overlaps(poses, faster, MIDDLE_M, OWN_HALF, margins, there, half, last), expected)
+    told = (poses, axes_of(poses), faster, MIDDLE_M, OWN_HALF, margins, there, axes_of(there), half, last)
+    assert_array_equal(first_overlaps(*told), expected)
 
 
 def test_the_soonest_touch_is_that_of_the_rectangles_one_by_one(scene):
@@ -68,7 +71,8 @@ def test_the_soonest_touch_is_that_of_the_rectangles_one_by_one(scene):
                 if front and boxes_overlap(mine, OWN_HALF[None], then[None], half[r][None])[0]:
                     expected[n, r] = order
     assert (expected < len(aheads)).sum() > 5
-    found = soonest_touches(poses, speeds, MIDDLE_M, OWN_HALF, there, half, steps, aheads, ahead_s)
+    mine, theirs = (poses, axes_of(poses), speeds, MIDDLE_M, OWN_HALF), (there, axes_of(there), half)
+    found = soonest_touches(*mine, *theirs, steps, aheads, ahead_s)
     assert_array_equal(found, expected)
 
 
@@ -148,3 +152,52 @@ def test_clearance_is_linear_between_cells_and_the_far_grid_answers_beyond_the_n
     assert coarse_clearance(1.7, 2.0, *grids) == 1.0
     assert coarse_clearance(-1.5, 2.0, *grids) == fine_clearance(-1.5, 2.0, *grids) == 7.0
     assert coarse_clearance(30.0, 0.0, *grids) == fine_clearance(30.0, 0.0, *grids) == -1.0
+
+
+def test_a_body_is_blocked_where_a_circle_of_it_comes_too_near(scene):
+    poses, _, random = scene
+    clear = np.full((27, 27), -1.0, np.float32)
+    clear[1:-1, 1:-1] = np.where(random.random((25, 25)) < 0.03, -0.2, random.uniform(0.8, 4.0, (25, 25)))
+    far = np.full((42, 42), -1.0, np.float32)
+    far[1:-1, 1:-1] = np.where(random.random((40, 40)) < 0.03, -0.4, random.uniform(0.8, 4.0, (40, 40)))
+    grids = (clear, np.array([-12.5, -12.5, 1.0]), far, np.array([-40.0, -40.0, 2.0]))
+    offsets, wanted, touching, slack = np.array([-0.5, 1.0, 2.5]), 0.9, 0.6, (0.3, 0.05, 0.01)
+    expected = np.zeros(poses.shape[:2], bool)
+    for n, t in np.ndindex(expected.shape):
+        places = poses[n, t, :2] + offsets[:, None] * [np.cos(poses[n, t, 2]), np.sin(poses[n, t, 2])]
+        first = poses[n, 0, :2] + offsets[:, None] * [np.cos(poses[n, 0, 2]), np.sin(poses[n, 0, 2])]
+        for place, begin in zip(places, first):
+            coarse, exact, start = (
+                coarse_clearance(*place, *grids), fine_clearance(*place, *grids), fine_clearance(*begin, *grids)
+            )  # fmt: skip
+            near = exact < wanted and exact < start - slack[1] or exact < touching and exact < start - slack[2]
+            expected[n, t] |= coarse < 0.0 or (coarse < wanted + slack[0] and near)
+        expected[n, t] &= np.abs(poses[n, t, :2] - poses[n, 0, :2]).max() > 0.05 and not expected[n, :t].any()
+    assert expected.sum() > 5 and not expected.any(axis=1).all()
+    assert_array_equal(body_blocked(poses, axes_of(poses), offsets, wanted, touching, slack, *grids), expected)
+
+
+def test_the_first_corner_over_a_line_is_that_of_each_corner_looked_at():
+    random = np.random.default_rng(7)
+    left = np.where(random.random(40) < 0.8, random.uniform(1.5, 3.0, 40), np.inf)
+    right = np.where(random.random(40) < 0.8, random.uniform(-3.0, -1.5, 40), -np.inf)
+    bends, alongs, half, over = random.uniform(-0.03, 0.03, 40), np.array([3.5, 0.7, -1.0]), 0.9, 0.1
+    stations = random.uniform(0.0, 15.0, (60, 1)) + 1.7 * np.arange(16)
+    offsets = random.uniform(-1.0, 1.0, (60, 1)) + random.uniform(-0.05, 0.05, (60, 1)) * np.arange(16)
+    turns = random.uniform(-0.1, 0.1, (60, 16))
+    beyond = np.full((60, 16, 3, 2), -np.inf)
+    for n, t, c, side in np.ndindex(beyond.shape):
+        aside = (half, -half)[side]
+        cos, sin, bend = np.cos(turns[n, t]), np.sin(turns[n, t]), np.interp(stations[n, t], np.arange(40), bends, 0, 0)
+        index = round(stations[n, t] + alongs[c] * cos - aside * sin)
+        if 0 <= index < 40:
+            d = offsets[n, t] + alongs[c] * sin + aside * cos - 0.5 * bend * alongs[c] ** 2
+            beyond[n, t, c, side] = right[index] - d if side else d - left[index]
+    hit = (beyond > np.maximum(beyond[:, :1], 0.0) + over).any(axis=(2, 3))
+    expected = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
+    assert (expected > 0).sum() > 10 and (expected < 0).sum() > 5
+    found = first_beyond_lines(stations, offsets, turns, bends, left, right, 1.0, alongs, half, over)
+    assert_array_equal(found, expected)
+    assert [curvature_at(at, np.array([0.1, 0.3, 0.2]), 2.0) for at in (-0.1, 1.0, 4.0, 4.1)] == pytest.approx(
+        [0.0, 0.2, 0.2, 0.0]
+    )  # fmt: skip

@@ -39,7 +39,7 @@ from autonomy_nodes.planning.road import road_along
 from autonomy_nodes.planning.rollout import STEPS, TIMES_S, Start, Wishes, roll_out
 from autonomy_nodes.planning.speeds import blocked, braked
 from autonomy_nodes.planning.start import JointModel
-from autonomy_nodes.planning.traffic import TrafficSettings, read_traffic
+from autonomy_nodes.planning.traffic import TrafficSettings, axes_of, read_traffic
 from autonomy_nodes.planning.way import Way, costs_to, distance_to_go, passed
 
 CAR = Vehicle()
@@ -304,7 +304,7 @@ def drive_at(speed, y=0.0, heading=0.0):
 def first_contact(speed, *others, in_lane=False, y=0.0):
     traffic = read_traffic(users(*others), None, np.ones(len(others), bool), TrafficSettings())
     poses, speeds = drive_at(speed, y)
-    found = contacts(poses, speeds, BODY, np.full(speeds.shape, in_lane), traffic, TrafficSettings())
+    found = contacts(poses, axes_of(poses), speeds, BODY, np.full(speeds.shape, in_lane), traffic, TrafficSettings())
     return found.times_s[0]
 
 

@@ -16,6 +16,7 @@ from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.evaluation.measures.crowded_road import after_tick, crowd_of, grids_of, situation_of, start_of
 from autonomy_nodes.evaluation.measures.planning_pieces import pieces_s
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Task, timed
+from autonomy_nodes.nodes.memory import keep_memory
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.warmup import warm
 
@@ -27,6 +28,7 @@ BASE = 'numpy'
 def evaluate(task: Task) -> Result:
     """Plan on as many crowded roads as are asked for."""
     config = _config(task)
+    keep_memory()  # as the node does
     warm(config)
     count = task.limit or SCENES
     rows = [_measured(seed, config) for seed in range(task.seed, task.seed + count + LOADING)][LOADING:]
