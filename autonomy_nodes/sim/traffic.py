@@ -79,12 +79,16 @@ class Path:
 
 
 def intelligent_driver(
-    speed: float, wanted: float, gap_m: float, closing: float, headway_s: float, acceleration: float, braking: float
-) -> float:
-    """Return the acceleration of the intelligent driver model (Treiber, Hennecke, Helbing 2000), minimum gap 2 m."""
+    speed: float, wanted: float, gap_m: float, closing: float, headway_s: float, acceleration: float, braking: float,
+    hardest: float = 8.0,
+) -> float:  # fmt: skip
+    """Return the acceleration of the intelligent driver model (Treiber, Hennecke, Helbing 2000), minimum gap 2 m.
+
+    hardest: braking, in emergencies.
+    """
     free = 1.0 - (speed / max(wanted, 0.1)) ** 4
     safe = 2.0 + max(0.0, speed * headway_s + speed * closing / (2.0 * math.sqrt(acceleration * braking)))
-    return float(np.clip(acceleration * (free - (safe / max(gap_m, 0.1)) ** 2), -8.0, acceleration))
+    return float(np.clip(acceleration * (free - (safe / max(gap_m, 0.1)) ** 2), -hardest, acceleration))
 
 
 class Traffic:

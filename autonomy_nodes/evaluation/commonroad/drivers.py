@@ -25,6 +25,7 @@ from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.reference import Reference, reference_through
 from autonomy_nodes.planning.situation import GoalWindow, Situation
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
+from autonomy_nodes.sim.traffic import intelligent_driver
 
 PLANNED_S = 0.1  # from plan to plan, as on the vehicle
 SIGMA_M, SIGMA_RAD = 0.05, 0.01  # of our pose and of what is tracked: the scenario tells both exactly
@@ -199,13 +200,12 @@ class Idm:
     acceleration: float = 1.5
     braking: float = 2.0
     headway_s: float = 1.5
-    gap_m: float = 2.0
 
     def wanted(self, speed: float, free: float, gap_m: float, lead_mps: float) -> float:
         """Return the acceleration at a speed, towards `free`, with a gap to who is ahead, inf for nobody."""
-        closing = speed * (speed - lead_mps) / (2.0 * math.sqrt(self.acceleration * self.braking))
-        distance = self.gap_m + max(speed * self.headway_s + closing, 0.0)
-        return self.acceleration * (1.0 - (speed / free) ** 4 - (distance / max(gap_m, 0.1)) ** 2)
+        return intelligent_driver(
+            speed, free, gap_m, speed - lead_mps, self.headway_s, self.acceleration, self.braking, hardest=math.inf
+        )
 
 
 @dataclass(eq=False)

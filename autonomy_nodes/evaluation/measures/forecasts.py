@@ -26,6 +26,7 @@ from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
 from autonomy_nodes.prediction.learned import LearnedPrediction
 from autonomy_nodes.prediction.movers import History, Movers
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
+from autonomy_nodes.sim.traffic import intelligent_driver
 
 PAST, FUTURE, LONGEST = 20, 60, 80  # steps
 TIMES_S = STEP_S * np.arange(LONGEST + 1)
@@ -34,7 +35,7 @@ PACES_MPS2 = {'keep': 0.0, 'brake': -1.4, 'faster': 1.0}  # chosen on folds 2, 3
 VEER_MPS2, SLOW_MPS = 1.0, 3.0
 PHYSICS_ODDS = np.array([0.3, 0.15, 0.25, 0.15, 0.075, 0.075])  # in the order of `_physics`
 LANE_ODDS = np.array([0.35, 0.2, 0.15, 0.1, 0.1, 0.1])
-HEADWAY_S, STANDSTILL_M, EXPONENT, HARDEST_MPS2 = 1.5, 2.0, 4, 8.0  # of the intelligent driver
+HEADWAY_S = 1.5  # of the intelligent driver
 IN_LANE_M = 1.75  # a leader is no further from the middle of the way
 
 
@@ -212,12 +213,12 @@ def _driven(now: Moment, way: LanePaths, target: int) -> np.ndarray:
     gap, lead = _leader(now, way, target)
     speed = wish = float(now.everyone.speeds_mps[row])
     gone = np.zeros((1, len(TIMES_S)))
-    root = 2.0 * np.sqrt(limits.acceleration_mps2 * limits.comfort_braking_mps2)
     for step in range(len(TIMES_S) - 1):
-        spacing = STANDSTILL_M + max(speed * HEADWAY_S + speed * (speed - lead) / root, 0.0)
-        left = max(gap + lead * TIMES_S[step] - gone[0, step], 0.1)
-        pull = 1.0 - (speed / max(wish, 0.1)) ** EXPONENT - (spacing / left) ** 2
-        after = max(speed + max(limits.acceleration_mps2 * pull, -HARDEST_MPS2) * STEP_S, 0.0)
+        left = gap + lead * TIMES_S[step] - gone[0, step]
+        push = intelligent_driver(
+            speed, wish, left, speed - lead, HEADWAY_S, limits.acceleration_mps2, limits.comfort_braking_mps2
+        )
+        after = max(speed + push * STEP_S, 0.0)
         gone[0, step + 1] = gone[0, step] + (speed + after) / 2.0 * STEP_S
         speed = after
     return gone
