@@ -63,11 +63,10 @@ def _start_margins(
     must be.
     """
     full, half = np.tile([settings.ahead_m, settings.lateral_m], (len(traffic.of), 1)), traffic.claim_half_m[traffic.of]
-    still, always = np.zeros((1, 1)), np.ones(len(full), np.int64)
+    still, always, there = np.zeros((1, 1)), np.ones(len(full), np.int64), np.ascontiguousarray(traffic.claims[:, :1])
+    axes, theirs, own_half = axes_of(start), axes_of(there), np.array(body.half_m)
 
     def touching() -> np.ndarray:
-        own_half, there = np.array(body.half_m), np.ascontiguousarray(traffic.claims[:, :1])
-        axes, theirs = axes_of(start), axes_of(there)
         return first_overlaps(start, axes, still, body.middle_m, own_half, full, there, theirs, half, always)[0] >= 0
 
     full[touching()] = 0.0

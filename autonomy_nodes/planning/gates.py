@@ -1,6 +1,7 @@
 """What rules a drive out, and when it first happens. Each gate looks at all drives at once."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -67,13 +68,22 @@ class Vetoes:
     def clean(self, but: str = '', but_whom: int = -1) -> np.ndarray:
         """Return (N,) whether a drive violates nothing; without one gate, or without one road user, if asked."""
         found = np.ones(len(self.contacts.times_s), bool)
-        for name, times in self.times_s.items():
+        for name, free in self._free.items():
             if name == 'contact' and but_whom >= 0:
-                touched = np.isfinite(self.contacts.times_s)
-                found &= touched.sum(axis=1) == touched[:, but_whom]
-            else:
-                found &= np.isinf(times) | (name == but)
+                found &= self._touched[1] == self._touched[0][:, but_whom]
+            elif name != but:
+                found &= free
         return found
+
+    @cached_property
+    def _free(self) -> dict[str, np.ndarray]:
+        return {name: np.isinf(times) for name, times in self.times_s.items()}
+
+    @cached_property
+    def _touched(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, O) who is touched, (N,) how many."""
+        touched = np.isfinite(self.contacts.times_s)
+        return touched, touched.sum(axis=1)
 
 
 def view(drives: Drives, course: Course, ground: Ground, traffic: Traffic, vehicle: Vehicle) -> View:
@@ -103,7 +113,8 @@ def judge(seen: View, ground_margin_m: float, gates: GateSettings, traffic: Traf
     for other in hits[1:]:
         sooner = other.times_s < first.times_s
         first = Contacts(np.minimum(first.times_s, other.times_s), np.where(sooner, other.modes, first.modes))
-    off_ground = [blocked(poses, seen.ground, ground_margin_m, body) for body, poses in seen.bodies]
+    off_ground = [blocked(poses, seen.ground, ground_margin_m, body, axes)
+                  for (body, poses), axes in zip(seen.bodies, seen.axes)]  # fmt: skip
     times = {
         'contact': first.times_s.min(axis=1, initial=np.inf),
         'ground': _first(np.any(off_ground, axis=0)),

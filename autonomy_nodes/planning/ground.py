@@ -88,7 +88,9 @@ class Ground:
     def cost(self, xy: np.ndarray) -> np.ndarray:
         """Return (...) how hard the ground at (..., 2) places is, 0 to 1; 1 where nothing is known."""
         found = np.ones(xy.shape[:-1])
-        for sheet in reversed(self.sheets):
+        for order, sheet in enumerate(reversed(self.sheets)):
+            if order + 1 < len(self.sheets) and self._cells(self.sheets[0], xy)[0].all():
+                continue  # the near grid will tell all
             inside, (i, j), layers = *self._cells(sheet, xy), sheet.grid.layers
             if 'traversability' in layers:
                 hard = np.maximum(1.0 - layers['traversability'][i, j], layers['slope'][i, j] / self.settings.steep_rad)

@@ -137,7 +137,7 @@ class Planner:
         if proposals.kinds[chosen] != KINDS.index('last'):
             self._name = proposals.names[chosen]
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)
-        table = table_of_marks(drives, proposals, vetoes, marks.terms(), scores, ego)
+        table = table_of_marks(drives, proposals, vetoes, marks.terms, scores, ego)
         words = (*missing_words(around.ground, situation, around.start, vehicle), *course.words)
         words = (*words, *untold_lights(course, vehicle.front_m))
         shown = best_candidates(drives, scores, chosen, SHOWN, ego)

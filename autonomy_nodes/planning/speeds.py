@@ -116,16 +116,19 @@ def first_blocked_m(paths: Paths, gone_m: np.ndarray, ground: Ground, margin_m: 
     return _last_before(blocked(poses, ground, margin_m, body), gone_m)
 
 
-def blocked(poses: np.ndarray, ground: Ground, margin_m: float, body: Body) -> np.ndarray:
+def blocked(
+    poses: np.ndarray, ground: Ground, margin_m: float, body: Body, axes: np.ndarray | None = None
+) -> np.ndarray:
     """Return (N, T) the first moment at which the body at (N, T, 3) poses comes onto blocked ground, if ever.
 
     What is nearer than the margin at the first pose is excused as long as it comes no nearer: a vehicle may drive along
     the kerb beside which it was parked. Since each plan starts anew, that may not bring it nearer step by step: what
-    touches the body itself may not come nearer at all.
+    touches the body itself may not come nearer at all. axes: `axes_of` the poses, where they are known.
     """
+    axes = axes_of(poses) if axes is None else axes
     offsets, radius = body.circles()
     touching, slack = TOUCH_SHARE * body.width_m / 2.0, (CELL_ERROR_M, CLOSER_M, CLOSER_TOUCHING_M)
-    return body_blocked(poses, axes_of(poses), offsets, radius + margin_m, touching, slack, *ground.tables())
+    return body_blocked(poses, axes, offsets, radius + margin_m, touching, slack, *ground.tables())
 
 
 def lead_on(

@@ -12,7 +12,7 @@ from autonomy_nodes.planning.contact_loops import soonest_touches
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.traffic import axes_of
-from autonomy_nodes.planning.traffic_loops import least_shares, two_least
+from autonomy_nodes.planning.traffic_loops import beside_nearest, least_shares, two_least
 from autonomy_nodes.planning.way import distance_to_go
 
 JERK_MPS3 = 2.0  # root mean square
@@ -90,11 +90,14 @@ def headway(seen: View) -> np.ndarray:
     fast = speed + REACTION_S * RSS_ACCELERATION
     wanted = speed * REACTION_S + 0.5 * RSS_ACCELERATION * REACTION_S**2
     wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2)
-    return least_shares(
-        seen.stations_m[:, steps] + vehicle.front_m, speed, seen.offsets_m[:, steps], wanted,
-        stations - along, offsets, across + vehicle.width_m / 2.0, np.cos(turn) > 0.5,
-        lead**2 / (2.0 * LEAD_BRAKING), -vehicle.front_m,
+    aside, room, leading = seen.offsets_m[:, steps], across + vehicle.width_m / 2.0, np.cos(turn) > 0.5
+    leading &= (offsets + room > aside.min()) & (offsets - room < aside.max())
+    found, ways = np.ones((len(speed), len(turn))), np.flatnonzero(leading.any(axis=1))
+    found[:, ways] = least_shares(
+        seen.stations_m[:, steps] + vehicle.front_m, speed, aside, wanted, (stations - along)[ways], offsets[ways],
+        room[ways], leading[ways], (lead**2 / (2.0 * LEAD_BRAKING))[ways], -vehicle.front_m,
     )  # fmt: skip
+    return found
 
 
 def comfort(seen: View) -> np.ndarray:
@@ -121,9 +124,9 @@ def terrain(seen: View) -> np.ndarray:
     """Return (N,): how easy the ground under the axis of the vehicle is in the first 5 s, and how much room it has."""
     steps = np.arange(0, round(5.0 / STEP_S) + 1, 2)
     poses = seen.drives.poses[:, steps]
-    front = poses[..., :2] + seen.vehicle.wheelbase_m * _forward(poses[..., 2])
+    front = poses[..., :2] + seen.vehicle.wheelbase_m * seen.axes[0][:, steps]
     speed = np.clip(seen.drives.speeds_mps[:, steps] / 10.0, 0.3, 1.0)  # rough ground is worse when fast
-    hard = np.maximum(seen.ground.cost(poses[..., :2]) * speed, seen.ground.cost(front) * speed)
+    hard = (seen.ground.cost(np.stack([poses[..., :2], front])) * speed).max(axis=0)
     room = np.clip((seen.ground.clearance(front) - seen.vehicle.width_m / 2.0) / 1.0, 0.0, 1.0)
     return ((1.0 - 0.7 * hard) * (0.7 + 0.3 * room)).mean(axis=1)
 
@@ -136,14 +139,17 @@ def speed_limit(seen: View) -> np.ndarray:
 def courtesy(seen: View) -> np.ndarray:
     """Return (N, R): how little who is behind must brake for us when we come before him in the next 3 s."""
     step, traffic = round(3.0 / STEP_S), seen.traffic
+    found = np.ones((len(seen.drives), len(traffic.of)))
     stations, offsets, _ = seen.course.reference.project(traffic.poses[:, [0, step], :2])  # (R, 2)
+    behind = (np.abs(offsets[:, 0] - seen.course.offset_m) > 1.8) & (stations[:, 0] < seen.course.station_m)
+    ways = np.flatnonzero(behind)
     rear = (seen.stations_m[:, step] - seen.vehicle.rear_m)[:, None]
-    came = np.abs(offsets[:, 1] - seen.offsets_m[:, step][:, None]) < 1.8
-    came &= (np.abs(offsets[:, 0] - seen.course.offset_m) > 1.8) & (stations[:, 0] < seen.course.station_m)
-    closing = np.maximum(traffic.speeds_mps[:, step] - seen.drives.speeds_mps[:, step][:, None], 0.0)
-    gap = np.maximum(rear - stations[:, 1] - traffic.half_m[traffic.of, 0], 0.5)
+    came = np.abs(offsets[ways, 1] - seen.offsets_m[:, step][:, None]) < 1.8
+    closing = np.maximum(traffic.speeds_mps[ways, step] - seen.drives.speeds_mps[:, step][:, None], 0.0)
+    gap = np.maximum(rear - stations[ways, 1] - traffic.half_m[traffic.of[ways], 0], 0.5)
     forced = np.where(came, closing**2 / (2.0 * gap), 0.0)
-    return 1.0 - np.clip(forced / 3.0, 0.0, 1.0)
+    found[:, ways] = 1.0 - np.clip(forced / 3.0, 0.0, 1.0)
+    return found
 
 
 def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
@@ -151,12 +157,7 @@ def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
     if last is None:
         return np.ones(len(seen.drives))
     steps = np.arange(0, round(2.0 / STEP_S) + 1, 2)
-    poses = seen.drives.poses[:, steps, :2]
-    x, y = last.poses[::2, :2].T
-    nearest = ((poses[..., :1] - x) ** 2 + (poses[..., 1:] - y) ** 2).argmin(axis=2)
-    there = last.poses[::2][nearest]
-    gap = poses - there[..., :2]
-    beside = np.abs(gap[..., 1] * np.cos(there[..., 3]) - gap[..., 0] * np.sin(there[..., 3]))
+    beside = beside_nearest(seen.drives.poses, steps, np.ascontiguousarray(last.poses[::2][:, [0, 1, 3]]))
     return 1.0 - np.clip(np.sqrt((beside**2).mean(axis=1)), 0.0, 1.0)
 
 
@@ -197,29 +198,43 @@ class Scores:
     worst_share: float
     weights: Weights
 
-    def terms(self, but_whom: int = -1) -> dict[str, np.ndarray]:
-        """Return {term: (N,)}: over road users the least, of the modes the expectation; without one user, if asked."""
-        found = dict(self._of_all)
-        for name, (least, whose, next_) in self.of_users.items():
-            if but_whom >= 0 and (hers := whose == but_whom).any():
-                found[name] = self._over_modes(np.where(hers, next_, least))
-        return found
-
     @cached_property
-    def _of_all(self) -> dict[str, np.ndarray]:
+    def terms(self) -> dict[str, np.ndarray]:
+        """{term: (N,)}: over road users the least, of the modes the expectation."""
         return self.marks | {name: self._over_modes(least) for name, (least, _, _) in self.of_users.items()}
 
     def _over_modes(self, kept: np.ndarray) -> np.ndarray:
-        worst = kept[:, self.chances >= min(0.05, self.chances.max())].min(axis=1)
+        worst = kept[:, self._likely].min(axis=1)
         return (1.0 - self.worst_share) * (kept @ self.chances) + self.worst_share * worst
 
+    @cached_property
+    def _likely(self) -> np.ndarray:
+        return np.flatnonzero(self.chances >= min(0.05, self.chances.max()))
+
+    @cached_property
+    def _weight(self) -> dict[str, float]:
+        return self.weights.of(self.terms)
+
+    @cached_property
+    def _but_progress(self) -> np.ndarray:
+        weighted = (self._weight[name] * values for name, values in self.terms.items() if name != 'progress')
+        return np.asarray(sum(weighted, np.zeros(len(self.marks['progress']))))
+
     def totals(self, clean: np.ndarray, but_whom: int = -1) -> np.ndarray:
-        """Return (N,) weighted means; progress is measured by the most that a clean drive makes."""
-        terms = self.terms(but_whom)
-        weight = self.weights.of(terms)
-        most = max(float(terms['progress'][clean].max(initial=0.0)), LEAST_M)
-        terms['progress'] = np.clip(terms['progress'] / most, 0.0, 1.0)
-        return np.asarray(sum(weight[name] * terms[name] for name in weight) / sum(weight.values()))
+        """Return (N,) weighted means; progress is measured by the most that a clean drive makes.
+
+        but_whom: one road user who is left out, if asked.
+        """
+        progress = self.marks['progress']
+        most = max(float(progress[clean].max(initial=0.0)), LEAST_M)
+        found = self._but_progress + self._weight['progress'] * np.clip(progress / most, 0.0, 1.0)
+        for name, (least, whose, next_) in self.of_users.items() if but_whom >= 0 else ():
+            hers = whose == but_whom
+            rows = np.flatnonzero(hers.any(axis=1))
+            if len(rows):
+                without = self._over_modes(np.where(hers[rows], next_[rows], least[rows]))
+                found[rows] += self._weight[name] * (without - self.terms[name][rows])
+        return found / sum(self._weight.values())
 
 
 def best(totals: np.ndarray, clean: np.ndarray) -> int | None:
@@ -242,7 +257,3 @@ def mark(seen: View, last: Trajectory | None, weights: Weights, worst_share: flo
         for name, term in TERMS_OF_USERS.items()
     }
     return Scores(marks, of_users, traffic.probabilities, worst_share, weights)
-
-
-def _forward(heading: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(heading), np.sin(heading)], axis=-1)

@@ -7,7 +7,7 @@ import numpy as np
 from autonomy_nodes.common.footing import MOVES_MPS
 from autonomy_nodes.common.objects import Label, Predictions, SceneModes
 from autonomy_nodes.planning.rollout import TIMES_S
-from autonomy_nodes.planning.traffic_loops import between_moments, come_near
+from autonomy_nodes.planning.traffic_loops import between_moments, come_near, meet
 
 NO_OBSTACLE = (Label.OVER_DRIVABLE, Label.UNDER_DRIVABLE)
 VULNERABLE = (Label.PEDESTRIAN, Label.BICYCLE, Label.ANIMAL)
@@ -93,14 +93,9 @@ class Traffic:
 
     def meeting(self, poses: np.ndarray) -> 'Traffic':
         """Return those who can meet one of the drives (N, T, 3): at some moment their box is near all of theirs."""
-        heading = poses[0, 0, 2]
-        turn = np.array([[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]])
-        drives = (poses[..., :2] - poses[0, 0, :2]) @ turn  # ahead and left of the start
-        theirs = (self.poses[..., :2] - poses[0, 0, :2]) @ turn
-        reach = MEETING_M + np.hypot(self.claim_half_m[:, 0], self.claim_half_m[:, 1])[self.of, None, None]
-        near = (theirs > drives.min(axis=0) - reach) & (theirs < drives.max(axis=0) + reach)
+        reach = MEETING_M + np.hypot(self.claim_half_m[:, 0], self.claim_half_m[:, 1])[self.of]
         kept = np.zeros(len(self), bool)
-        kept[self.of[near.all(axis=2).any(axis=1)]] = True
+        kept[self.of[meet(poses, self.poses, reach)]] = True
         return self.only(kept)
 
     def only(self, kept: np.ndarray) -> 'Traffic':

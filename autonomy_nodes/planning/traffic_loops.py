@@ -113,6 +113,50 @@ def come_near(places: np.ndarray, poses: np.ndarray, low: np.ndarray, cell_m: fl
 
 
 @njit(cache=True)
+def meet(drives: np.ndarray, ways: np.ndarray, reach_m: np.ndarray) -> np.ndarray:
+    """Return (R,) whether ways (R, T, 3) come at some moment within reach_m (R,) of the box about all drives (N, T, 3).
+
+    The boxes lie as we do at the start, the first pose of all drives.
+    """
+    x0, y0, cos, sin = drives[0, 0, 0], drives[0, 0, 1], math.cos(drives[0, 0, 2]), math.sin(drives[0, 0, 2])
+    moments, found = drives.shape[1], np.zeros(len(ways), np.bool_)
+    low, high = np.full((moments, 2), np.inf), np.full((moments, 2), -np.inf)
+    for n in range(len(drives)):
+        for t in range(moments):
+            x, y = drives[n, t, 0] - x0, drives[n, t, 1] - y0
+            ahead, left = x * cos + y * sin, y * cos - x * sin
+            low[t, 0], high[t, 0] = min(low[t, 0], ahead), max(high[t, 0], ahead)
+            low[t, 1], high[t, 1] = min(low[t, 1], left), max(high[t, 1], left)
+    for way in range(len(ways)):
+        reach = reach_m[way]
+        for t in range(moments):
+            x, y = ways[way, t, 0] - x0, ways[way, t, 1] - y0
+            ahead, left = x * cos + y * sin, y * cos - x * sin
+            along = ahead > low[t, 0] - reach and ahead < high[t, 0] + reach
+            if along and left > low[t, 1] - reach and left < high[t, 1] + reach:
+                found[way] = True
+                break
+    return found
+
+
+@njit(cache=True)
+def beside_nearest(poses: np.ndarray, steps: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Return (N, S) how far beside a line (M, 3) x y heading, at its nearest point, poses (N, T, 3) are at `steps`."""
+    found = np.empty((len(poses), len(steps)))
+    cos, sin = np.cos(line[:, 2]), np.sin(line[:, 2])
+    for n in range(len(poses)):
+        for s in range(len(steps)):
+            x, y = poses[n, steps[s], 0], poses[n, steps[s], 1]
+            nearest, least = 0, np.inf
+            for m in range(len(line)):
+                distance = (x - line[m, 0]) ** 2 + (y - line[m, 1]) ** 2
+                if distance < least:
+                    nearest, least = m, distance
+            found[n, s] = abs((y - line[nearest, 1]) * cos[nearest] - (x - line[nearest, 0]) * sin[nearest])
+    return found
+
+
+@njit(cache=True)
 def between_moments(paths: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """Return (R, T, 3) paths (R, P, 3), at least two poses each, at `moments` (T,) in steps of theirs.
 

@@ -41,7 +41,7 @@ def explain(chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, sco
     others[chosen] = False
     if (second := best(scores.totals(others), others)) is None:
         return Reason(f'{start}nothing else is possible', chosen, {})
-    term, gain = _deciding_term(chosen, second, scores.terms(), clean, scores.weights)
+    term, gain = _deciding_term(chosen, second, scores.terms, clean, scores.weights)
     return Reason(f'better than {names[second]} in {term.replace("_", " ")} (+{gain:.3f})', second, {'term': term})
 
 
@@ -68,8 +68,8 @@ def _in_the_way(vetoes: Vetoes, scores: Scores) -> list[int]:
     """Return the road users that veto most drives or take most marks from them; no more than can be asked about."""
     weight = np.isfinite(vetoes.contacts.times_s).sum(axis=0).astype(float)
     for least, whose, _ in scores.of_users.values():
-        lost = np.where(whose >= 0, 1.0 - least, 0.0)
-        np.add.at(weight, np.maximum(whose, 0)[lost > 0.0], lost[lost > 0.0])
+        lost = (whose >= 0) & (least < 1.0)
+        weight += np.bincount(whose[lost], 1.0 - least[lost], len(weight))
     order = np.argsort(-weight, kind='stable')[:ASKED]
     return [int(whom) for whom in order if weight[whom] > 0.1]
 

@@ -12,8 +12,16 @@ from autonomy_nodes.planning.gate_loops import curvature_at, first_beyond_lines
 from autonomy_nodes.planning.ground_loops import body_blocked, coarse_clearance, erase_boxes, fine_clearance
 from autonomy_nodes.planning.paths import arcs
 from autonomy_nodes.planning.rollout import STEP_S, STEPS, Start, Wishes, roll_out
+from autonomy_nodes.planning.terms import Scores, Weights
 from autonomy_nodes.planning.traffic import axes_of
-from autonomy_nodes.planning.traffic_loops import come_near, nearest_leads, two_least
+from autonomy_nodes.planning.traffic_loops import (
+    beside_nearest,
+    come_near,
+    least_shares,
+    meet,
+    nearest_leads,
+    two_least,
+)
 
 DRIVES, WAYS, MOMENTS = 37, 9, 14
 OWN_HALF, MIDDLE_M = np.array([2.0, 0.9]), 1.3
@@ -201,3 +209,63 @@ def test_the_first_corner_over_a_line_is_that_of_each_corner_looked_at():
     assert [curvature_at(at, np.array([0.1, 0.3, 0.2]), 2.0) for at in (-0.1, 1.0, 4.0, 4.1)] == pytest.approx(
         [0.0, 0.2, 0.2, 0.0]
     )  # fmt: skip
+
+
+def test_who_meets_the_drives_is_in_their_box_at_some_moment(scene):
+    poses, there, random = scene
+    poses = poses - poses[:, :1] + [2.0, -1.0, 0.6]  # all begin at one place, turned
+    reach, turn = random.uniform(0.5, 3.0, WAYS), np.array([[np.cos(0.6), -np.sin(0.6)], [np.sin(0.6), np.cos(0.6)]])
+    mine, theirs = (poses[..., :2] - [2.0, -1.0]) @ turn, (there[..., :2] - [2.0, -1.0]) @ turn
+    low, high = mine.min(axis=0) - reach[:, None, None], mine.max(axis=0) + reach[:, None, None]
+    expected = ((theirs > low) & (theirs < high)).all(axis=-1).any(axis=-1)
+    assert expected.any() and not expected.all()
+    assert_array_equal(meet(poses, there, reach), expected)
+
+
+def test_beside_a_line_is_measured_at_its_nearest_point(scene):
+    poses, _, _ = scene
+    angles = np.linspace(0.0, 1.5, 12)
+    line = np.stack([9.0 * np.sin(angles), 9.0 - 9.0 * np.cos(angles), angles], axis=-1)  # an arc
+    steps = np.array([0, 3, 7])
+    gap = poses[:, steps, None, :2] - line[:, :2]
+    nearest = (gap**2).sum(axis=-1).argmin(axis=-1)
+    at = np.take_along_axis(gap, nearest[..., None, None], axis=2)[:, :, 0]
+    expected = np.abs(at[..., 1] * np.cos(line[nearest, 2]) - at[..., 0] * np.sin(line[nearest, 2]))
+    assert len(np.unique(nearest)) > 3
+    assert_allclose(beside_nearest(poses, steps, line), expected, atol=1e-12)
+
+
+def test_the_least_share_of_a_gap_is_that_of_a_table():
+    random = np.random.default_rng(3)
+    fronts, speeds, aside = (random.uniform(*span, (8, 4)) for span in ((0.0, 30.0), (0.0, 9.0), (-3.0, 3.0)))
+    wanted, leading = random.uniform(1.0, 20.0, (8, 4)), random.random((6, 4)) < 0.7
+    rear, offsets, room, credit = (
+        random.uniform(*span, (6, 4)) for span in ((-9.0, 40.0), (-3.0, 3.0), (1.0, 2.0), (0.0, 5.0))
+    )
+    gap = rear - fronts[:, None]
+    there = leading & (speeds[:, None] > 0.5) & (np.abs(offsets - aside[:, None]) < room) & (gap > -3.0)
+    shares = np.clip(gap / np.maximum(wanted[:, None] - credit, 0.5), 0.0, 1.0)
+    expected = np.where(there, shares, 1.0).min(axis=2)
+    assert (expected < 1.0).sum() > 10 and (expected == 0.0).any()
+    assert_allclose(least_shares(fronts, speeds, aside, wanted, rear, offsets, room, leading, credit, -3.0), expected)
+
+
+def test_totals_without_somebody_are_those_of_scores_in_which_he_never_was():
+    random = np.random.default_rng(5)
+    marks = {name: random.random(7) for name in ('comfort', 'terrain')} | {'progress': random.uniform(0.0, 40.0, 7)}
+    way, table = np.array([[0, 1], [2, 2], [3, -1]]), random.random((7, 4))  # of three users in two modes
+    chances, clean = np.array([0.6, 0.4]), np.array([1, 1, 0, 1, 1, 0, 1], bool)
+
+    def scores(ways):
+        return Scores(marks, {'headway': two_least(table, ways)}, chances, 0.3, Weights())
+
+    for whom in range(3):
+        gone = scores(np.where(np.arange(3)[:, None] == whom, -1, way))
+        assert_allclose(scores(way).totals(clean, whom), gone.totals(clean), atol=1e-12)
+    weights, terms = Weights(), scores(way).terms
+    least = two_least(table, way)[0]
+    assert_allclose(terms['headway'], 0.7 * least @ chances + 0.3 * least.min(axis=1))
+    parts = {**terms, 'progress': np.minimum(terms['progress'] / marks['progress'][clean].max(), 1.0)}
+    weight = {name: getattr(weights, name) for name in parts}
+    expected = sum(weight[name] * parts[name] for name in parts) / sum(weight.values())
+    assert_allclose(scores(way).totals(clean), expected, atol=1e-12)
