@@ -13,7 +13,7 @@ from autonomy_nodes.messages.formats.trajectories import STEP_S, RecordedScene
 
 STEP_NS = round(STEP_S * SECOND_NS)
 HEIGHT_M = 1.6
-SIGMA_M, SIGMA_RAD, SIGMA_MPS = 0.1, 0.03, 0.2  # about what labels scatter by
+VARIANCES = (0.1**2, 0.03**2, 0.2**2)  # of places, headings, velocities: about what labels scatter by
 CONFIDENCE = {Line.UNKNOWN: 0.5}
 
 
@@ -30,18 +30,33 @@ def standing(step: int) -> EgoState:
 def objects_at(scene: RecordedScene, step: int) -> tuple[Objects, np.ndarray]:
     """Return the agents that are there at a step as tracked objects in odom, and their (N,) rows in the scene."""
     rows = np.flatnonzero(np.isfinite(scene.states[:, step, 0]))
-    states, count = scene.states[rows, step], len(rows)
-    chances = np.zeros((count, len(Label)))
-    chances[np.arange(count), scene.labels[rows]] = 1.0
-    ids = np.zeros((count, 16), np.uint8)
-    ids[:, :4] = (rows + 1).astype('>u4').reshape(-1, 1).view(np.uint8)
-    objects = Objects(
-        stamp_of(step), 'odom', np.column_stack([states[:, :2], np.full(count, HEIGHT_M / 2.0)]), states[:, 2],
-        np.column_stack([scene.sizes_m[rows], np.full(count, HEIGHT_M)]), np.ones(count), chances, states[:, 3:],
-        np.full(count, np.nan), np.tile(np.diag([SIGMA_M**2, SIGMA_M**2, SIGMA_RAD**2]), (count, 1, 1)),
-        np.tile(np.eye(2) * SIGMA_MPS**2, (count, 1, 1)), ids,
+    states, sizes_m, labels = scene.states[rows, step], scene.sizes_m[rows], scene.labels[rows]
+    objects = tracked(
+        stamp_of(step), states[:, :3], states[:, 3:], (sizes_m, HEIGHT_M), labels, rows + 1, VARIANCES
     )  # fmt: skip
     return objects, rows
+
+
+def tracked(
+    stamp_ns: int, poses: np.ndarray, velocities_mps: np.ndarray, sizes_m: tuple[np.ndarray, float],
+    labels: np.ndarray, keys: np.ndarray, variances: tuple[float, float, float],
+) -> Objects:  # fmt: skip
+    """Return road users that are known, on the plane, as tracking would give them; all in odom.
+
+    poses: (N, 3) x y heading. velocities_mps: (N, 2). sizes_m: (N, 2) length width, and the height of all. labels: (N,)
+    `Label`. keys: (N,) numbers that tell them apart. variances: of places, headings, velocities.
+    """
+    count, (flat_m, height_m), (place, turn, speed) = len(poses), sizes_m, variances
+    chances = np.zeros((count, len(Label)))
+    chances[np.arange(count), labels] = 1.0
+    ids = np.zeros((count, 16), np.uint8)
+    ids[:, :4] = keys.astype('>u4').reshape(-1, 1).view(np.uint8)
+    return Objects(
+        stamp_ns, 'odom', np.column_stack([poses[:, :2], np.full(count, height_m / 2.0)]), poses[:, 2],
+        np.column_stack([flat_m, np.full(count, height_m)]), np.ones(count), chances, velocities_mps,
+        np.full(count, np.nan), np.tile(np.diag([place, place, turn]), (count, 1, 1)),
+        np.tile(np.eye(2) * speed, (count, 1, 1)), ids,
+    )  # fmt: skip
 
 
 class RecordedMap:

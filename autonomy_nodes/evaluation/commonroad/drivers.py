@@ -20,6 +20,7 @@ from autonomy_nodes.evaluation.commonroad import car
 from autonomy_nodes.evaluation.commonroad.road import Road, Way
 from autonomy_nodes.evaluation.commonroad.scenario import Lane, Scenario, Target
 from autonomy_nodes.evaluation.measures.task import timed
+from autonomy_nodes.evaluation.recorded import tracked
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.reference import Reference, reference_through
@@ -168,18 +169,12 @@ def tracks_of(scenario: Scenario, step: int, stamp_ns: int, origin: np.ndarray) 
         return no_objects(stamp_ns, 'odom', tracked=True)
     boxes = np.array([box for _, (box, _) in there])
     speeds = np.nan_to_num(np.array([speed for _, (_, speed) in there]))
-    chances = np.zeros((len(there), len(Label)))
-    chances[np.arange(len(there)), [LABELS.get(user.kind, Label.UNKNOWN) for user, _ in there]] = 1.0
-    ids = np.zeros((len(there), 16), np.uint8)
-    ids[:, :4] = np.array([user.id for user, _ in there], '>u4').view(np.uint8).reshape(-1, 4)
-    count = len(there)
-    return Objects(
-        stamp_ns, 'odom', np.column_stack([boxes[:, :2] - origin, np.full(count, HEIGHT_M / 2.0)]), boxes[:, 2],
-        np.column_stack([boxes[:, 3:5], np.full(count, HEIGHT_M)]), np.ones(count), chances,
-        speeds[:, None] * np.column_stack([np.cos(boxes[:, 2]), np.sin(boxes[:, 2])]), np.full(count, np.nan),
-        np.tile(np.diag([SIGMA_M**2, SIGMA_M**2, SIGMA_RAD**2]), (count, 1, 1)),
-        np.tile(np.eye(2) * 0.01, (count, 1, 1)), ids,
-    )  # fmt: skip
+    velocities = speeds[:, None] * np.column_stack([np.cos(boxes[:, 2]), np.sin(boxes[:, 2])])
+    poses = np.column_stack([boxes[:, :2] - origin, boxes[:, 2]])
+    labels = np.array([LABELS.get(user.kind, Label.UNKNOWN) for user, _ in there])
+    keys = np.array([user.id for user, _ in there])
+    variances = (SIGMA_M**2, SIGMA_RAD**2, 0.01)
+    return tracked(stamp_ns, poses, velocities, (boxes[:, 3:5], HEIGHT_M), labels, keys, variances)
 
 
 def _covariance() -> np.ndarray:
