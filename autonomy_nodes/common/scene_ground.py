@@ -54,7 +54,8 @@ class Cells:
 
 def in_odom(points: np.ndarray, odom_from_base: np.ndarray) -> np.ndarray:
     """Return (..., 2) places of (..., 3) in base_link."""
-    return points.astype(float) @ odom_from_base[:2, :3].T + odom_from_base[:2, 3]
+    flat = points.reshape(-1, 3).astype(float) @ odom_from_base[:2, :3].T + odom_from_base[:2, 3]
+    return flat.reshape(*points.shape[:-1], 2)
 
 
 def frames_of(first: np.ndarray, end: np.ndarray) -> np.ndarray:

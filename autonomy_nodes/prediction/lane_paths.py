@@ -6,6 +6,7 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.lanes import LanePieces, Line
+from autonomy_nodes.common.scene_ground import in_odom
 from autonomy_nodes.prediction.lane_loops import bend_speeds, laid_out, placed, projected, stop_places
 from autonomy_nodes.prediction.movers import Movers
 
@@ -66,7 +67,7 @@ class LaneField:
         counts = np.isfinite(pieces.points[:, :, 0]).sum(axis=1)
         rows = np.nonzero((pieces.classes == Line.CENTERLINE) & (counts > 1))[0]
         self.counts, self.ids = counts[rows], pieces.ids[rows]
-        self.points = _in_odom(pieces.points[rows], odom_from_base)  # (R, 20, 2), NaN beyond the ends
+        self.points = in_odom(pieces.points[rows], odom_from_base)  # (R, 20, 2), NaN beyond the ends
         self._lengths_m = (self.counts - 1).astype(float).tolist()
         self.on_route = np.isin(self.ids, sorted(route)) if route else np.zeros(len(rows), bool)
         every = np.arange(len(rows))
@@ -76,7 +77,7 @@ class LaneField:
         self._outward = _directions(self.points[every, self.counts - 2], ends)
         self._next = _successors(starts, ends, self._inward, self._outward)
         stops = pieces.points[(pieces.classes == Line.STOP_LINE) & (counts > 1)]
-        self._stops = _middles(_in_odom(stops, odom_from_base))  # (S, 3)
+        self._stops = _middles(in_odom(stops, odom_from_base))  # (S, 3)
         self._ways: dict[tuple[int, int], list[tuple[float, tuple[int, ...]]]] = {}
 
     def paths(self, movers: Movers, horizon_s: float) -> LanePaths | None:
@@ -152,12 +153,6 @@ def _close(first: np.ndarray, second: np.ndarray, reach_m: float) -> np.ndarray:
     """Return (N, R) whether both coordinates of (N, 2) and (R, 2) places differ by less than `reach_m`."""
     aside = np.abs(first[:, :1] - second[:, 0]) < reach_m
     return aside & (np.abs(first[:, 1:] - second[:, 1]) < reach_m)
-
-
-def _in_odom(points: np.ndarray, odom_from_base: np.ndarray) -> np.ndarray:
-    """Return (R, 20, 2) of (R, 20, 3) points in base_link."""
-    flat = points.reshape(-1, 3).astype(float) @ odom_from_base[:2, :3].T + odom_from_base[:2, 3]
-    return flat.reshape(*points.shape[:2], 2)
 
 
 def _middles(lines: np.ndarray) -> np.ndarray:
