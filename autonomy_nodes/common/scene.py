@@ -5,8 +5,10 @@ one another is told by pairs of frames alone. Nothing depends on where our vehic
 asked. Sizes are fixed and neighbours are sought here, so that a network only gathers. What is missing is masked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 
@@ -42,9 +44,8 @@ class Pairs:
 class Scene:
     """What a network is told at one moment. environment: (4,) float32 ENVIRONMENT, 1 where it is told at all.
 
-    agents_agents, agents_lanes, agents_cells, lanes_lanes: neighbours of agents among agents, and so on; ours_route:
-    (1, 32) pieces of the route as they follow, from our vehicle. lane_links: (256, 32, 3) float32: whether each
-    neighbour of a lane follows it, leads to it, runs beside it.
+    agents_agents, agents_lanes, agents_cells: neighbours of agents among agents, and so on. What not every network
+    takes is worked out when it is first asked for.
     """
 
     stamp_ns: int
@@ -56,22 +57,36 @@ class Scene:
     agents_agents: Pairs
     agents_lanes: Pairs
     agents_cells: Pairs
-    lanes_lanes: Pairs
-    ours_route: Pairs
-    lane_links: np.ndarray
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Return what a network is fed, by name: 'agents.states', 'agents_lanes.index', ...; no place in odom."""
-        found = {'environment': self.environment, 'lane_links': self.lane_links}
-        for name, keys in FED.items():
-            found |= {f'{name}.{key}': getattr(getattr(self, name), key) for key in keys}
-        return found
+    @cached_property
+    def lanes_lanes(self) -> Pairs:
+        """Neighbours of lanes among lanes."""
+        return _pairs(self.lanes.frames, self.lanes.there, self.lanes.frames, self.lanes.there, same=True)
+
+    @cached_property
+    def lane_links(self) -> np.ndarray:
+        """(256, 32, 3) float32: whether each neighbour of a lane follows it, leads to it, runs beside it."""
+        lanes, among = self.lanes, self.lanes_lanes
+        return links(lanes.starts, lanes.ends, lanes.frames, among.index, among.there, GAP_M, BESIDE_M)
+
+    @cached_property
+    def ours_route(self) -> Pairs:
+        """(1, 32) pieces of the route as they follow, from our vehicle."""
+        return _along(self.agents, self.route)
+
+    def tensors(self, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """Return what a network is fed, by name: 'agents.states', 'agents_lanes.index', ...; no place in odom.
+
+        names: those that are wanted; None for all.
+        """
+        return {name: attrgetter(name)(self) for name in (TENSORS if names is None else names)}
 
 
 PAIRS = ('agents_agents', 'agents_lanes', 'agents_cells', 'lanes_lanes', 'ours_route')
 FED: dict[str, tuple[str, ...]] = {'agents': ('states', 'told', 'traits', 'there')}
 FED |= dict.fromkeys(('lanes', 'route'), ('points', 'told', 'traits', 'there'))
 FED |= {'cells': ('values', 'told', 'there')} | dict.fromkeys(PAIRS, tuple(each.name for each in fields(Pairs)))
+TENSORS = ('environment', 'lane_links', *(f'{table}.{key}' for table, keys in FED.items() for key in keys))
 
 
 @dataclass(frozen=True)
@@ -110,15 +125,12 @@ class SceneBuilder:
         lanes = lines_of(ground.pieces, base, lights, ground.limits_mps, about, LANES)
         route = route_of(ground.pieces, base, ground.route.lanelet_ids if ground.route is not None else (), ROUTE)
         cells = cells_of(ground.terrain, lanes, about, CELLS)
-        among_lanes = _pairs(lanes.frames, lanes.there, lanes.frames, lanes.there, same=True)
         told = [ground.pieces is not None, ground.terrain is not None, lights is not None, ground.route is not None]
         return Scene(
             self._stamp_ns, agents, lanes, route, cells, np.array(told, np.float32),
             _pairs(agents.frames, agents.there, agents.frames, agents.there, same=True),
             _pairs(agents.frames, agents.there, lanes.frames, lanes.there, LOOK_S * agents.speeds_mps),
             _pairs(agents.frames, agents.there, cells.frames, cells.there, LOOK_S * agents.speeds_mps, directed=False),
-            among_lanes, _along(agents, route),
-            links(lanes.starts, lanes.ends, lanes.frames, among_lanes.index, among_lanes.there, GAP_M, BESIDE_M),
         )  # fmt: skip
 
 

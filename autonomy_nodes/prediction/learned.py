@@ -16,7 +16,7 @@ from autonomy_nodes.common.types import DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.inference import opening
 from autonomy_nodes.inference.backend import Backend
-from autonomy_nodes.prediction.tensors import AGENTS, INPUTS, KNOTS, MODES, OUTPUTS, fed
+from autonomy_nodes.prediction.tensors import AGENTS, FROM_SCENE, INPUTS, KNOTS, MODES, OUTPUTS, fed
 
 NETWORK = 'autonomy_nodes.prediction.network'  # its reference in torch
 STILL_M = 0.3  # who goes less far from knot to knot keeps his direction
@@ -53,7 +53,7 @@ class LearnedPrediction:
     def foretell(self, tracks: Objects, ground: Surroundings) -> Foretold:
         """Return what those will do who were heard last; DataError where the network's answer is no answer."""
         scene = self._builder.scene(ground)
-        answer = checked(self._backend.run(fed(scene.tensors())))
+        answer = checked(self._backend.run(fed(scene.tensors(FROM_SCENE))))
         place = {bytes(id_): row for row, id_ in enumerate(tracks.ids if tracks.ids is not None else ())}
         agents = scene.agents
         told = [agent for agent in np.flatnonzero(agents.there).tolist() if bytes(agents.ids[agent]) in place]

@@ -35,6 +35,7 @@ INPUTS: dict[str, tuple[int, ...]] = {
         for name, more in _PAIRS.items()
     },
 }
+FROM_SCENE = tuple('.'.join(name.rsplit('_', 1)) for name in INPUTS)  # as `Scene.tensors` names them
 OUTPUTS: dict[str, tuple[int, ...]] = {
     'knots': (MODES, AGENTS, KNOTS, 2),  # x, y [m] after 0.5, 1.0, ... 8.0 s, in the frame of the agent
     'spread': (MODES, AGENTS, KNOTS, len(SPREAD)),

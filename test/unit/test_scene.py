@@ -18,6 +18,7 @@ from autonomy_nodes.common.scene_tracks import AGENTS, STATE, STATES, STEP_NS, T
 from autonomy_nodes.common.types import EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.messages.objects import read_tracked, write_tracked
+from autonomy_nodes.prediction.tensors import FROM_SCENE
 
 NOW = 20_000_000_000
 HERE = np.eye(4)
@@ -224,6 +225,13 @@ def test_pieces_have_frames_in_their_middle_and_know_who_follows_them():
     back = int(np.flatnonzero((lanes.frames[:, :3] == [28.5, 0.0, 0.0]).all(axis=1))[0])
     place = scene.lanes_lanes.index[back].tolist().index(row)
     assert scene.lane_links[back, place].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_what_a_network_does_not_take_is_not_worked_out():
+    scene = heard([[0.0, 0.0, 0.0, 1.0, 0.0]]).scene(Surroundings(HERE, pieces_of([straight((0.0, 0.0))])))
+    later = {'lanes_lanes', 'lane_links', 'ours_route'}
+    assert tuple(scene.tensors(FROM_SCENE)) == FROM_SCENE and not later & set(vars(scene))
+    assert set(scene.tensors()) > set(FROM_SCENE) and later <= set(vars(scene))
 
 
 def test_lights_and_limits_are_told_or_said_not_to_be():
