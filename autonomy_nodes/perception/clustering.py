@@ -48,11 +48,12 @@ class ClusterConfig:
 class Clusters:
     """Objects in base_link, where they touch the plane, and what hung in the air.
 
-    places_m: (C, 2) middles of occupied cells in base_link; owners: (C,) the object of each, -1 for none.
-    clutter: points near by that belong to nothing, as rain, snow and fog give.
+    objects: what may be a vehicle is completed to one. outlines: the same by what was seen of them alone. places_m:
+    (C, 2) middles of occupied cells in base_link; owners: (C,) the object of each, -1 for none. clutter: points near by that belong to nothing, as rain, snow and fog give.
     """
 
     objects: Objects
+    outlines: Objects
     places_m: np.ndarray
     owners: np.ndarray
     clutter: int
@@ -66,7 +67,7 @@ def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Gro
     )
     if len(cells) == 0:
         nothing = no_objects(stamp_ns, 'base_link', tracked=False)
-        return Clusters(nothing, np.zeros((0, 2)), np.zeros(0, np.int64), clutter=0)
+        return Clusters(nothing, nothing, np.zeros((0, 2)), np.zeros(0, np.int64), clutter=0)
     places = (cells + 0.5) * config.cell_m - config.range_m
     reach = (config.gap_m + config.gap_growth * np.hypot(*places.T)) / config.cell_m + 1.0  # between middles of cells
     labels = _labelled(place, cells, tops, reach, config.split_m / config.cell_m, config.tall_m)
@@ -77,9 +78,9 @@ def clustered(config: ClusterConfig, stamp_ns: int, xyz: np.ndarray, ground: Gro
     kept = (counts >= config.fewest) & (spans.max(axis=1) <= config.longest_m)
     kept &= spans[:, 0] * spans[:, 1] <= config.largest_m2
     lows, top, means, loose = _outlined(chosen, starts, labels, tops, config.fewest)
-    objects = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept], means[kept])
+    objects, outlines = completed(stamp_ns, fits[kept], lows[kept], top[kept], counts[kept], means[kept])
     owners = np.where(kept, np.cumsum(kept) - 1, -1)[labels]
-    return Clusters(objects, places, owners, clutter=loose)
+    return Clusters(objects, outlines, places, owners, clutter=loose)
 
 
 @njit(cache=True)

@@ -2,9 +2,9 @@
 
 The geometric channel sees whatever stands up, but hardly knows what it is; the network knows, but may be blind to what
 it never learned. So a cluster of which the network's boxes explain less than half is told as well, as an obstacle of
-which nobody knows what it is. Nothing that was seen gets lost. Of somebody on foot or on a bicycle the network is asked
-together with what the geometric channel makes of the same place (`Support`): posts are too thin for it, and bushes too
-wide.
+which nobody knows what it is, and as large as it was seen: a rock is no part of a car then. Nothing that was seen gets
+lost. Of somebody on foot or on a bicycle the network is asked together with what the geometric channel makes of the
+same place (`Support`): posts are too thin for it, and bushes too wide.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -54,8 +54,8 @@ def fused(learned: Objects, clusters: Clusters, settings: FusionSettings, suppor
     place = np.full(len(clusters.objects) + 1, -1)  # the last one is for cells of nobody
     place[left] = len(learned) + np.arange(len(left))
     owners = np.where(within >= 0, within, place[clusters.owners])
-    objects = joined(learned, unknown(clusters.objects.kept(left)))
-    return Fused(replace(clusters, objects=objects, owners=owners), len(left))
+    objects = joined(learned, unknown(clusters.outlines.kept(left)))
+    return Fused(replace(clusters, objects=objects, outlines=objects, owners=owners), len(left))
 
 
 def supported(

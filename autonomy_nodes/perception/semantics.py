@@ -3,7 +3,9 @@
 Of each cell, fixed in odom, the logarithms of the network's chances are averaged. Neighbouring sweeps are hardly
 independent, so n of them count as n / (1 + (n - 1) r) (r: how alike their errors are; Kish 1965), and only the last few
 are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network only ever
-takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden.
+takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. Of what the ground
+is of, vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is
+learned of what no vehicle may enter.
 """
 
 from dataclasses import dataclass, replace
@@ -23,8 +25,7 @@ _KNOWN, _PASSED = PRIOR.index('known'), PRIOR.index('passed')
 _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
 _NEW = np.zeros(_COUNT + 1, np.float32)
-_BARRED = np.array([name in ('high_vegetation', 'wet', 'obstacle') for name in TERRAIN])
-_WET = TERRAIN.index('wet')
+_BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _FAINT = 0.1  # sweeps: less than this tell nothing
@@ -34,14 +35,15 @@ _FAINT = 0.1  # sweeps: less than this tell nothing
 class SemanticSettings:
     """How the network's word on cells counts.
 
-    forbidden: chance that no vehicle may enter from which a cell is impassable; one less likely is as much harder.
-    water_cost: how many times as bad it is to drive into water as to go round what is none: its odds count so often.
+    forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
+    caution: how many times as bad it is to drive where nobody may, as into water, as to go round for nothing: the odds
+    that a cell is barred count so often.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
-    water_cost: float = 4.0
+    caution: float = 2.0
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
@@ -53,8 +55,8 @@ class SemanticSettings:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
-        if not self.water_cost >= 1.0:
-            raise ValueError(f'semantics.water_cost={self.water_cost} must be 1 at least')
+        if not self.caution >= 1.0:
+            raise ValueError(f'semantics.caution={self.caution} must be 1 at least')
         if not self.fade_s > 0.0:
             raise ValueError(f'semantics.fade_s={self.fade_s} must be above 0')
         if not self.margin_m >= 0.0:
@@ -82,7 +84,7 @@ class Semantics:
         if learned is not None:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior),
-                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps, settings.water_cost,
+                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps, np.log(settings.caution),
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
@@ -133,14 +135,15 @@ def _taken(
     place: np.ndarray,
     resolution: float,
     most: float,
-    water_cost: float,
+    caution: float,
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
     terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; elevation: (X, Y) in odom. place:
-    (3,) base_link from the grid's corner, its height. most: sweeps that count. water_cost: as of SemanticSettings.
+    (3,) base_link from the grid's corner, its height. most: sweeps that count. caution: of SemanticSettings, its
+    logarithm.
     """
-    one, cost = np.float32(1.0), np.float32(water_cost)
+    one, more = np.float32(1.0), np.float32(caution)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             x, y = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
@@ -159,7 +162,7 @@ def _taken(
                 chance = np.exp(terrain[k, a, b] - highest)
                 total += chance
                 if _BARRED[k]:
-                    barred += chance * cost if k == _WET else chance
+                    barred += chance
                 else:
                     free += chance
             # no view of a cell: to count who holds one costs more than the sums
@@ -167,7 +170,7 @@ def _taken(
             share, shift = one / count, highest + np.log(total)
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
-            never = min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST)
+            never = min(max(blocked[a, b] + more, np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = count
 
@@ -199,7 +202,7 @@ def _judged(
             if chance >= limit:
                 easy[i, j] = 0.0
             elif easy[i, j] == easy[i, j]:
-                easy[i, j] *= np.float32(1.0) - chance
+                easy[i, j] = min(easy[i, j], np.float32(1.0) - chance)
     return kind, certainty, forbidden
 
 

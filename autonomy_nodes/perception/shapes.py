@@ -27,10 +27,11 @@ _ONE_SIDE, _PART = 0.35, 0.15  # of its weight, where but a side of a vehicle or
 
 def completed(
     stamp_ns: int, fits: np.ndarray, floors: np.ndarray, tops: np.ndarray, counts: np.ndarray, means: np.ndarray
-) -> Objects:
-    """Return objects in base_link. fits: (K, 5) as of `boxes.rectangles`; floors: (K,) z of the ground under them.
+) -> tuple[Objects, Objects]:
+    """Return objects in base_link: completed where they may be vehicles, and by what was seen of them alone.
 
-    tops: (K,) height above ground. counts: (K,) points. means: (K,) mean height of the points, as a share of `tops`.
+    fits: (K, 5) as of `boxes.rectangles`; floors: (K,) z of the ground under them. tops: (K,) height above ground.
+    counts: (K,) points. means: (K,) mean height of the points, as a share of `tops`.
     """
     headings, sides, low, high = _lengthwise(fits)
     length, width = sides.T
@@ -41,8 +42,17 @@ def completed(
     probabilities = _classes(length, width, tops, means, across, narrow, apart)
     vehicle = probabilities[:, Label.CAR] > 0.4
     end_view = vehicle & (length < 2.4) & across  # the length is hidden behind it
-    headings, low, high = _turned(headings, low, high, end_view)
+    turned = _turned(headings, low, high, end_view)
     wanted = np.where(vehicle[:, None], [_CAR_LENGTH_M, _CAR_WIDTH_M], 0.0)
+    rest = stamp_ns, floors, tops, counts, probabilities
+    return _objects(*turned, wanted, *rest), _objects(headings, low, high, np.zeros_like(wanted), *rest)
+
+
+def _objects(
+    headings: np.ndarray, low: np.ndarray, high: np.ndarray, wanted: np.ndarray,
+    stamp_ns: int, floors: np.ndarray, tops: np.ndarray, counts: np.ndarray, probabilities: np.ndarray,
+) -> Objects:  # fmt: skip
+    """Return rectangles as objects, grown away from the sensor to the sides that are wanted at least, (K, 2)."""
     sides = np.maximum(high - low, 0.1)
     grown = np.maximum(wanted - sides, 0.0)
     away = np.sign(low + high)

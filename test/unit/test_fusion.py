@@ -31,10 +31,10 @@ def objects(*places, label=Label.CAR, size=(4.0, 2.0, 1.5)):
     )  # fmt: skip
 
 
-def clusters(found, *cells):
+def clusters(found, *cells, outlines=None):
     """Each cell is x, y and its owner."""
     rows = np.array(cells, float).reshape(-1, 3)
-    return Clusters(found, rows[:, :2].copy(), rows[:, 2].astype(int), clutter=0)
+    return Clusters(found, outlines or found, rows[:, :2].copy(), rows[:, 2].astype(int), clutter=0)
 
 
 def test_a_cluster_within_a_box_is_told_once_and_its_cells_belong_to_the_box():
@@ -50,6 +50,13 @@ def test_a_cluster_that_nobody_explains_stays_as_something_unknown():
     assert both.unexplained == 1 and both.clusters.objects.labels.tolist() == [Label.CAR, Label.UNKNOWN]
     assert both.clusters.objects.positions_m[1, :2].tolist() == [30.0, 5.0]
     assert both.clusters.owners.tolist() == [0, 1, 1]
+
+
+def test_what_might_be_the_end_of_a_car_is_no_larger_than_it_was_seen_where_the_network_sees_no_car():
+    guess, rock = objects((11.4, 0), size=(4.3, 1.8, 0.9)), objects((10, 0), size=(1.4, 1.4, 0.9))
+    both = fused(objects(), clusters(guess, (10, 0, 0), outlines=rock), FusionSettings())
+    assert both.clusters.objects.dimensions_m.tolist() == [[1.4, 1.4, 0.9]]
+    assert both.clusters.objects.positions_m[0, 0] == 10.0
 
 
 def test_a_wall_with_a_person_before_it_is_still_told():

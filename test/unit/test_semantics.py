@@ -14,7 +14,7 @@ from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of, met_of
 
 NOBODY = np.zeros((0, 5))
-PLAIN = SemanticSettings(water_cost=1.0)
+PLAIN = SemanticSettings(caution=1.0)
 HERE = np.array([8.2, -3.0])  # the middle of cell (120, 92) of the network
 CELL = tuple(np.floor((HERE - ORIGIN_M) / CELL_M).astype(int))
 
@@ -54,14 +54,26 @@ def test_one_sweep_is_taken_at_its_word():
     assert set(grid.layers) == {*TERRAIN_LAYERS, *SEMANTIC_LAYERS}
     assert SEMANTICS[int(at(grid, 'semantic'))] == 'loose'
     assert at(grid, 'certainty') == pytest.approx(0.8, abs=1e-3)
-    assert at(grid, 'forbidden') == pytest.approx(0.1, abs=1e-3)  # three of the others bar the way, a thirtieth each
-    assert at(grid, 'traversability') == pytest.approx(0.9, abs=1e-3)
+    assert at(grid, 'forbidden') == pytest.approx(1 / 15, abs=1e-3)  # two of the others bar the way, a thirtieth each
+    assert at(grid, 'traversability') == pytest.approx(14 / 15, abs=1e-3)
 
 
-def test_the_odds_of_water_count_as_often_as_it_is_worse_than_a_way_round():
-    costly = told(said('paved', 0.94), semantics=Semantics(SemanticSettings(water_cost=4.0)))
-    assert at(costly, 'forbidden') == pytest.approx(0.06 / (0.06 + 0.97), abs=1e-3)  # 4 + 1 + 1 hundredths to 94 + 3
-    assert at(costly, 'certainty') == pytest.approx(0.94, abs=1e-3)
+def test_the_odds_of_a_barred_cell_count_as_often_as_it_is_worse_to_enter_it_than_to_go_round():
+    grid = told(said('paved', 0.99, blocked=np.log(0.25)), semantics=Semantics(SemanticSettings(caution=2.0)))
+    assert at(grid, 'forbidden') == pytest.approx(1 / 3, abs=1e-3)  # odds of a quarter, twice
+
+
+def test_mud_may_be_driven_through_and_water_may_not():
+    """Both are 'wet'; what no vehicle may enter is told apart."""
+    mud, water = told(said('wet', 0.97, blocked=-3.0)), told(said('wet', 0.97, blocked=1.0))
+    assert SEMANTICS[int(at(mud, 'semantic'))] == SEMANTICS[int(at(water, 'semantic'))] == 'wet'
+    assert at(mud, 'traversability') > 0.9 and at(water, 'traversability') == 0.0
+
+
+def test_ground_that_nobody_saw_gets_no_harder_by_a_small_chance_that_it_is_barred():
+    grid = told(said('paved', 0.99, blocked=np.log(0.25)), grid=terrain(easy=0.4))
+    assert at(grid, 'forbidden') == pytest.approx(0.2, abs=1e-3)
+    assert at(grid, 'traversability') == pytest.approx(0.4, abs=1e-3)
 
 
 def test_sweeps_that_are_alike_count_as_few():
@@ -72,7 +84,7 @@ def test_sweeps_that_are_alike_count_as_few():
     assert at(told(said('loose', 0.8), times=30), 'certainty') == pytest.approx(odds / (odds + 6.0), abs=2e-3)
 
 
-@pytest.mark.parametrize('name', ['wet', 'high_vegetation', 'obstacle'])
+@pytest.mark.parametrize('name', ['high_vegetation', 'obstacle'])
 def test_what_nobody_may_enter_is_not_free(name):
     grid = told(said(name, 0.9))
     assert at(grid, 'traversability') == 0.0 and at(grid, 'forbidden') > 0.9
@@ -129,7 +141,7 @@ def test_believed_on_board_is_where_a_point_fell_itself_or_a_ray_grazed_the_grou
 
 def test_what_is_told_no_more_fades_to_not_known():
     semantics = Semantics(PLAIN)
-    told(said('wet'), 8, semantics)
+    told(said('obstacle'), 8, semantics)
     soon = told(None, 1, semantics, start=9)
     assert at(soon, 'traversability') == 0.0
     later = [told(None, 1, semantics, start=step) for step in (60, 300)]
