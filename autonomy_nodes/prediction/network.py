@@ -32,22 +32,28 @@ _SCALES = {
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Size. width: numbers of a token; heads: of attention; encoders, decoders: layers."""
+    """Size. width: numbers of a token; heads: of attention; encoders, decoders: layers.
+
+    dropped: share of what a layer adds that is left out while learning (dropout, Srivastava et al. 2014).
+    """
 
     width: int = 96
     heads: int = 4
     encoders: int = 2
     decoders: int = 2
+    dropped: float = 0.1
 
     def __post_init__(self) -> None:
         if min(self.width, self.heads) < 1 or self.width % self.heads:
             raise ValueError(f'width={self.width} must be a multiple of heads={self.heads}')
         if min(self.encoders, self.decoders) < 1:
             raise ValueError(f'encoders={self.encoders} and decoders={self.decoders} must be 1 at least')
+        if not 0.0 <= self.dropped < 1.0:
+            raise ValueError(f'dropped={self.dropped} must lie between 0 and 1')
 
 
 PRESETS = {
-    'ci': NetworkSettings(16, 2, 1, 1),
+    'ci': NetworkSettings(16, 2, 1, 1, dropped=0.0),
     'small': NetworkSettings(),
     'orin': NetworkSettings(128, 8, 3, 3),
 }
@@ -64,10 +70,10 @@ class Network(nn.Module):
         self.points, self.lane_traits = _Points(POINT, width), _Scaled(LANE_TRAITS, width)
         self.cells = nn.Sequential(nn.Linear(2 * len(CELL), width), nn.ReLU(), nn.Linear(width, width))
         self.poses = nn.ModuleDict({name: _pose(width) for name in ('agents', 'lanes', 'cells')})
-        self.over_ground = _Look(width, heads)
-        self.encoders = nn.ModuleList(_Encoder(width, heads) for _ in range(settings.encoders))
+        self.over_ground = _Look(settings)
+        self.encoders = nn.ModuleList(_Encoder(settings) for _ in range(settings.encoders))
         self.modes = nn.Parameter(0.5 * torch.randn(MODES, width))
-        self.decoders = nn.ModuleList(_Decoder(width, heads) for _ in range(settings.decoders))
+        self.decoders = nn.ModuleList(_Decoder(settings) for _ in range(settings.decoders))
         self.knots, self.mode, self.scene = (_mlp(width, count) for count in (KNOTS * (2 + len(SPREAD)), 1, 1))
         self.intent = _mlp(width, len(INTENTS))
         self.times: Tensor
@@ -150,12 +156,12 @@ class _Points(nn.Module):
 class _Look(nn.Module):
     """Attention of R queries an agent, (B, A, R, width), to what lies about the agent, with its relative pose."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        self.heads = heads
+        width, self.heads = settings.width, settings.heads
         self.norm, self.ask = nn.LayerNorm(width), nn.Linear(width, width)
         self.tell, self.from_pose = nn.Linear(width, 2 * width), nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
+        self.out, self.drop = nn.Linear(width, width), nn.Dropout(settings.dropped)
 
     def forward(self, x: Tensor, others: Tensor, near: _Near) -> Tensor:
         told = self.tell(others)
@@ -167,38 +173,42 @@ class _Look(nn.Module):
         there = near.there[:, :, None, None]
         shares = torch.softmax(torch.where(there, odds, torch.full_like(odds, _FAR)), -1)
         shares = torch.where(there, shares, torch.zeros_like(shares))  # with nobody about, nothing is added
-        return x + self.out((shares @ values).transpose(2, 3).flatten(3))
+        return x + self.drop(self.out((shares @ values).transpose(2, 3).flatten(3)))
 
 
 class _Among(nn.Module):
     """Attention among the modes of one agent, (B, A, K, width)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        self.heads = heads
+        width, self.heads = settings.width, settings.heads
         self.norm, self.all, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.drop = nn.Dropout(settings.dropped)
 
     def forward(self, x: Tensor) -> Tensor:
         ask, keys, values = self.all(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
         shares = torch.softmax(ask @ keys.transpose(-1, -2) * keys.shape[-1] ** -0.5, -1)
-        return x + self.out((shares @ values).transpose(2, 3).flatten(3))
+        return x + self.drop(self.out((shares @ values).transpose(2, 3).flatten(3)))
 
 
 class _Onwards(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
+        width = settings.width
         self.norm, self.inner = nn.LayerNorm(width), _mlp(width, width, 2 * width)
+        self.drop = nn.Dropout(settings.dropped)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.inner(self.norm(x))
+        found: Tensor = x + self.drop(self.inner(self.norm(x)))
+        return found
 
 
 class _Encoder(nn.Module):
     """Each agent looks at the lines, then at the others: (B, A, 1, width)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        self.lanes, self.others, self.onwards = _Look(width, heads), _Look(width, heads), _Onwards(width)
+        self.lanes, self.others, self.onwards = _Look(settings), _Look(settings), _Onwards(settings)
 
     def forward(self, agents: Tensor, lanes: Tensor, near: Mapping[str, _Near]) -> Tensor:
         agents = self.lanes(agents, lanes, near['lanes'])
@@ -209,10 +219,10 @@ class _Encoder(nn.Module):
 class _Decoder(nn.Module):
     """Each mode of an agent looks at the lines, at the others in the same mode, at the agent's other modes."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        self.lanes, self.others = _Look(width, heads), _Look(width, heads)
-        self.modes, self.onwards = _Among(width, heads), _Onwards(width)
+        self.lanes, self.others = _Look(settings), _Look(settings)
+        self.modes, self.onwards = _Among(settings), _Onwards(settings)
 
     def forward(self, x: Tensor, lanes: Tensor, near: Mapping[str, _Near]) -> Tensor:
         x = self.lanes(x, lanes, near['lanes'])
