@@ -49,7 +49,8 @@ class Clusters:
     """Objects in base_link, where they touch the plane, and what hung in the air.
 
     objects: what may be a vehicle is completed to one. outlines: the same by what was seen of them alone. places_m:
-    (C, 2) middles of occupied cells in base_link; owners: (C,) the object of each, -1 for none. clutter: points near by that belong to nothing, as rain, snow and fog give.
+    (C, 2) middles of occupied cells in base_link; owners: (C,) the object of each, -1 for none. clutter: points near by
+    that belong to nothing, as rain, snow and fog give.
     """
 
     objects: Objects

@@ -3,9 +3,9 @@
 Of each cell, fixed in odom, the logarithms of the network's chances are averaged. Neighbouring sweeps are hardly
 independent, so n of them count as n / (1 + (n - 1) r) (r: how alike their errors are; Kish 1965), and only the last few
 are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network only ever
-takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. Of what the ground
-is of, vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is
-learned of what no vehicle may enter.
+takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. Of its classes
+vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is learned of
+what no vehicle may enter.
 """
 
 from dataclasses import dataclass, replace

@@ -4,6 +4,8 @@ A LiDAR sees the sides that face it. Where those fit a vehicle the rectangle is 
 ordinary size, and the covariance says how unsure that is. The numbers are ordinary sizes of road users, not trained.
 """
 
+from functools import partial
+
 import numpy as np
 
 from autonomy_nodes.common.objects import Label, Objects
@@ -44,8 +46,10 @@ def completed(
     end_view = vehicle & (length < 2.4) & across  # the length is hidden behind it
     turned = _turned(headings, low, high, end_view)
     wanted = np.where(vehicle[:, None], [_CAR_LENGTH_M, _CAR_WIDTH_M], 0.0)
-    rest = stamp_ns, floors, tops, counts, probabilities
-    return _objects(*turned, wanted, *rest), _objects(headings, low, high, np.zeros_like(wanted), *rest)
+    box = partial(
+        _objects, stamp_ns=stamp_ns, floors=floors, tops=tops, counts=counts, probabilities=probabilities
+    )  # fmt: skip
+    return box(*turned, wanted), box(headings, low, high, np.zeros_like(wanted))
 
 
 def _objects(

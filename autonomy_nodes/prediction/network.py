@@ -65,7 +65,7 @@ class Network(nn.Module):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        width, heads = settings.width, settings.heads
+        width = settings.width
         self.states, self.traits = _Points(STATE, width), _Scaled(TRAITS, width)
         self.points, self.lane_traits = _Points(POINT, width), _Scaled(LANE_TRAITS, width)
         self.cells = nn.Sequential(nn.Linear(2 * len(CELL), width), nn.ReLU(), nn.Linear(width, width))

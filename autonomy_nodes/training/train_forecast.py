@@ -98,7 +98,7 @@ def train(
     while training.step < steps:
         rng = np.random.default_rng([seed, training.step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        torch.manual_seed(int(rng.integers(2**62)))  # of what is dropped, so that a run that was cut goes on as it would
+        torch.manual_seed(int(rng.integers(2**62)))  # of what is dropped: a run that was cut goes on as it would
         batch = changed(batch_of(moments, rng.choice(len(moments), settings.batch, p=odds)), generator, settings.guise)
         found = learn(training, batch, settings, training.step / steps)
         means = {name: 0.98 * means.get(name, value) + 0.02 * value for name, value in found.items()}
