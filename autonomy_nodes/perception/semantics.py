@@ -36,14 +36,11 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
-    caution: how many times as bad it is to drive where nobody may, as into water, as to go round for nothing: the odds
-    that a cell is barred count so often.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
-    caution: float = 2.0
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
@@ -55,8 +52,6 @@ class SemanticSettings:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
-        if not self.caution >= 1.0:
-            raise ValueError(f'semantics.caution={self.caution} must be 1 at least')
         if not self.fade_s > 0.0:
             raise ValueError(f'semantics.fade_s={self.fade_s} must be above 0')
         if not self.margin_m >= 0.0:
@@ -84,7 +79,7 @@ class Semantics:
         if learned is not None:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior),
-                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps, np.log(settings.caution),
+                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
@@ -135,15 +130,13 @@ def _taken(
     place: np.ndarray,
     resolution: float,
     most: float,
-    caution: float,
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
     terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; elevation: (X, Y) in odom. place:
-    (3,) base_link from the grid's corner, its height. most: sweeps that count. caution: of SemanticSettings, its
-    logarithm.
+    (3,) base_link from the grid's corner, its height. most: sweeps that count.
     """
-    one, more = np.float32(1.0), np.float32(caution)
+    one = np.float32(1.0)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             x, y = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
@@ -170,7 +163,7 @@ def _taken(
             share, shift = one / count, highest + np.log(total)
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
-            never = min(max(blocked[a, b] + more, np.log(barred / free), -_SUREST), _SUREST)
+            never = min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = count
 

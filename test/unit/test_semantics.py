@@ -14,7 +14,7 @@ from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of, met_of
 
 NOBODY = np.zeros((0, 5))
-PLAIN = SemanticSettings(caution=1.0)
+PLAIN = SemanticSettings()
 HERE = np.array([8.2, -3.0])  # the middle of cell (120, 92) of the network
 CELL = tuple(np.floor((HERE - ORIGIN_M) / CELL_M).astype(int))
 
@@ -56,11 +56,6 @@ def test_one_sweep_is_taken_at_its_word():
     assert at(grid, 'certainty') == pytest.approx(0.8, abs=1e-3)
     assert at(grid, 'forbidden') == pytest.approx(1 / 15, abs=1e-3)  # two of the others bar the way, a thirtieth each
     assert at(grid, 'traversability') == pytest.approx(14 / 15, abs=1e-3)
-
-
-def test_the_odds_of_a_barred_cell_count_as_often_as_it_is_worse_to_enter_it_than_to_go_round():
-    grid = told(said('paved', 0.99, blocked=np.log(0.25)), semantics=Semantics(SemanticSettings(caution=2.0)))
-    assert at(grid, 'forbidden') == pytest.approx(1 / 3, abs=1e-3)  # odds of a quarter, twice
 
 
 def test_mud_may_be_driven_through_and_water_may_not():
