@@ -290,6 +290,7 @@ def test_the_command_leaves_answers_that_give_the_figures_again(tmp_path):
         errors = np.linalg.norm(said['trajectories'][:2, :, :60] - truth[:, None], axis=3).mean(axis=2).min(axis=1)
     assert figures['forecasting.min_ade_m'] == pytest.approx(errors.mean(), abs=0.02) and errors.max() < 0.3
     assert figures['forecasting.peer.constant_velocity.min_ade_m'] == pytest.approx(0.0, abs=1e-4)
+    assert figures['forecasting.apart.min_sade_m'] >= figures['forecasting.min_ade_m']
     with np.load(out / 'lane_fan/womd/b.npz') as said:
         assert len(said['agent']) == 0
     assert main([*words, str(tmp_path / 'f.json'), '--folds', '1']) == 2

@@ -5,7 +5,7 @@
 others: agent, t0 (step of 0.1 s), trajectories (K, 80, 2), probabilities (K), scene_mode (K), a row a target.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,13 +35,17 @@ from autonomy_nodes.prediction.predictor import PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
 
 STACK, REFERENCE = 'stack', 'lane_fan'
+APART = 'apart'  # the stack's own futures, joint modes by each one's ranks: what knowing of one another adds
 MAIN = ('min_ade_m', 'min_fde_m', 'miss_rate', 'brier_min_fde_m')
 JOINT = ('min_sade_m', 'min_sfde_m', 'scene_collision_rate')
 
 
 @dataclass
 class Told:
-    """Of one scene: its windows, {method: marks of each window}, and the CPU time of each call of the predictor [s]."""
+    """Of one scene: its windows, {method: marks of each window}, and the CPU time of each call of the predictor [s].
+
+    Beside the methods stands APART.
+    """
 
     windows: list[Window] = field(default_factory=list)
     marks: dict[str, list[Marks]] = field(default_factory=dict)
@@ -88,6 +92,10 @@ def foretold(item: tuple[str, Path], out: Path, model: str = NONE, engine: str =
         for method, baseline in BASELINES.items():
             futures[method].append(baseline(now))
     told.windows = found
+    told.marks[APART] = [
+        marks(window, ours.paths, ours.odds, ranked(replace(ours, scene=None)))
+        for window, ours in zip(found, futures[STACK])
+    ]
     for method, each in futures.items():
         place = out / name if method == STACK else out / method / name
         answers = [rows_of(window, one) for window, one in zip(found, each)]
@@ -139,6 +147,8 @@ def figures(told: dict[str, Told], groups: dict[str, str], seed: int) -> Figures
                 found[f'{who}{part}map'] = mean_precision([hits[k] for k in rows], [odds[k] for k in rows], kinds[rows])
         found |= {f'{who}{key}': value for key, value in means(columns[method], parts['']).items()}
         found |= _scenes(who, each, joint_names, groups, seed)
+    apart = [mark for one in told.values() for mark in one.marks[APART]]
+    found |= _scenes(f'{APART}.', apart, joint_names, groups, seed)
     found |= _intervals(columns, parts[''], np.array([groups[name] for name in names.tolist()]), seed)
     spent_ms = 1e3 * np.concatenate([one.cpu_s for one in told.values()])
     return found | {'cpu_ms': float(spent_ms.mean()), 'cpu_ms_p95': float(np.percentile(spent_ms, 95))}
