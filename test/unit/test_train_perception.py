@@ -23,7 +23,9 @@ def run(out, steps, **more):
 
 
 def log_of(out):
-    return [json.loads(line) for line in (out / LOG).read_text().splitlines()]
+    """Return {step: row}; on a busy machine there are more checkpoints than the two that end the runs."""
+    rows = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
+    return {row['step']: row for row in rows}
 
 
 @pytest.fixture(scope='module')
@@ -36,8 +38,8 @@ def trained(tmp_path_factory):
 
 
 def test_the_loss_falls(trained):
-    first, last = log_of(trained)
-    assert (first['step'], last['step']) == (3, 40)
+    rows = log_of(trained)
+    first, last = rows[3], rows[40]
     assert last['total'] < 0.75 * first['total']
     assert {'vehicle.ap', 'vru.ap', 'ground.mae_m', 'terrain.miou'} < set(last)
 
@@ -70,7 +72,8 @@ def test_equal_seeds_give_equal_networks_and_others_give_others(tmp_path):
 
 
 def test_a_run_goes_on_with_seeds_that_it_has_not_used(trained):
-    first, last = log_of(trained)
+    rows = log_of(trained)
+    first, last = rows[3], rows[40]
     assert last['seed'] > first['seed'] >= 1
 
 
