@@ -93,7 +93,7 @@ def first_overlaps(
     none of them can be, nothing is looked at.
     """
     (count, steps), others = poses.shape[:2], len(there)
-    found, whole, now = np.full((count, others), -1, np.int64), np.empty((1, 4)), np.empty((steps, 4))
+    found, whole, now = np.full((count, others), np.int16(-1), np.int16), np.empty((1, 4)), np.empty((steps, 4))
     room = math.hypot(margins[:, 0].max(), margins[:, 1].max()) + faster.max()
     reach = math.hypot(own_half[0], own_half[1]) + room + np.hypot(half[:, 0], half[:, 1])
     squares, cos, sin = reach * reach, axes[0, 0, 0], axes[0, 0, 1]
@@ -134,6 +134,60 @@ def first_overlaps(
 
 
 @njit(cache=True)
+def own_contacts(
+    first: np.ndarray, poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, in_lane: np.ndarray,
+    body: tuple[float, float, float], there: np.ndarray, half: np.ndarray, their_speeds: np.ndarray, of: np.ndarray,
+    mode: np.ndarray, users: int, standing: tuple[float, float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, O) the first moment at which a drive touches a road user by our own fault, T for never, and the mode.
+
+    first: (N, R) of `first_overlaps`, with poses, axes, there and half as there. speeds, in_lane: (N, T).
+    body: front, rear and width of ours. their_speeds: (R, T). of, mode: (R,) whose way it is, in which mode.
+    standing: the speeds below which we, and others, stand. Of several ways of one road user the soonest counts, of
+    these the first.
+    """
+    front_m, rear_m, width_m = body
+    moments, modes = np.full((len(first), users), poses.shape[1], np.int64), np.zeros((len(first), users), np.int64)
+    for n in range(len(first)):
+        for r in range(len(of)):
+            t = first[n, r]
+            if t < 0 or t >= moments[n, of[r]] or abs(speeds[n, t]) <= standing[0]:
+                continue
+            x, y = there[r, t, 0] - poses[n, t, 0], there[r, t, 1] - poses[n, t, 1]
+            cos, sin = axes[n, t, 0], axes[n, t, 1]
+            along, across = x * cos + y * sin, y * cos - x * sin
+            turn = there[r, t, 2] - poses[n, t, 2]
+            long = half[r, 0] * abs(math.cos(turn)) + half[r, 1] * abs(math.sin(turn))
+            wide = half[r, 0] * abs(math.sin(turn)) + half[r, 1] * abs(math.cos(turn))
+            front = along + long > front_m - 0.3 and abs(across) < wide + width_m / 2.0
+            aside = along >= -rear_m and not in_lane[n, t]
+            if their_speeds[r, t] < standing[1] or front or aside:
+                moments[n, of[r]], modes[n, of[r]] = t, mode[r]
+    return moments, modes
+
+
+@njit(cache=True)
+def _go_straight_on(
+    poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, middle_m: float, which: np.ndarray, steps: np.ndarray,
+    ahead_s: np.ndarray, middles: np.ndarray, boxes: np.ndarray,
+) -> None:
+    """Fill middles (K, L, 2) of the bodies of some drives gone straight on, and the boxes (L, 4) about all of them.
+
+    which: (K,) drives. L: times ahead, of each the steps from which. The boxes lie as the first pose of all.
+    """
+    cos, sin = axes[0, 0, 0], axes[0, 0, 1]
+    for look in range(len(boxes)):
+        order, t = look // len(steps), steps[look % len(steps)]
+        boxes[look] = NOWHERE
+        for k in range(len(which)):
+            n = which[k]
+            gone = middle_m + max(speeds[n, t], 0.0) * ahead_s[order]
+            x, y = poses[n, t, 0] + gone * axes[n, t, 0], poses[n, t, 1] + gone * axes[n, t, 1]
+            middles[k, look, 0], middles[k, look, 1] = x, y
+            _grow(boxes, look, x * cos + y * sin, y * cos - x * sin)
+
+
+@njit(cache=True)
 def soonest_touches(
     poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, middle_m: float, own_half: np.ndarray, there: np.ndarray,
     their_axes: np.ndarray, half: np.ndarray, steps: np.ndarray, aheads: np.ndarray, ahead_s: np.ndarray,
@@ -144,7 +198,7 @@ def soonest_touches(
     their times ahead_s; after the last moment all stay where they are. Else as `first_overlaps`.
     """
     count, others, last = len(poses), len(there), there.shape[1] - 1
-    found, whole = np.full((count, others), len(aheads), np.int64), np.empty((1, 4))
+    found, whole = np.full((count, others), np.uint8(len(aheads)), np.uint8), np.empty((1, 4))
     now, middles = np.empty((len(aheads) * len(steps), 4)), np.empty((AT_ONCE, len(aheads) * len(steps), 2))
     reach = math.hypot(own_half[0], own_half[1]) + np.hypot(half[:, 0], half[:, 1])
     squares, cos, sin = reach * reach, axes[0, 0, 0], axes[0, 0, 1]
@@ -153,15 +207,8 @@ def soonest_touches(
     for first in range(0, count, AT_ONCE):
         end = min(first + AT_ONCE, count)
         whole[:] = NOWHERE
+        _go_straight_on(poses, axes, speeds, middle_m, alike[first:end], steps, ahead_s, middles, now)
         for look in range(len(now)):
-            order, t = look // len(steps), steps[look % len(steps)]
-            now[look] = NOWHERE
-            for k in range(first, end):
-                n = alike[k]
-                gone = middle_m + max(speeds[n, t], 0.0) * ahead_s[order]
-                x, y = poses[n, t, 0] + gone * axes[n, t, 0], poses[n, t, 1] + gone * axes[n, t, 1]
-                middles[k - first, look, 0], middles[k - first, look, 1] = x, y
-                _grow(now, look, x * cos + y * sin, y * cos - x * sin)
             _grow(whole, 0, now[look, 0], now[look, 2])
             _grow(whole, 0, now[look, 1], now[look, 3])
         for r in range(others):

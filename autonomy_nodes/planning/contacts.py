@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.common.kinematics import Body
-from autonomy_nodes.planning.contact_loops import first_overlaps
+from autonomy_nodes.planning.contact_loops import first_overlaps, own_contacts
 from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, axes_of
 
@@ -29,10 +29,8 @@ def contacts(
     Own fault (nuPlan's rule): we move, and hit what stands, or hit with the front, or are hit at a side while not in
     our lane (`in_lane`: (N, T)). Who drives into our back, or into us when we stand, is at fault himself.
     """
-    times = np.full((len(poses), len(traffic)), np.inf)
-    modes = np.zeros(times.shape, np.int64)
     if not len(traffic):
-        return Contacts(times, modes)
+        return Contacts(np.full((len(poses), 0), np.inf), np.zeros((len(poses), 0), np.int64))
     until_s = np.where(traffic.speeds_mps.max(axis=1) < STANDING_MPS, np.inf, settings.within_s)
     last = np.searchsorted(TIMES_S, until_s, side='right')  # (R,) moments that count
     margins, half = _start_margins(poses[:1, :1], body, traffic, settings)
@@ -41,17 +39,11 @@ def contacts(
         poses, axes, faster, body.middle_m, np.array(body.half_m), margins, traffic.claims,
         axes_of(traffic.claims), half, last,
     )  # fmt: skip
-    n, r = np.nonzero(first >= 0)
-    t = first[n, r]
-    own = _own_fault(
-        poses[n, t], speeds_mps[n, t], body, in_lane[n, t], traffic.claims[r, t], half[r], traffic.speeds_mps[r, t]
-    )
-    n, r, t = n[own], r[own], t[own]
-    order = np.lexsort((r, t))[::-1]  # of several ways of one road user the soonest is written last
-    n, r, t = n[order], r[order], t[order]
-    times[n, traffic.of[r]] = TIMES_S[t]
-    modes[n, traffic.of[r]] = traffic.modes[r].argmax(axis=1)
-    return Contacts(times, modes)
+    moments, modes = own_contacts(
+        first, poses, axes, speeds_mps, in_lane, (body.front_m, body.rear_m, body.width_m), traffic.claims, half,
+        traffic.speeds_mps, traffic.of, traffic.modes.argmax(axis=1), len(traffic), (EGO_STANDING_MPS, STANDING_MPS),
+    )  # fmt: skip
+    return Contacts(np.append(TIMES_S, np.inf)[moments], modes)
 
 
 def _start_margins(
@@ -76,20 +68,3 @@ def _start_margins(
             break
         half[inside] *= shrunk
     return full, half
-
-
-def _own_fault(
-    pose: np.ndarray, speed: np.ndarray, body: Body, in_lane: np.ndarray, there: np.ndarray, half: np.ndarray,
-    their_speed: np.ndarray,
-) -> np.ndarray:
-    """Return (B,) whether a contact is our fault."""
-    gap = there[:, :2] - pose[:, :2]
-    cos, sin = np.cos(pose[:, 2]), np.sin(pose[:, 2])
-    along, across = gap[:, 0] * cos + gap[:, 1] * sin, gap[:, 1] * cos - gap[:, 0] * sin
-    turn = there[:, 2] - pose[:, 2]
-    long = half[:, 0] * np.abs(np.cos(turn)) + half[:, 1] * np.abs(np.sin(turn))
-    wide = half[:, 0] * np.abs(np.sin(turn)) + half[:, 1] * np.abs(np.cos(turn))
-    front = (along + long > body.front_m - 0.3) & (np.abs(across) < wide + body.width_m / 2.0)
-    back = along < -body.rear_m
-    standing = their_speed < STANDING_MPS
-    return (np.abs(speed) > EGO_STANDING_MPS) & (standing | front | (~back & ~in_lane))

@@ -17,6 +17,7 @@ STANDSTILL_M = 2.0  # gap kept to what stands in front
 HEADWAY_S = 1.2
 SPEED_GAIN = 1.6  # 1/s, acceleration asked for a metre per second too little
 LOOK_S = 0.4  # path and speed are taken this far ahead, which is what steering and drive lag behind
+SMALL_RAD = 0.3
 BRAKE_LOOK_S = 1.0  # so far ahead the braking is found that keeps a falling cap
 
 
@@ -72,52 +73,74 @@ def roll(
 
 
 @njit(cache=True)
+def cos_sin(angle: float) -> tuple[float, float]:
+    """Return cosine and sine; of a small angle by their series, exact to the last bits and faster."""
+    if abs(angle) > SMALL_RAD:
+        return math.cos(angle), math.sin(angle)
+    q = angle * angle
+    cos = 1.0 - q / 2.0 * (1.0 - q / 12.0 * (1.0 - q / 30.0 * (1.0 - q / 56.0 * (1.0 - q / 90.0 * (1.0 - q / 132.0)))))
+    sin = 1.0 - q / 6.0 * (1.0 - q / 20.0 * (1.0 - q / 42.0 * (1.0 - q / 72.0 * (1.0 - q / 110.0))))
+    return cos, angle * sin
+
+
+@njit(cache=True)
 def _driven(
     line: np.ndarray, scale_m: np.ndarray, caps: np.ndarray, wishes: np.ndarray, braking_mps2: float, car: Car,
     step_s: float, states: np.ndarray,
 ) -> float:
     """Fill the states of one drive; return its largest gap."""
     acceleration, u, farthest = states[0, 4], 0.0, 0.0
+    cos, sin = math.cos(states[0, 2]), math.sin(states[0, 2])
+    reach = 1.0 - math.exp(-step_s / max(car.limits.brake_lag_s, 0.01))
     for step in range(len(states) - 1):
-        x, y, heading, speed, _, wheel, joint = states[step]
+        x, y, heading, speed = states[step, 0], states[step, 1], states[step, 2], states[step, 3]
         low = min(int(u), len(line) - 2)
         part = min(u - low, 1.0)
-        here = line[low] + part * (line[low + 1] - line[low])
+        here_x = line[low, 0] + part * (line[low + 1, 0] - line[low, 0])
+        here_y = line[low, 1] + part * (line[low + 1, 1] - line[low, 1])
+        turned = heading - (line[low, 2] + part * (line[low + 1, 2] - line[low, 2]))
+        bend_here = line[low, 3] + part * (line[low + 1, 3] - line[low, 3])
         points_m = 1.0 / scale_m[low]  # points a metre
-        left = (y - here[1]) * math.cos(here[2]) - (x - here[0]) * math.sin(here[2])
-        turned = heading - here[2]
+        turned_cos, turned_sin = cos_sin(turned)
+        line_cos, line_sin = cos * turned_cos + sin * turned_sin, sin * turned_cos - cos * turned_sin
+        left = (y - here_y) * line_cos - (x - here_x) * line_sin
         look = u + speed * LOOK_S * points_m
         bend = _tracking_curvature(_between(line[:, 3], look), left, turned, max(0.9 * speed, 3.0))
-        aim = _steered(wheel, math.atan(car.wheelbase_m * bend), car, step_s)
+        aim = _steered(states[step, 5], math.atan(car.wheelbase_m * bend), car, step_s)
         ask = _asked(wishes[:2, step], caps, u, look, points_m, speed)
         gap = (wishes[2, step] - u) / points_m - car.front_m
         ask = min(ask, _behind(speed, gap, wishes[3, step], car.limits))
-        given = _given(acceleration, ask, speed, braking_mps2, car.limits, step_s)
-        _move(states, step, aim, given, car, step_s)
+        given = _given(acceleration, ask, speed, braking_mps2, car.limits, reach, step_s)
+        cos, sin = _move(states, step, aim, given, car, step_s, cos, sin)
         after = states[step + 1, 3]
-        gone = 0.5 * (speed + after) * step_s * math.cos(turned)
-        u = max(u + gone * points_m / max(1.0 - here[3] * left, 0.3), 0.0)
+        gone = 0.5 * (speed + after) * step_s * turned_cos
+        u = max(u + gone * points_m / max(1.0 - bend_here * left, 0.3), 0.0)
         acceleration = states[step + 1, 4]
         farthest = max(farthest, abs(left))
     return farthest
 
 
 @njit(cache=True)
-def _move(states: np.ndarray, step: int, wheel: float, acceleration: float, car: Car, step_s: float) -> None:
-    """Fill the state after a step, as `kinematics.moved`."""
-    x, y, heading, speed, _, wheel_before, joint = states[step]
+def _move(
+    states: np.ndarray, step: int, wheel: float, acceleration: float, car: Car, step_s: float, cos: float, sin: float
+) -> tuple[float, float]:
+    """Fill the state after a step, as `kinematics.moved`; return cosine and sine of its heading, given those before."""
+    x, y, heading, speed = states[step, 0], states[step, 1], states[step, 2], states[step, 3]
+    wheel_before, joint = states[step, 5], states[step, 6]
     after, moving_s = speed + acceleration * step_s, step_s
     if speed * after < 0.0:  # it comes to rest
         after, moving_s = 0.0, abs(speed) / max(abs(acceleration), 1e-9)
     mean_speed, mean_wheel = 0.5 * (speed + after) * moving_s / step_s, 0.5 * (wheel_before + wheel)
     turn = mean_speed * math.tan(mean_wheel) / car.wheelbase_m * step_s
-    gone, middle = mean_speed * step_s, heading + 0.5 * turn
+    gone, (half_cos, half_sin) = mean_speed * step_s, cos_sin(0.5 * turn)
+    middle_cos, middle_sin = cos * half_cos - sin * half_sin, sin * half_cos + cos * half_sin
     if car.trailer.present:
         rate = _articulation_rate(joint, mean_wheel, mean_speed, car)
         joint += step_s * _articulation_rate(joint + 0.5 * step_s * rate, mean_wheel, mean_speed, car)
-    states[step + 1, 0], states[step + 1, 1] = x + gone * math.cos(middle), y + gone * math.sin(middle)
+    states[step + 1, 0], states[step + 1, 1] = x + gone * middle_cos, y + gone * middle_sin
     states[step + 1, 2], states[step + 1, 3] = heading + turn, after
     states[step + 1, 4], states[step + 1, 5], states[step + 1, 6] = (after - speed) / step_s, wheel, joint
+    return middle_cos * half_cos - middle_sin * half_sin, middle_sin * half_cos + middle_cos * half_sin
 
 
 @njit(cache=True)
@@ -142,11 +165,10 @@ def _behind(speed: float, gap: float, lead: float, limits: Limits) -> float:
 
 @njit(cache=True)
 def _given(
-    acceleration: float, ask: float, speed: float, braking_mps2: float, limits: Limits, step_s: float
+    acceleration: float, ask: float, speed: float, braking_mps2: float, limits: Limits, reach: float, step_s: float
 ) -> float:
-    """Return the acceleration that drive and brakes give when asked: within limits, with a first-order lag."""
+    """Return the acceleration that drive and brakes give when asked: within limits, with a lag that leaves `reach`."""
     ask = min(max(ask, -braking_mps2), limits.acceleration_mps2)
-    reach = 1.0 - math.exp(-step_s / max(limits.brake_lag_s, 0.01))
     slowest = -speed / step_s if speed >= 0.0 else 0.0  # brakes bring it to rest, no further
     return max(acceleration + reach * (ask - acceleration), slowest)
 

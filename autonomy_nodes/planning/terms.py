@@ -18,6 +18,7 @@ from autonomy_nodes.planning.way import distance_to_go
 JERK_MPS3 = 2.0  # root mean square
 LEAST_M = 6.0  # where no drive makes more than this, progress is not blown up
 TTC_S = (0.95, 1.6, 2.3, 3.0)  # contact within the first earns nothing, none within the last all
+OfWays = tuple[np.ndarray, np.ndarray, float]  # marks (N, W), of which ways (W,), and the mark of all the others
 REACTION_S, RSS_ACCELERATION, LEAD_BRAKING = 0.5, 2.0, 8.0  # of the RSS gap (Shalev-Shwartz et al. 2017)
 
 
@@ -64,19 +65,19 @@ def progress_m(seen: View) -> np.ndarray:
     return np.maximum(0.5 * made[:, -1] + made.mean(axis=1), 0.0)
 
 
-def time_to_collision(seen: View) -> np.ndarray:
-    """Return (N, R): nothing if both going on as they do would touch within 0.95 s, all from 3 s on."""
+def time_to_collision(seen: View) -> OfWays:
+    """Return (N, R): nothing if both going on as they do would touch within 0.95 s, all, which is 4, from 3 s on."""
     steps, aheads = np.arange(0, round(2.4 / STEP_S) + 1, 3), np.array([round(ahead / STEP_S) for ahead in TTC_S])
     traffic, (body, poses) = seen.traffic, seen.bodies[0]
-    order = soonest_touches(
+    marks = soonest_touches(
         poses, seen.axes[0], seen.drives.speeds_mps, body.middle_m, np.array(body.half_m), traffic.poses,
         axes_of(traffic.poses), traffic.half_m[traffic.of], steps, aheads, np.array(TTC_S),
     )  # fmt: skip
-    return order / len(TTC_S)
+    return marks, np.arange(len(traffic.of)), float(len(TTC_S))
 
 
-def headway(seen: View) -> np.ndarray:
-    """Return (N, R): the smallest share of the RSS gap to who is in front in the first 4 s."""
+def headway(seen: View) -> OfWays:
+    """Return (N, W): the smallest share of the RSS gap to who is in front in the first 4 s."""
     steps = np.arange(0, round(4.0 / STEP_S) + 1, 4)
     traffic, vehicle = seen.traffic, seen.vehicle
     there = traffic.poses[:, steps]  # (R, S, 3)
@@ -92,12 +93,12 @@ def headway(seen: View) -> np.ndarray:
     wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2)
     aside, room, leading = seen.offsets_m[:, steps], across + vehicle.width_m / 2.0, np.cos(turn) > 0.5
     leading &= (offsets + room > aside.min()) & (offsets - room < aside.max())
-    found, ways = np.ones((len(speed), len(turn))), np.flatnonzero(leading.any(axis=1))
-    found[:, ways] = least_shares(
+    ways = np.flatnonzero(leading.any(axis=1))
+    found = least_shares(
         seen.stations_m[:, steps] + vehicle.front_m, speed, aside, wanted, (stations - along)[ways], offsets[ways],
         room[ways], leading[ways], (lead**2 / (2.0 * LEAD_BRAKING))[ways], -vehicle.front_m,
     )  # fmt: skip
-    return found
+    return found, ways, 1.0
 
 
 def comfort(seen: View) -> np.ndarray:
@@ -136,10 +137,9 @@ def speed_limit(seen: View) -> np.ndarray:
     return (1.0 - np.clip((seen.drives.speeds_mps - seen.course.speed_mps - 0.3) / 3.0, 0.0, 1.0)).mean(axis=1)
 
 
-def courtesy(seen: View) -> np.ndarray:
-    """Return (N, R): how little who is behind must brake for us when we come before him in the next 3 s."""
+def courtesy(seen: View) -> OfWays:
+    """Return (N, W): how little who is behind must brake for us when we come before him in the next 3 s."""
     step, traffic = round(3.0 / STEP_S), seen.traffic
-    found = np.ones((len(seen.drives), len(traffic.of)))
     stations, offsets, _ = seen.course.reference.project(traffic.poses[:, [0, step], :2])  # (R, 2)
     behind = (np.abs(offsets[:, 0] - seen.course.offset_m) > 1.8) & (stations[:, 0] < seen.course.station_m)
     ways = np.flatnonzero(behind)
@@ -148,8 +148,7 @@ def courtesy(seen: View) -> np.ndarray:
     closing = np.maximum(traffic.speeds_mps[ways, step] - seen.drives.speeds_mps[:, step][:, None], 0.0)
     gap = np.maximum(rear - stations[ways, 1] - traffic.half_m[traffic.of[ways], 0], 0.5)
     forced = np.where(came, closing**2 / (2.0 * gap), 0.0)
-    found[:, ways] = 1.0 - np.clip(forced / 3.0, 0.0, 1.0)
-    return found
+    return 1.0 - np.clip(forced / 3.0, 0.0, 1.0), ways, 1.0
 
 
 def consistency(seen: View, last: Trajectory | None) -> np.ndarray:
@@ -176,7 +175,7 @@ TERMS: dict[str, Callable[[View], np.ndarray]] = {
     'terrain': terrain,
     'speed_limit': speed_limit,
 }
-TERMS_OF_USERS: dict[str, Callable[[View], np.ndarray]] = {
+TERMS_OF_USERS: dict[str, Callable[[View], OfWays]] = {
     'time_to_collision': time_to_collision,
     'headway': headway,
     'courtesy': courtesy,
@@ -252,8 +251,13 @@ def mark(seen: View, last: Trajectory | None, weights: Weights, worst_share: flo
     everywhere = np.ones((len(seen.drives), len(traffic.probabilities)))
     nobody = (everywhere, np.full(everywhere.shape, -2), everywhere)
     way = traffic.way_in_mode()
-    of_users = {
-        name: two_least(np.ascontiguousarray(term(seen)), way) if len(traffic) else nobody
-        for name, term in TERMS_OF_USERS.items()
-    }
+    of_users = {name: _over_users(term(seen), way) if len(traffic) else nobody for name, term in TERMS_OF_USERS.items()}
     return Scores(marks, of_users, traffic.probabilities, worst_share, weights)
+
+
+def _over_users(told: OfWays, way: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return `two_least` of marks; way: (O, K) of all ways."""
+    marks, ways, most = told
+    column = np.full(int(way.max(initial=-1)) + 2, -1)  # the last, that of nobody, stays
+    column[ways] = np.arange(len(ways))
+    return two_least(np.ascontiguousarray(marks), column[way], most)

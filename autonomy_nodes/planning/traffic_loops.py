@@ -65,24 +65,26 @@ def least_shares(
 
 
 @njit(cache=True)
-def two_least(marks: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def two_least(marks: np.ndarray, way: np.ndarray, most: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (N, K) the least mark over road users in each mode, whose it is, and the least of the others; at most 1.
 
-    marks: (N, R) of ways. way: (O, K) which of them each road user goes in each mode, -1 for none.
+    marks: (N, W) of ways, at most `most`, which counts as 1. way: (O, K) which of them each road user goes in a mode,
+    -1 for none.
     """
     drives, (users, modes) = len(marks), way.shape
     least, next_ = np.ones((drives, modes)), np.ones((drives, modes))
     whose = np.zeros((drives, modes), np.int64)
-    for n in range(drives):
-        for k in range(modes):
-            first, second, who = np.inf, 1.0, 0
-            for o in range(users):
-                value = marks[n, way[o, k]] if way[o, k] >= 0 else 1.0
+    for k in range(modes):
+        there = np.array([o for o in range(users) if way[o, k] >= 0])
+        for n in range(drives):
+            first, second, who = most, most, 0
+            for o in there:
+                value = marks[n, way[o, k]]
                 if value < first:
-                    first, second, who = value, min(first, 1.0), o
+                    first, second, who = value, first, o
                 elif value < second:
                     second = value
-            least[n, k], whose[n, k], next_[n, k] = first, who, second
+            least[n, k], whose[n, k], next_[n, k] = first / most, who, second / most
     return least, whose, next_
 
 

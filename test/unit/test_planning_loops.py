@@ -7,11 +7,12 @@ from planning_scenes import boxes_overlap
 
 from autonomy_nodes.common.kinematics import Motion, moved
 from autonomy_nodes.common.vehicle import Trailer, Vehicle
-from autonomy_nodes.planning.contact_loops import first_overlaps, soonest_touches
+from autonomy_nodes.planning.contact_loops import first_overlaps, own_contacts, soonest_touches
 from autonomy_nodes.planning.gate_loops import curvature_at, first_beyond_lines
 from autonomy_nodes.planning.ground_loops import body_blocked, coarse_clearance, erase_boxes, fine_clearance
 from autonomy_nodes.planning.paths import arcs
 from autonomy_nodes.planning.rollout import STEP_S, STEPS, Start, Wishes, roll_out
+from autonomy_nodes.planning.rollout_loops import cos_sin
 from autonomy_nodes.planning.terms import Scores, Weights
 from autonomy_nodes.planning.traffic import axes_of
 from autonomy_nodes.planning.traffic_loops import (
@@ -108,7 +109,7 @@ def test_the_two_least_marks_are_those_of_a_table():
     random = np.random.default_rng(1)
     marks, way = random.random((5, 7)).round(1), random.integers(-1, 7, (4, 3))
     table = np.where(way >= 0, marks[:, way], 1.0)  # (N, O, K)
-    least, whose, next_ = two_least(marks, way)
+    least, whose, next_ = two_least(marks, way, 1.0)
     assert_array_equal(least, table.min(axis=1))
     assert_array_equal(whose, table.argmin(axis=1))
     assert_array_equal(next_, np.sort(table, axis=1)[:, 1])
@@ -257,15 +258,45 @@ def test_totals_without_somebody_are_those_of_scores_in_which_he_never_was():
     chances, clean = np.array([0.6, 0.4]), np.array([1, 1, 0, 1, 1, 0, 1], bool)
 
     def scores(ways):
-        return Scores(marks, {'headway': two_least(table, ways)}, chances, 0.3, Weights())
+        return Scores(marks, {'headway': two_least(table, ways, 1.0)}, chances, 0.3, Weights())
 
     for whom in range(3):
         gone = scores(np.where(np.arange(3)[:, None] == whom, -1, way))
         assert_allclose(scores(way).totals(clean, whom), gone.totals(clean), atol=1e-12)
     weights, terms = Weights(), scores(way).terms
-    least = two_least(table, way)[0]
+    least = two_least(table, way, 1.0)[0]
     assert_allclose(terms['headway'], 0.7 * least @ chances + 0.3 * least.min(axis=1))
     parts = {**terms, 'progress': np.minimum(terms['progress'] / marks['progress'][clean].max(), 1.0)}
     weight = {name: getattr(weights, name) for name in parts}
     expected = sum(weight[name] * parts[name] for name in parts) / sum(weight.values())
     assert_allclose(scores(way).totals(clean), expected, atol=1e-12)
+
+
+def test_own_contacts_are_those_of_nuplans_rule_one_by_one(scene):
+    poses, there, random = scene
+    half, body = random.uniform(0.3, 2.5, (WAYS, 2)), (3.3, 0.7, 1.8)
+    of, mode = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.arange(WAYS) % 3
+    first = random.integers(-1, MOMENTS, (DRIVES, WAYS))
+    speeds, in_lane = random.choice([0.0, 3.0], (DRIVES, MOMENTS)), random.random((DRIVES, MOMENTS)) < 0.5
+    theirs = random.choice([0.0, 2.0], (WAYS, MOMENTS))
+    expected, modes = np.full((DRIVES, 3), MOMENTS), np.zeros((DRIVES, 3), int)
+    for n, r in np.ndindex(DRIVES, WAYS):
+        t = first[n, r]
+        gap, turn = there[r, t, :2] - poses[n, t, :2], there[r, t, 2] - poses[n, t, 2]
+        along = gap @ [np.cos(poses[n, t, 2]), np.sin(poses[n, t, 2])]
+        across = gap @ [-np.sin(poses[n, t, 2]), np.cos(poses[n, t, 2])]
+        long, wide = half[r] @ np.abs([np.cos(turn), np.sin(turn)]), half[r] @ np.abs([np.sin(turn), np.cos(turn)])
+        by_front = along + long > body[0] - 0.3 and abs(across) < wide + 0.9
+        own = theirs[r, t] == 0.0 or by_front or (along >= -body[1] and not in_lane[n, t])
+        if t >= 0 and speeds[n, t] > 0.0 and own and t < expected[n, of[r]]:
+            expected[n, of[r]], modes[n, of[r]] = t, mode[r]
+    assert (expected < MOMENTS).sum() > 20 and (expected == MOMENTS).sum() > 5
+    told = (poses, axes_of(poses), speeds, in_lane, body, there, half, theirs, of, mode, 3, (0.05, 0.5))
+    found = own_contacts(first, *told)
+    assert_array_equal(found[0], expected)
+    assert_array_equal(found[1], modes)
+
+
+def test_cosine_and_sine_are_exact_whether_small_or_large():
+    for angle in np.concatenate([np.linspace(-0.31, 0.31, 63), [-4.0, 1.5, 0.0, 1e-9]]):
+        assert cos_sin(angle) == pytest.approx((np.cos(angle), np.sin(angle)), abs=3e-16, rel=0.0)
