@@ -30,14 +30,17 @@ class ProposalSettings:
     """Which candidates are made.
 
     blocks: of 64 candidates, the anytime limit; stops and the middle of the course come first. shifts_m: beside the
-    reference. shares: of the wanted speed. arc_shares: of the sharpest curve possible at this speed. arrivals: on one
-    path, of those that meet a window of time.
+    reference. shares: of the wanted speed. fine_shifts_m, fine_shares: more of both on a lane, which come last; each
+    path beside the lane's middle is then also reached gently. arc_shares: of the sharpest curve possible at this speed.
+    arrivals: on one path, of those that meet a window of time.
     """
 
     blocks: int = 2
     shifts_m: tuple[float, ...] = (0.0, 0.5, -0.5, 1.0, -1.0)
     wide_shifts_m: tuple[float, ...] = (2.0, -2.0, 3.5, -3.5)
     shares: tuple[float, ...] = (1.0, 0.7, 0.4, 0.15)
+    fine_shifts_m: tuple[float, ...] = ()
+    fine_shares: tuple[float, ...] = ()
     arc_shares: tuple[float, ...] = (0.1, 0.3, 0.6, 1.0)
     firm_mps2: float = 4.0
     grip_g: float = 0.6
@@ -49,9 +52,15 @@ class ProposalSettings:
             raise ValueError(f'proposals.blocks={self.blocks} must be 1 or more')
         if not self.shifts_m or self.shifts_m[0] != 0.0:
             raise ValueError(f'proposals.shifts_m={self.shifts_m} must begin with 0.0, the reference itself')
-        for name in ('shares', 'arc_shares'):
+        for name in ('shares', 'fine_shares', 'arc_shares'):
             if not all(0.0 < share <= 1.0 for share in getattr(self, name)):
                 raise ValueError(f'proposals.{name}={getattr(self, name)} must lie above 0 and at most at 1')
+
+
+FINER = ProposalSettings(  # 500 candidates and more on a lane
+    blocks=8, fine_shifts_m=(0.3, -0.3, 0.7, -0.7, 1.3, -1.3),
+    fine_shares=(1.0, 0.55, 0.85, 0.3, 0.7, 0.15, 0.4, 0.2),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +81,8 @@ def propose_paths(
     count = int(max(speed, course.speed_mps) * TIMES_S[-1] + 25.0)
     bend = math.tan(start.wheel_rad) / vehicle.wheelbase_m
     at = (course.station_m, course.offset_m, course.heading_error)
-    found = [shifted(course.reference, at, bend, _shifts(course, speed, settings), count)]
+    beside = _shifts(course, speed, settings) + _fine_shifts(course, speed, settings)
+    found = [shifted(course.reference, at, bend, beside, count)]
     if not course.on_lane:
         found.append(arcs(start.pose, bend, _bends(speed, vehicle, settings), max(6.0, 1.5 * speed), count))
     speeds: dict[str, np.ndarray] = {}
@@ -119,7 +129,8 @@ def propose(
     firm = min(max(settings.firm_mps2, comfort), full)
     rows: list[Row] = []
     plain = len(paths) - sum(len(speeds) for speeds in given.values())
-    for path in range(plain):
+    core = plain - len(_fine_shifts(course, speed_mps, settings))
+    for path in range(core):
         name, main = paths.names[path], path == 0
         rows += [(path, 'stop', f'{name}, stop at {braking:.1f} m/s2', 0.0, braking)
                  for braking in ((comfort, firm, full) if main else (comfort, full))]  # fmt: skip
@@ -136,7 +147,28 @@ def propose(
         for _ in speeds:
             rows.append((path, kind, paths.names[path], 1.0, full))
             path += 1
-    return _wished(_ordered(rows, settings), paths, given, caps, leads, course, plain, arriving)
+    rows = _ordered(rows) + _finer(rows, paths, core, plain, course, (comfort, firm, full), settings)
+    return _wished(rows[: settings.blocks * BLOCK], paths, given, caps, leads, course, plain, arriving)
+
+
+def _finer(
+    rows: list[Row], paths: Paths, core: int, plain: int, course: Course, brakings: tuple[float, float, float],
+    settings: ProposalSettings,
+) -> list[Row]:
+    """Return the finer lattice on a lane: stops on paths from `core` to `plain`, more speeds on all; no row twice."""
+    if not course.on_lane:
+        return []
+    comfort, firm, full = brakings
+    told, names = {row[2] for row in rows}, paths.names[:plain]
+    found = [(path, 'stop', f'{names[path]}, stop at {braking:.1f} m/s2', 0.0, braking)
+             for path in range(core, plain) for braking in (comfort, full)]  # fmt: skip
+    for share in settings.fine_shares:
+        for path, name in enumerate(names):
+            upto = f'{name}, {_upto(course, share)}'
+            found.append((path, 'follow', upto, share, firm))
+            found.append((path, 'cruise', f'{name}, {_at(course, share)}', share, firm))
+            found.append((path, 'yield', f'{name}, yielding' if share == 1.0 else f'{upto}, yielding', share, firm))
+    return [row for row in found if row[2] not in told]
 
 
 def _wished(
@@ -168,12 +200,12 @@ def _wished(
     return Proposals(kinds, names, Wishes(path, speeds, paces, braking, along, lead_u, lead_mps))
 
 
-def _ordered(rows: list[Row], settings: ProposalSettings) -> list[Row]:
-    """Return the rows that the blocks have room for: the reference itself and what is given, stops, then the rest."""
+def _ordered(rows: list[Row]) -> list[Row]:
+    """Return the rows, the reference itself and what is given first, then stops, then the rest."""
     def rank(row: Row) -> int:
         return 0 if row[0] == 0 or row[1] in ('last', 'learned', 'arrive') else 1 if row[1] == 'stop' else 2
 
-    return sorted(rows, key=rank)[: settings.blocks * BLOCK]
+    return sorted(rows, key=rank)
 
 
 def _shifts(course: Course, speed: float, settings: ProposalSettings) -> list[tuple[str, float, float]]:
@@ -187,6 +219,19 @@ def _shifts(course: Course, speed: float, settings: ProposalSettings) -> list[tu
     for offset in course.road.neighbours_m:
         side = 'left' if offset > 0.0 else 'right'
         found += [(f'lane on the {side}', offset, slow), (f'lane on the {side} at once', offset, quick)]
+    return found
+
+
+def _fine_shifts(course: Course, speed: float, settings: ProposalSettings) -> list[tuple[str, float, float]]:
+    """Return more paths on a lane, as `_shifts`: between those, and reached gently."""
+    if not course.on_lane or not settings.fine_shifts_m:
+        return []
+    base, quick = COURSES[course.reference.kind], max(10.0, 1.6 * speed)
+    offsets = (*settings.shifts_m[1:], *settings.fine_shifts_m)
+    found = [(_beside(base, offset), offset, quick) for offset in settings.fine_shifts_m]
+    found += [(f'{_beside(base, offset)}, gently', offset, max(18.0, 3.2 * speed)) for offset in offsets]
+    for offset in course.road.neighbours_m:
+        found.append((f'lane on the {"left" if offset > 0.0 else "right"}, gently', offset, max(26.0, 5.0 * speed)))
     return found
 
 

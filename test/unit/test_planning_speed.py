@@ -18,8 +18,9 @@ from autonomy_nodes.evaluation.measures.crowded_road import (
     start_of,
 )
 from autonomy_nodes.evaluation.measures.planning_pieces import STEP_S, looked_up, rasters, rolled_out
-from autonomy_nodes.evaluation.measures.planning_speed import PARTS
+from autonomy_nodes.evaluation.measures.planning_speed import LATTICES, PARTS
 from autonomy_nodes.evaluation.measures.task import Task
+from autonomy_nodes.planning.planner import Planner, PlannerConfig
 
 SIMULATED = Path('simulated')
 
@@ -76,6 +77,7 @@ def test_the_baseline_finds_who_is_hit_and_when():
 
 def test_the_parts_make_the_whole_and_all_ways_are_judged(tmp_path):
     found = speed.evaluate(Task(SIMULATED, tmp_path, limit=1, options={'of': 'planning'})).figures
+    assert found['n_candidates.mean'] >= 500
     assert (found['n_scenes'], found['n_users.mean'], found['n_ways.mean']) == (1, 32, 192)
     parts = sum(found[f'{part}.cpu_ms.p50'] for part in PARTS)
     assert 0.0 < parts <= found['cpu_ms.p50']
@@ -85,8 +87,21 @@ def test_the_parts_make_the_whole_and_all_ways_are_judged(tmp_path):
     assert len((tmp_path / 'timing.csv').read_text().splitlines()) == 2
 
 
+def test_the_finer_lattice_begins_with_the_shipped_one_and_has_no_candidate_twice():
+    crowd = crowd_of(1)
+    told = situation_of(crowd, start_of(crowd.bend, 1, SECOND_NS), 0.0, grids_of(crowd.bend, SECOND_NS, 1), 0.0)
+    names = {}
+    for lattice, settings in LATTICES.items():
+        planner = Planner(PlannerConfig(proposals=settings))
+        names[lattice] = planner.generate(planner.look_around(told))[1].names
+    assert len(names['shipped']) < 128 and names['fine'][: len(names['shipped'])] == names['shipped']
+    assert len(set(names['fine'])) == len(names['fine']) == 512
+
+
 def test_what_else_is_asked_for_is_refused(tmp_path):
     with pytest.raises(DataError, match='--set of=planning'):
         speed.evaluate(Task(SIMULATED, tmp_path))
+    with pytest.raises(DataError, match='lattice=coarse: must be one of fine, shipped'):
+        speed.evaluate(Task(SIMULATED, tmp_path, options={'of': 'planning', 'lattice': 'coarse'}))
     with pytest.raises(DataError, match='blocks=0'):
         speed.evaluate(Task(SIMULATED, tmp_path, options={'of': 'planning', 'blocks': '0'}))

@@ -1,8 +1,9 @@
 """CPU time of a planning step on a crowded road, part by part, beside the numpy pieces of a planner in the same run.
 
 `--data simulated --set of=planning`: scenes are made of `--seed` on, `--limit` of them (see crowded_road.py); each is
-planned twice, 0.1 s apart, and the second step is measured: it has a last plan to be true to. `--set blocks=N`: that
-many blocks of candidates at most. Raw answers: `timing.csv`, a row a scene.
+planned twice, 0.1 s apart, and the second step is measured: it has a last plan to be true to. The lattice is the finer
+one, of 500 candidates; `--set lattice=shipped`: that of the node's settings. `--set blocks=N`: that many blocks of
+candidates at most. Raw answers: `timing.csv`, a row a scene.
 """
 
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from autonomy_nodes.evaluation.measures.planning_pieces import pieces_s
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Task, timed
 from autonomy_nodes.nodes.memory import keep_memory
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
+from autonomy_nodes.planning.proposals import FINER, ProposalSettings
 from autonomy_nodes.planning.warmup import warm
 
 PARTS = ('look_around', 'generate', 'simulate', 'judge', 'mark', 'choose')  # of Planner, in this order
 SCENES, LOADING = 40, 3
-BASE = 'numpy'
+BASE, FINE = 'numpy', 'fine'
+LATTICES = {FINE: FINER, 'shipped': ProposalSettings()}
 
 
 def evaluate(task: Task) -> Result:
@@ -48,14 +51,14 @@ def evaluate(task: Task) -> Result:
 
 
 def _config(task: Task) -> PlannerConfig:
-    config = PlannerConfig()
-    if 'blocks' not in task.options:
-        return config
+    if (lattice := task.options.get('lattice', FINE)) not in LATTICES:
+        raise DataError(f'--set lattice={lattice}: must be one of {", ".join(LATTICES)}')
+    proposals = LATTICES[lattice]
     try:
-        proposals = replace(config.proposals, blocks=int(task.options['blocks']))
+        proposals = replace(proposals, blocks=int(task.options.get('blocks', proposals.blocks)))
     except ValueError as error:
         raise DataError(f'--set blocks={task.options["blocks"]}: {error}') from error
-    return replace(config, proposals=proposals)
+    return PlannerConfig(proposals=proposals)
 
 
 def _measured(seed: int, config: PlannerConfig) -> dict[str, float]:
