@@ -11,6 +11,7 @@ from autonomy_nodes.sim.world import LaneMap
 _CLEAR_S = 4.0  # one who arrives later does not matter
 _FAR_M, _NEAR_M = 80.0, 25.0  # how far ahead lights and others with right of way are minded
 _AMBER_BRAKING_MPS2 = 3.0
+RED, AMBER = int(Light.RED), int(Light.AMBER)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Seen:
     speed_mps: float
     length_m: float
     width_m: float
+
+
+def must_stop(colour: int, gap_m: float, speed_mps: float) -> bool:
+    """Return whether a light so far ahead must be waited for; amber is, where one can still stop."""
+    return colour == RED or (colour == AMBER and gap_m > speed_mps**2 / (2.0 * _AMBER_BRAKING_MPS2))
 
 
 class Rules:
@@ -53,10 +59,9 @@ class Rules:
                 yield begin
 
     def _red(self, signal: int, gap_m: float, speed_mps: float, time_s: float) -> bool:
-        """Return whether a light must be waited for; amber is, where one can still stop."""
+        """Return whether a light must be waited for."""
         assert self._lanes is not None
-        colour = self._lanes.signals[signal].colour(time_s)
-        return colour == Light.RED or (colour == Light.AMBER and gap_m > speed_mps**2 / (2.0 * _AMBER_BRAKING_MPS2))
+        return must_stop(self._lanes.signals[signal].colour(time_s), gap_m, speed_mps)
 
     def _line_before_end(self, lane_id: int) -> float:
         """Return how far before the end of a lane its stop line is."""

@@ -13,6 +13,7 @@ from autonomy_nodes.sim.scenes.people import Cast
 from autonomy_nodes.sim.scenes.roads import (
     LANE_M,
     Network,
+    arc,
     curve,
     offset,
     place_on,
@@ -95,26 +96,14 @@ def _connection(network: Network, start: _Arm, end: _Arm, turn: str) -> int:
     """Add the lane from one arm into another."""
     inwards = start.line[0, :2] - start.line[1, :2]
     outwards = end.line[1, :2] - end.line[0, :2]
-    left = _arc(start.line[0], inwards, end.line[0], outwards)
-    right = _arc(offset(start.line, LANE_M)[0], inwards, offset(end.line, -LANE_M)[0], outwards)
+    left = arc(start.line[0], inwards, end.line[0], outwards)
+    right = arc(offset(start.line, LANE_M)[0], inwards, offset(end.line, -LANE_M)[0], outwards)
     lane = network.lane(
         network.border(Line.UNKNOWN, left), network.border(Line.UNKNOWN, right), speed_limit_mps=_LIMIT_MPS, turn=turn
     )
     network.link(start.lane_in, lane)
     network.link(lane, end.lane_out)
     return lane
-
-
-def _arc(start: np.ndarray, leaving: np.ndarray, end: np.ndarray, arriving: np.ndarray) -> np.ndarray:
-    """Return (N, 3) a cubic from one place and direction to another, close to an arc of a circle."""
-    leaving, arriving = leaving / np.linalg.norm(leaving), arriving / np.linalg.norm(arriving)
-    turn = np.arccos(np.clip(leaving @ arriving, -1.0, 1.0))
-    gap = float(np.linalg.norm(end[:2] - start[:2]))
-    reach = gap / 3.0 if turn < 0.05 else 4.0 / 3.0 * np.tan(turn / 4.0) * gap / (2.0 * np.sin(turn / 2.0))
-    handles = np.stack([start[:2], start[:2] + reach * leaving, end[:2] - reach * arriving, end[:2]])
-    t = np.linspace(0.0, 1.0, max(8, int(gap) + 1))[:, None]
-    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
-    return np.column_stack([weights @ handles, start[2] * (1 - t[:, 0]) + end[2] * t[:, 0]])
 
 
 def _over(line: np.ndarray, s: int) -> np.ndarray:
@@ -160,7 +149,7 @@ def _corners(arms: list[_Arm]) -> list[np.ndarray]:
     found = []
     for k, arm in enumerate(arms):
         inwards, outwards = offset(arms[(k + 1) % 4].line, -_CURB_M)[::-1], offset(arm.line, _CURB_M)
-        bend = _arc(inwards[-1], inwards[-1, :2] - inwards[-2, :2], outwards[0], outwards[1, :2] - outwards[0, :2])
+        bend = arc(inwards[-1], inwards[-1, :2] - inwards[-2, :2], outwards[0], outwards[1, :2] - outwards[0, :2])
         found.append(np.concatenate([inwards[:-1], bend, outwards[1:]]))
     return found
 

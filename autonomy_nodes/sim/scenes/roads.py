@@ -34,6 +34,18 @@ def offset(line: np.ndarray, left_m: np.ndarray | float) -> np.ndarray:
     return moved
 
 
+def arc(start: np.ndarray, leaving: np.ndarray, end: np.ndarray, arriving: np.ndarray) -> np.ndarray:
+    """Return (N, 3) a cubic from one place and direction to another, close to an arc of a circle."""
+    leaving, arriving = leaving / np.linalg.norm(leaving), arriving / np.linalg.norm(arriving)
+    turn = np.arccos(np.clip(leaving @ arriving, -1.0, 1.0))
+    gap = float(np.linalg.norm(end[:2] - start[:2]))
+    reach = gap / 3.0 if turn < 0.05 else 4.0 / 3.0 * np.tan(turn / 4.0) * gap / (2.0 * np.sin(turn / 2.0))
+    handles = np.stack([start[:2], start[:2] + reach * leaving, end[:2] - reach * arriving, end[:2]])
+    t = np.linspace(0.0, 1.0, max(8, int(gap) + 1))[:, None]
+    weights = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
+    return np.column_stack([weights @ handles, start[2] * (1 - t[:, 0]) + end[2] * t[:, 0]])
+
+
 def place_on(line: np.ndarray, index: int) -> tuple[float, float, float]:
     """Return x, y and heading of a point of a line (N, 2 or 3)."""
     step = line[index + 1, :2] - line[index - 1, :2] if 0 < index < len(line) - 1 else line[-1, :2] - line[-2, :2]

@@ -1,0 +1,208 @@
+"""The loops over road users, compiled: who sees whom ahead, how fast each may be, where to each moves.
+
+Vehicles turn about their rear axle and are led back to their way by a curvature; nobody slides sideways.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.common.kinematics import tracking_curvature
+from autonomy_nodes.sim.flow.drivers import Mode, Trait
+from autonomy_nodes.sim.flow.place import STEP_M
+from autonomy_nodes.sim.traffic import intelligent_driver
+
+X, Y, HEADING, SPEED, PUSH, BEND, S, D, GOAL, AIM, HOLD, RESTED, OFF, JITTER = range(14)  # columns of states
+COLUMNS = 14
+SEEN_S, SEEN_LEFT, SEEN_TURN, SEEN_ALONG, SEEN_ACROSS, SEEN_SPEED, SEEN_MODE, SEEN_OWNER = range(8)
+DRIVES, RIDES, WALKS, STANDS = (int(mode) for mode in Mode)
+LENGTH, WIDTH, REAR, WISH, HEADWAY, ACCELERATION, BRAKING, LATERAL, GAP, SIDE, POLITE, SAFE, REACH, LEAST, TIGHTEST, \
+    START, DODGE, TOWED = (int(trait) for trait in Trait)  # fmt: skip
+SWING_S, CROSS_S = 0.9, 0.3  # so long a move sideways is thought on, and one across
+BESIDE_M = 0.2
+ON_FOOT_GAP_M = 1.4  # of the model's least gap, that those on foot do without
+driver = njit(cache=True)(intelligent_driver)
+tracked = njit(cache=True)(tracking_curvature)
+
+
+@njit(cache=True)
+def projected(
+    points: np.ndarray, headings: np.ndarray, first: int, last: int, x: float, y: float
+) -> tuple[int, float, float]:
+    """Return the nearest row of a way from `first` to before `last`, and how far ahead and left of it a place is."""
+    nearest, at = np.inf, first
+    for row in range(first, last):
+        gap = (points[row, 0] - x) ** 2 + (points[row, 1] - y) ** 2
+        if gap < nearest:
+            nearest, at = gap, row
+    cos, sin = math.cos(headings[at]), math.sin(headings[at])
+    dx, dy = x - points[at, 0], y - points[at, 1]
+    return at, dx * cos + dy * sin, dy * cos - dx * sin
+
+
+@njit(cache=True)
+def bodies_of(
+    states: np.ndarray, traits: np.ndarray, modes: np.ndarray, there: np.ndarray, owners: np.ndarray
+) -> np.ndarray:
+    """Return (M, 8) of those who are there: x y of the middle, heading, speed, length, width, mode, whose it is."""
+    found, count = np.empty((len(states), 8)), 0
+    for i in range(len(states)):
+        if there[i]:
+            middle = 0.5 * traits[i, LENGTH] - traits[i, REAR]
+            found[count, 0] = states[i, X] + middle * math.cos(states[i, HEADING])
+            found[count, 1] = states[i, Y] + middle * math.sin(states[i, HEADING])
+            found[count, 2:4] = states[i, HEADING], states[i, SPEED]
+            found[count, 4:6] = traits[i, LENGTH], traits[i, WIDTH]
+            found[count, 6:8] = modes[i], owners[i]
+            count += 1
+    return found[:count]
+
+
+@njit(cache=True)
+def looked(
+    i: int, state: np.ndarray, trait: np.ndarray, way: tuple[np.ndarray, np.ndarray, int, int], bodies: np.ndarray,
+    seen: np.ndarray,
+) -> int:  # fmt: skip
+    """Fill `seen` with those beside and ahead along one's way, and return how many they are."""
+    points, headings, start, end = way
+    reach = 25.0 + 3.0 * state[SPEED] + state[SPEED] ** 2 / 5.0
+    first = max(start, start + int(state[S] / STEP_M) - 4)
+    last = min(end, first + int(reach / STEP_M) + 6)
+    count = 0
+    for k in range(len(bodies)):
+        dx, dy = bodies[k, 0] - state[X], bodies[k, 1] - state[Y]
+        if bodies[k, 7] == i or last - first < 2 or dx * dx + dy * dy > (reach + 12.0) ** 2:
+            continue
+        row, along, left = projected(points, headings, first, last, bodies[k, 0], bodies[k, 1])
+        turn = bodies[k, 2] - headings[row]
+        cos, sin = math.cos(turn), math.sin(turn)
+        s = (row - start) * STEP_M + along
+        half_along = 0.5 * (abs(cos) * bodies[k, 4] + abs(sin) * bodies[k, 5])
+        if s + half_along < state[S] - trait[REAR] or abs(left) > 16.0:
+            continue
+        seen[count, SEEN_S], seen[count, SEEN_LEFT], seen[count, SEEN_TURN] = s, left, turn
+        seen[count, SEEN_ALONG] = half_along
+        seen[count, SEEN_ACROSS] = 0.5 * (abs(sin) * bodies[k, 4] + abs(cos) * bodies[k, 5])
+        seen[count, SEEN_SPEED:] = bodies[k, 3], bodies[k, 6], bodies[k, 7]
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def dodged(
+    state: np.ndarray, trait: np.ndarray, room: np.ndarray, seen: np.ndarray, count: int, on_foot: bool
+) -> float:
+    """Return how far left of one's way one wants to be, so as to pass whoever is slow and beside it."""
+    low, high, base = room[0] + state[OFF], room[1] + state[OFF], state[OFF]
+    least, most = low, high
+    front = state[S] + trait[LENGTH] - trait[REAR]
+    for k in range(count):
+        gap, along = seen[k, SEEN_S] - seen[k, SEEN_ALONG] - front, seen[k, SEEN_SPEED] * math.cos(seen[k, SEEN_TURN])
+        if gap > 6.0 + 3.5 * state[SPEED]:
+            continue
+        needs = seen[k, SEEN_ACROSS] + 0.5 * trait[WIDTH] + trait[SIDE]
+        mode, left = seen[k, SEEN_MODE], seen[k, SEEN_LEFT]
+        if abs(left - base) > needs + 2.0:
+            continue
+        oncoming = along < -0.3
+        if mode != DRIVES and not oncoming and along < 0.7 * trait[WISH]:
+            if left <= base:
+                least = max(least, left + needs)
+            else:
+                most = min(most, left - needs)
+        elif oncoming and gap < 4.0 * (state[SPEED] - along) and (on_foot or mode == DRIVES):
+            most = min(most, left - needs)
+    if least > high + 1e-6 or least > most:  # there is no way past: wait behind
+        return max(min(base, most), low)
+    return min(max(base, least), max(most, low))
+
+
+@njit(cache=True)
+def wanted_speed(
+    state: np.ndarray, trait: np.ndarray, bends: np.ndarray, start: int, end: int, ends_at: float
+) -> float:
+    """Return the speed that the bends ahead allow, slowing down comfortably before each."""
+    wanted, comfort = trait[WISH], 0.65 * trait[BRAKING]
+    first = start + max(int(state[S] / STEP_M), 0)
+    last = min(end, first + 4 + int(state[SPEED] ** 2 / (2.0 * comfort) + 1.5 * state[SPEED]))
+    for row in range(first, last):
+        tight = abs(bends[row])
+        if tight > 1e-3:
+            ahead = max((row - start) * STEP_M - state[S], 0.0)
+            wanted = min(wanted, math.sqrt(trait[LATERAL] / tight + 2.0 * comfort * ahead))
+    return max(wanted, 0.5)
+
+
+@njit(cache=True)
+def followed(
+    state: np.ndarray, trait: np.ndarray, wanted: float, seen: np.ndarray, count: int, mode: int
+) -> float:
+    """Return the acceleration behind whoever is, or will soon be, in one's way."""
+    chosen = driver(
+        state[SPEED], wanted, 1000.0, 0.0, trait[HEADWAY], trait[ACCELERATION], trait[BRAKING], 3.0
+    )  # fmt: skip
+    front = state[S] + trait[LENGTH] - trait[REAR]
+    reach = max(trait[LEAST], trait[REACH] * state[SPEED])
+    for k in range(count):
+        if seen[k, SEEN_S] < state[S] + 0.5 * trait[LENGTH] - trait[REAR]:
+            continue
+        gap = seen[k, SEEN_S] - seen[k, SEEN_ALONG] - front
+        turn = seen[k, SEEN_TURN]
+        along, across = seen[k, SEEN_SPEED] * math.cos(turn), seen[k, SEEN_SPEED] * math.sin(turn)
+        thought_s = SWING_S if seen[k, SEEN_MODE] != DRIVES or abs(math.sin(turn)) < 0.5 else CROSS_S
+        if mode == WALKS:
+            thought_s = 0.0
+        here, then = seen[k, SEEN_LEFT], seen[k, SEEN_LEFT] + thought_s * across
+        share = min(max(gap / (2.5 * reach), 0.0), 1.0)
+        mine = state[D] + (state[AIM] - state[D]) * share
+        half = 0.5 * trait[WIDTH] + seen[k, SEEN_ACROSS] + BESIDE_M * (0.3 if mode == WALKS else 1.0)
+        if min(here, then) - half > mine or max(here, then) + half < mine:
+            continue
+        if mode == WALKS or seen[k, SEEN_MODE] == WALKS:
+            gap += ON_FOOT_GAP_M if mode == WALKS else 0.5
+        pushed = driver(
+            state[SPEED], wanted, gap, state[SPEED] - along, trait[HEADWAY], trait[ACCELERATION], trait[BRAKING]
+        )  # fmt: skip
+        chosen = min(chosen, pushed)
+    return chosen
+
+
+@njit(cache=True)
+def moved(
+    states: np.ndarray, traits: np.ndarray, modes: np.ndarray, on: np.ndarray, there: np.ndarray,
+    ways: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], wander: np.ndarray, dt: float,
+) -> None:  # fmt: skip
+    """Move everybody on along their ways by `dt`; wander: (N,) metres by which each misses its line."""
+    points, headings, bends, starts = ways
+    for i in range(len(states)):
+        if not there[i] or modes[i] == STANDS or on[i] < 0:
+            continue
+        state, trait, start, end = states[i], traits[i], starts[on[i]], starts[on[i] + 1]
+        speed = max(0.0, state[SPEED] + state[PUSH] * dt)
+        mean, state[SPEED] = 0.5 * (state[SPEED] + speed), speed
+        state[RESTED] = 0.0 if speed > 0.05 else state[RESTED] + dt
+        gone = mean * dt
+        if gone < 1e-6:
+            state[BEND] *= 0.999
+            continue
+        rate = min(trait[DODGE], (0.7 if modes[i] == WALKS else 0.22) * mean) * dt
+        state[GOAL] += min(max(state[AIM] - state[GOAL], -rate), rate)
+        row = min(start + int((state[S] + 0.3 * mean) / STEP_M), end - 1)
+        here = min(start + int(state[S] / STEP_M), end - 2)
+        part = min(max(state[S] / STEP_M - (here - start), 0.0), 1.0)
+        error = state[HEADING] - (headings[here] + part * (headings[here + 1] - headings[here]))
+        error = (error + math.pi) % (2.0 * math.pi) - math.pi
+        reach = max(trait[LEAST], trait[REACH] * mean)
+        bend = tracked(bends[row], state[D] - state[GOAL] - wander[i], error, reach)
+        quick = (0.12 if modes[i] == DRIVES else 1.5) * dt
+        bend = min(max(bend, state[BEND] - quick), state[BEND] + quick)
+        bend = min(max(bend, -trait[TIGHTEST]), trait[TIGHTEST])
+        turn = 0.5 * (bend + state[BEND]) * gone
+        state[BEND] = bend
+        state[X] += gone * math.cos(state[HEADING] + 0.5 * turn)
+        state[Y] += gone * math.sin(state[HEADING] + 0.5 * turn)
+        state[HEADING] += turn
+        first = max(start, here - 3)
+        at, along, left = projected(points, headings, first, min(end, here + 6), state[X], state[Y])
+        state[S], state[D] = (at - start) * STEP_M + along, left
