@@ -31,9 +31,14 @@ OTHER, FROM_S, TO_S, FOR_AIM, SCALE = range(5)  # columns of beside
 
 @njit(cache=True)
 def about(
-    i: int, place: float, points: np.ndarray, headings: np.ndarray, start: int, end: int, bodies: np.ndarray
-) -> np.ndarray:
-    """Return gap and speed of the leader, gap, speed and row of the follower, of one at `place` on a way; inf, -1."""
+    i: int, place: float, way: int, on: np.ndarray, ways: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    bodies: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Return gap and speed of the leader, gap, speed and row of the follower, of one at `place` on a way; inf, -1.
+
+    Who is still beside the way but on his way onto it counts.
+    """
+    points, headings, start, end = ways[0], ways[1], ways[3][way], ways[3][way + 1]
     found = np.array([np.inf, 0.0, np.inf, 0.0, -1.0])
     at = start + int(place / STEP_M)
     first, last = max(start, at - int(LOOK_M / STEP_M)), min(end, at + int(LOOK_M / STEP_M))
@@ -43,7 +48,8 @@ def about(
         ) ** 2 > LOOK_M**2:
             continue
         row, along, left = projected(points, headings, first, last, bodies[k, 0], bodies[k, 1])
-        if abs(left) > BESIDE_M or abs(along) > 3.0:
+        comes = bodies[k, 7] >= 0 and on[int(bodies[k, 7])] == way
+        if abs(left) > (2.5 * BESIDE_M if comes else BESIDE_M) or abs(along) > 3.0:
             continue
         s, half = (row - start) * STEP_M + along, 0.5 * bodies[k, 4]
         if s >= place and s - half - place < found[0]:
@@ -105,7 +111,7 @@ def changed(
     if state[SPEED] < SLOWEST_MPS or abs(state[D] - state[AIM]) > 0.8:
         return -1, np.inf
     middle = state[S] + 0.5 * traits[i, LENGTH] - traits[i, REAR]
-    now = about(i, middle, points, headings, starts[way], starts[way + 1], bodies)
+    now = about(i, middle, way, on, ways, bodies)
     best, chosen, behind = LEAST_GAIN, -1, np.inf
     for side in range(2):
         other = int(beside[way, side, OTHER])
@@ -117,7 +123,7 @@ def changed(
             points, headings, starts[other], starts[other + 1], state[0], state[1]
         )  # fmt: skip
         there = (row - starts[other]) * STEP_M + along + middle - state[S]
-        then = about(i, there, points, headings, starts[other], starts[other + 1], bodies)
+        then = about(i, there, other, on, ways, bodies)
         front = state[S] + traits[i, LENGTH] - traits[i, REAR]
         ends = np.array([walls[way] - front, walls[other] - (there + 0.5 * traits[i, LENGTH])])
         worth = gain(i, states, traits, now, then, ends)

@@ -122,8 +122,8 @@ def joined(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 def _drawn(rng: np.random.Generator, lanes: int) -> Crossroads:
     lane_m, count = float(rng.uniform(3.1, 3.6)), 4 if rng.random() < 0.75 else 3
     inner = lanes * lane_m + float(rng.uniform(6.0, 9.0))
-    length = int(rng.integers(80, 125))
-    town = Crossroads(Place(), arms_of(rng, count, lanes, inner, length, lane_m), float(rng.uniform(9.0, 15.5)))
+    length = int(rng.integers(90, 155))
+    town = Crossroads(Place(), arms_of(rng, count, lanes, inner, length, lane_m), float(rng.uniform(10.0, 18.0)))
     place = town.place
     for k, arm in enumerate(town.arms):
         draw_arm(place, k, arm)
@@ -205,11 +205,12 @@ def _walkers(place: Place, way: int, rng: np.random.Generator, mean: float, asid
 
 def _traffic(town: Crossroads, rng: np.random.Generator, difficulty: float, place_signals: bool) -> None:
     """Put vehicles on the lanes that lead in, and let more come."""
-    place, each_s = town.place, 9.0 - 5.0 * difficulty
+    place, each_s = town.place, 13.0 - 7.5 * difficulty
     for i, arm in enumerate(town.arms):
         for lane in range(arm.lanes):
             chosen = [way for (start, at, _), way in town.ways.items() if start == i and at == lane]
             quiet = 2.0 if not place_signals and i % 2 else 1.0
+            leaving(place, [way for (_, _, end), way in town.ways.items() if end == i], town.limit_mps, difficulty, rng)
             s = len(place.lanes[f'in{i}.{lane}']) - 12.0 - float(rng.exponential(12.0))
             while s > 10.0:
                 member = _member(rng, town.limit_mps, difficulty)
@@ -220,6 +221,13 @@ def _traffic(town: Crossroads, rng: np.random.Generator, difficulty: float, plac
                 time_s += 1.5 + float(rng.exponential(each_s * quiet))
                 member = _member(rng, town.limit_mps, difficulty)
                 place.entries.append(_entry(place, member, int(rng.choice(chosen)), 1.0, time_s, rng))
+
+
+def leaving(place: Place, ways: list[int], limit: float, difficulty: float, rng: np.random.Generator) -> None:
+    """Put somebody on the lanes that lead away."""
+    for _ in range(int(rng.poisson(1.0 + difficulty))):
+        way, member = int(rng.choice(ways)), _member(rng, limit, difficulty)
+        place.entries.append(_entry(place, member, way, rng.uniform(0.6, 0.9) * place.ways[way].length_m, -np.inf, rng))
 
 
 def _entry(

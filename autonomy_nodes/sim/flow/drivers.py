@@ -83,6 +83,8 @@ def drawn(kind: str, limit_mps: float, difficulty: float, rng: np.random.Generat
     heavy, pushes = kind in HEAVY, rng.random() < PUSHING * difficulty**2
     t = np.zeros(len(Trait))
     t[:3] = length, width, (0.3 if heavy else 0.22) * length
+    if kind == 'tractor':
+        t[:3] = 6.0, TRAILER.width_m, 1.8
     wish = limit_mps * clipped(rng, 1.03, 0.11, 0.75, 1.4)
     t[Trait.WISH_MPS] = min(wish, 25.0) if heavy else wish
     t[Trait.HEADWAY_S] = clipped(rng, 1.45 - 0.35 * difficulty, 0.35, 0.6, 2.5) * (0.7 if pushes else 1.0)
@@ -117,7 +119,7 @@ def _on_two_wheels(rng: np.random.Generator, length: float, width: float) -> Mem
     t = np.zeros(len(Trait))
     t[:3] = length, width, 0.4 * length
     t[3:] = (
-        clipped(rng, 4.7, 1.1, 2.5, 8.0), clipped(rng, 0.9, 0.2, 0.5, 1.5), clipped(rng, 0.9, 0.2, 0.5, 1.4), 1.8,
+        clipped(rng, 4.7, 1.6, 2.0, 9.0), clipped(rng, 0.9, 0.2, 0.5, 1.5), clipped(rng, 0.9, 0.2, 0.5, 1.4), 1.8,
         clipped(rng, 1.8, 0.4, 1.0, 3.0), clipped(rng, 2.4, 0.6, 1.2, 4.0), 0.3, 0.5, 2.0, clipped(rng, 0.8, 0.1, 0.5, 1.1),
         1.6, 0.5, float(rng.gamma(3.0, 0.2)), 0.8, 0.0,
     )  # fmt: skip
@@ -128,8 +130,9 @@ def _on_foot(rng: np.random.Generator) -> Member:
     t = np.zeros(len(Trait))
     t[:3] = (*(clipped(rng, *SIZES['pedestrian'][i : i + 2], 0.4, 1.0) for i in (0, 2)), 0.0)
     t[Trait.REAR_M] = 0.5 * t[Trait.LENGTH_M]
+    runs = rng.random() < 0.05
     t[3:] = (
-        clipped(rng, 1.33, 0.26, 0.6, 2.4), 0.3, 1.2, 1.6, 3.0, clipped(rng, 2.0, 0.7, 0.7, 4.0), 0.15, 0.5, 2.0, 0.6,
-        0.7, 1.5, float(rng.gamma(2.0, 0.3)), 0.6, 0.0,
+        clipped(rng, 2.8, 0.5, 2.0, 4.0) if runs else clipped(rng, 1.33, 0.26, 0.6, 2.4), 0.3, 1.2, 1.6, 3.0, clipped(rng, 2.0, 0.7, 0.7, 4.0), 0.15, 0.5, 2.0, 0.6,
+        1.1, 1.3, float(rng.gamma(2.0, 0.3)), 0.6, 0.0,
     )  # fmt: skip
-    return Member(Label.PEDESTRIAN, Mode.WALKS, t, True, clipped(rng, 0.15, 0.06, 0.03, 0.35))
+    return Member(Label.PEDESTRIAN, Mode.WALKS, t, True, clipped(rng, 0.11, 0.05, 0.02, 0.3))

@@ -32,10 +32,11 @@ SHORTEST = 5  # steps; who is there for less is left out
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """A scene, and what is known of it beside. flow: at its end."""
+    """A scene, and what is known of it beside. flow: at its end; rows: (A,) its row of each row of the scene."""
 
     scene: RecordedScene
     flow: Flow
+    rows: np.ndarray
 
 
 def generator(family: str, seed: int) -> np.random.Generator:
@@ -64,7 +65,9 @@ def played(family: str, seed: int, difficulty: float) -> Played:
         if step + 1 < steps:
             flow.advance()
     name = f'{family}/{family}-{seed:07d}'
-    return Played(_turned(_scene(name, place, flow, states, colours), turn, shift), flow)
+    rows = np.flatnonzero(np.isfinite(states[:, :, 0]).sum(axis=1) >= SHORTEST)
+    scene = _scene(name, flow, rows, states[rows], colours)
+    return Played(_turned(scene, turn, shift), flow, rows)
 
 
 def told(flow: Flow) -> np.ndarray:
@@ -81,20 +84,18 @@ def told(flow: Flow) -> np.ndarray:
     return found
 
 
-def _scene(name: str, place: Place, flow: Flow, states: np.ndarray, colours: np.ndarray) -> RecordedScene:
-    kept = np.isfinite(states[:, :, 0]).sum(axis=1) >= SHORTEST
+def _scene(name: str, flow: Flow, rows: np.ndarray, states: np.ndarray, colours: np.ndarray) -> RecordedScene:
+    place, labels = flow.place, np.array([member.label for member in flow.members], np.int64)
     lines = [*place.lanes.values(), *place.lines, *place.edges, *place.crossings]
     kinds = (Line.CENTERLINE, Line.UNKNOWN, Line.BOUNDARY, Line.CROSSWALK)
     counts = [len(group) for group in (place.lanes, place.lines, place.edges, place.crossings)]
     names = [*place.lanes, *(f'line{k}' for k in range(sum(counts[1:])))]
-    drivers = kept & (flow.modes == Mode.DRIVES) & np.isfinite(states[:, 0, 0]) & np.isfinite(states[:, -1, 0])
-    labels = np.array([member.label for member in flow.members], np.int64)
-    rows = np.flatnonzero(kept)
-    recorder = np.flatnonzero(drivers[rows])
+    all_along = np.isfinite(states[:, :, 0]).all(axis=1) & (flow.modes[rows] == Mode.DRIVES)
+    recorder = int(np.argmax(all_along)) if all_along.any() else -1
     return RecordedScene(
-        name, states[rows], labels[rows], flow.traits[rows][:, :2].copy(), [np.asarray(line) for line in lines],
+        name, states, labels[rows], flow.traits[rows][:, :2].copy(), [np.asarray(line) for line in lines],
         np.repeat([int(kind) for kind in kinds], counts), names, list(place.follows),
-        {lane: colours[signal] for lane, signal in place.lights.items()}, int(recorder[0]) if len(recorder) else -1,
+        {lane: colours[signal] for lane, signal in place.lights.items()}, recorder,
     )  # fmt: skip
 
 

@@ -172,15 +172,19 @@ class Flow:
         waiting = [row for row, entry in enumerate(self.entries) if not self._begun[row]]
         for row in waiting:
             entry = self.entries[row]
-            if entry.time_s > self.time_s or (not first and not self._free(entry)):
+            if entry.time_s > self.time_s:
                 continue
-            self._begin(row, entry)
+            if entry.place is not None or first or self._free(entry):
+                self._begin(row, entry)
+                if first and self._touches(row):
+                    self.there[row] = False  # somebody else stands there: he does not come
         if waiting:
             self._tow()
 
     def _free(self, entry: Entry) -> bool:
         way = self.place.ways[entry.way]
-        x, y = way.points[min(int(entry.s_m), len(way.points) - 1)]
+        at = min(int(entry.s_m), len(way.points) - 1)
+        x, y = way.points[at] + entry.side_m * np.array([-np.sin(way.headings[at]), np.cos(way.headings[at])])
         for row in np.flatnonzero(self.there & (self.modes != Mode.STANDS)).tolist():
             gap = float(np.hypot(self.states[row, loops.X] - x, self.states[row, loops.Y] - y))
             slower = max(entry.speed_mps - self.states[row, loops.SPEED], 0.0)
@@ -191,6 +195,22 @@ class Flow:
             ):
                 return False
         return True
+
+    def _touches(self, row: int) -> bool:
+        """Return whether one who has just begun overlaps with anybody, by circles along both bodies."""
+        bodies = self.bodies()
+        mine, others = bodies[bodies[:, 7] == row][0], bodies[bodies[:, 7] != row]
+        if entry_towed := self.traits[row, Trait.TOWED_M]:
+            mine = mine.copy()
+            mine[4] += 2.0 * entry_towed
+        for other in others:
+            apart = np.hypot(*(other[:2] - mine[:2]))
+            if apart > 0.5 * (mine[4] + other[4]) + 2.0:
+                continue
+            gaps_m = _spots(mine)[:, None] - _spots(other)[None]
+            if np.hypot(gaps_m[..., 0], gaps_m[..., 1]).min() < 0.5 * (mine[5] + other[5]) + 0.15:
+                return True
+        return False
 
     def _begin(self, row: int, entry: Entry) -> None:
         state, self._begun[row], self.there[row] = self.states[row], True, True
@@ -212,8 +232,16 @@ class Flow:
 def _trailer() -> Member:
     """Return what a tractor tows; its reference point is its axle."""
     traits, body = np.zeros(len(Trait)), body_of_trailer(TRAILER)
-    traits[:3] = body.front_m + body.rear_m, body.width_m, body.rear_m
+    front_m = TRAILER.length_m - TRAILER.hitch_ahead_m - TRACTOR.rear_m - 0.3  # what lies over the tractor is told there
+    traits[:3] = front_m + body.rear_m, body.width_m, body.rear_m
     return Member(Label.TRUCK, Mode.DRIVES, traits, wander_m=0.0)
+
+
+def _spots(body: np.ndarray) -> np.ndarray:
+    """Return (C, 2) middles of circles as wide as a body that cover its length."""
+    reach = max(body[4] - body[5], 0.0) / 2.0
+    shifts = np.linspace(-reach, reach, max(int(2.0 * reach / body[5]) + 2, 2))
+    return body[:2] + shifts[:, None] * np.array([np.cos(body[2]), np.sin(body[2])])
 
 
 def _overlap(one: Way, two: Way, near: float) -> bool:

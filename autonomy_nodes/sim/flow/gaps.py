@@ -25,8 +25,9 @@ from autonomy_nodes.sim.flow.loops import (
 from autonomy_nodes.sim.flow.place import STEP_M, STOP_SIGN, WALL
 from autonomy_nodes.sim.rightofway import must_stop
 
-NEAR_M, THROUGH_MPS = 2.45, 7.0  # ways nearer than this meet; so fast one goes through a junction
+NEAR_M, THROUGH_MPS = 2.7, 7.0  # ways nearer than this meet; so fast one goes through a junction
 MERGE_M = 10.0  # so much of a common way counts as a zone; behind it one follows
+STANDOFF_M = (0.6, 1.6)  # before a zone, and before one where ways become one
 FIRM_MPS2 = 4.5  # who would have to brake harder does not wait any more
 UNSEEN_MPS2 = 3.0  # one on foot or on a bicycle trusts those to stop who can do so gently
 halts = njit(cache=True)(must_stop)
@@ -165,7 +166,7 @@ def waited(
         if state[SPEED] ** 2 / (2.0 * max(gap, 0.05)) > FIRM_MPS2 and state[SPEED] > 1.0:
             continue
         if blocked(i, zones[k], states, traits, modes, on, there):
-            hold = min(hold, zones[k, ZONE_IN] - (0.6 if modes[i] == DRIVES else 0.2))
+            hold = min(hold, zones[k, ZONE_IN] - (STANDOFF_M[int(zones[k, MERGES])] if modes[i] == DRIVES else 0.2))
     if hold == np.inf:
         return np.inf, hold
     gap = hold - front + 1.5

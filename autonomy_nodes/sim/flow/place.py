@@ -112,8 +112,10 @@ def way_of(points: np.ndarray, limit_mps: float, **more: object) -> Way:
     points = points[np.concatenate([[True], steps > 1e-3])]
     length = float(np.hypot(*np.diff(points, axis=0).T).sum())
     fine = resampled(points, max(4 * int(length / STEP_M), 4))
-    padded = np.concatenate([[fine[0]] * 4, fine, [fine[-1]] * 4])
-    smooth = np.stack([np.convolve(column, np.ones(9) / 9.0, 'valid') for column in padded.T], axis=1)
+    reach = 8 if more.get('on_foot') else 4  # people cut corners
+    padded = np.concatenate([[fine[0]] * reach, fine, [fine[-1]] * reach])
+    kernel = np.ones(2 * reach + 1) / (2 * reach + 1)
+    smooth = np.stack([np.convolve(column, kernel, 'valid') for column in padded.T], axis=1)
     smooth[[0, -1]] = fine[[0, -1]]
     s = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(smooth, axis=0).T))])
     at = np.arange(int(s[-1] / STEP_M) + 1) * STEP_M

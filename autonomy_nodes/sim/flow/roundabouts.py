@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from autonomy_nodes.sim.flow.crossroads import KINDS, SHARES, Arm, arms_of, draw_arm, joined
+from autonomy_nodes.sim.flow.crossroads import KINDS, SHARES, Arm, arms_of, draw_arm, joined, leaving
 from autonomy_nodes.sim.flow.drivers import Mode, drawn
 from autonomy_nodes.sim.flow.place import Entry, Place
 from autonomy_nodes.sim.scenes.roads import offset
 
-LANE_M, LIMIT_MPS = 3.6, 12.0
+LANE_M, LIMIT_MPS = 3.6, 13.0
 BRANCH_RAD = 0.42  # from an arm to where its lanes meet the circle
 
 
@@ -15,7 +15,7 @@ def roundabout(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a roundabout of three or four arms."""
     place, radius = Place(), float(rng.uniform(13.0, 21.0))
     count = 4 if rng.random() < 0.7 else 3
-    arms = arms_of(rng, count, 1, radius + 10.0, int(rng.integers(70, 105)), LANE_M)
+    arms = arms_of(rng, count, 1, radius + 10.0, int(rng.integers(80, 130)), LANE_M)
     _circle(place, arms, radius)
     ways = {(i, j): _way(place, i, j, count) for i in range(count) for j in range(count) if i != j}
     for (i, _), way in ways.items():
@@ -25,13 +25,14 @@ def roundabout(rng: np.random.Generator, difficulty: float) -> Place:
         _walks(place, arm, list(ways.values()), rng, difficulty)
     for i in range(count):
         chosen = [way for (start, _), way in ways.items() if start == i]
+        leaving(place, [way for (_, end), way in ways.items() if end == i], LIMIT_MPS, difficulty, rng)
         s = float(rng.uniform(25.0, 50.0))
         while s > 8.0:
             _vehicle(place, chosen, s, -np.inf, rng, difficulty)
             s -= float(rng.uniform(14.0, 32.0))
         time_s = -9.0
         while time_s < 20.0:
-            time_s += 1.5 + float(rng.exponential(9.0 - 5.0 * difficulty))
+            time_s += 1.5 + float(rng.exponential(12.0 - 6.5 * difficulty))
             _vehicle(place, chosen, 1.0, time_s, rng, difficulty)
     return place
 
@@ -70,8 +71,6 @@ def _way(place: Place, i: int, j: int, count: int) -> int:
     while (k + 1) % count != j:
         k = (k + 1) % count
         names += [f'past{k}', f'round{k}']
-    leave = place.lanes[f'leave{j}']
-    place.lanes[f'leave{j}'] = leave
     return place.chain([*names, f'leave{j}', f'out{j}.0'], LIMIT_MPS, room_m=(-0.4, 0.4))
 
 

@@ -35,15 +35,16 @@ def narrow(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a street between parked cars, hardly wide enough for two; people step out from between them."""
     place, limit = Place(), float(rng.uniform(7.0, 11.0))
     axis = _axis(rng, 130, 190)
-    half, two_sides = float(rng.uniform(3.7, 4.4)), bool(rng.random() < 0.5)
-    aside = half - 2.1 if two_sides else half - 2.1 - 0.2
-    lines = [offset(axis, -min(aside, 1.5)), offset(axis, min(aside, 1.5))[::-1]]
+    two_sides = bool(rng.random() < 0.5)
+    half = float(rng.uniform(4.2, 5.4) if two_sides else rng.uniform(2.8, 3.4))
+    aside = min(half - 3.5, 1.6) if two_sides else 1.5  # from the middle, clear of the cars that are parked
     cars = []
-    for k, line in enumerate(lines):
+    for k, line in enumerate(_both(axis, aside)[: 2 if aside > 1.25 else 1]):  # else there is but one direction
         place.lanes[f'lane{k}'] = line
-        cars.append(place.chain((f'lane{k}',), limit, room_m=(-0.5, 1.8)))
-    place.apart |= {(cars[0], cars[1]), (cars[1], cars[0])}
-    curbs = (half, half) if two_sides else (half - 1.0, half + 0.6)
+        room = (-1.4, 0.5) if two_sides else (-0.4, 2.3 if k == 0 else 0.4)
+        cars.append(place.chain((f'lane{k}',), limit, room_m=room))
+    place.apart |= {(a, b) for a in cars for b in cars}
+    curbs = (half, half)
     place.edges += [offset(axis, -curbs[1]), offset(axis, curbs[0])]
     _parking(place, axis, curbs, two_sides, rng, 0.55 + 0.3 * difficulty)
     for way in cars:

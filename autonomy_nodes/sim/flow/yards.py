@@ -13,10 +13,10 @@ def yard(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a yard or open ground: vehicles and people on winding ways; who comes from the right goes first."""
     place, fenced = Place(), bool(rng.random() < 0.6)
     if fenced:
-        a, b = rng.uniform(0.75, 1.1, 2) * FIELD_M
+        a, b = rng.uniform(1.15, 1.35, 2) * FIELD_M
         corners = np.array([[-a, -b], [a, -b], [a, b], [-a, b], [-a, -b]])
         place.edges += [corners[k : k + 2] for k in range(4)]
-    count = int(rng.integers(4, 6 + int(5 * difficulty)))
+    count = int(rng.integers(5, 9 + int(5 * difficulty)))
     limit = float(rng.uniform(3.5, 6.0)) if fenced else float(rng.uniform(4.5, 10.0))
     kinds = ('car', 'van', 'small', 'truck', 'tractor', 'tractor') if fenced else ('car', 'small', 'van', 'truck')
     ways, headings = [], []
@@ -26,7 +26,8 @@ def yard(rng: np.random.Generator, difficulty: float) -> Place:
         headings.append(heading)
         member = drawn(str(rng.choice(kinds)), limit, difficulty, rng)
         member.traits[12] *= 1.2
-        place.entries.append(Entry(member, way, 14.0 if member.tows else 4.0, float(rng.uniform(-6.0, 9.0)), 0.0, 0.7 * limit))
+        time_s, speed = float(rng.uniform(-6.0, 9.0)), 0.7 * limit
+        place.entries.append(Entry(member, way, 14.0 if member.tows else 2.0, time_s, 0.0, speed))
     for k, one in enumerate(ways):
         for j, other in enumerate(ways):
             turn = np.sin(headings[j] - headings[k])
@@ -44,11 +45,11 @@ def _winding(place: Place, rng: np.random.Generator, limit: float, k: int) -> tu
     """Add a way through the middle of the ground, at about an angle of its own."""
     heading = float(rng.uniform(-np.pi, np.pi))
     aside = float(rng.uniform(-0.6, 0.6)) * FIELD_M
-    length = 2.0 * FIELD_M
-    begin = -FIELD_M * np.array([np.cos(heading), np.sin(heading)]) + aside * np.array([-np.sin(heading), np.cos(heading)])
+    length = 1.9 * FIELD_M
+    begin = -0.95 * FIELD_M * np.array([np.cos(heading), np.sin(heading)]) + aside * np.array([-np.sin(heading), np.cos(heading)])
     bends = rng.uniform(-1.0, 1.0, 6) / rng.uniform(16.0, 60.0)
     bends -= bends.mean()
-    line = curve(length + 15.0, bends, (float(begin[0]), float(begin[1]), heading))
+    line = curve(length, bends, (float(begin[0]), float(begin[1]), heading))
     return place.way(line, limit, room_m=(-1.5, 1.5)), heading
 
 
