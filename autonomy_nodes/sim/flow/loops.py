@@ -195,7 +195,7 @@ def moved(
         error = (error + math.pi) % (2.0 * math.pi) - math.pi
         reach = max(trait[LEAST], trait[REACH] * mean)
         bend = tracked(bends[row], state[D] - state[GOAL] - wander[i], error, reach)
-        quick = (0.12 if modes[i] == DRIVES else 1.5) * dt
+        quick = (0.28 if modes[i] == DRIVES else 1.5) * dt
         bend = min(max(bend, state[BEND] - quick), state[BEND] + quick)
         bend = min(max(bend, -trait[TIGHTEST]), trait[TIGHTEST])
         turn = 0.5 * (bend + state[BEND]) * gone

@@ -8,14 +8,14 @@ from autonomy_nodes.sim.flow.place import Entry, Place
 from autonomy_nodes.sim.scenes.roads import offset
 
 LANE_M, LIMIT_MPS = 3.6, 13.0
-BRANCH_RAD = 0.42  # from an arm to where its lanes meet the circle
+BRANCH_RAD = 0.5  # from an arm to where its lanes meet the circle
 
 
 def roundabout(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a roundabout of three or four arms."""
     place, radius = Place(), float(rng.uniform(13.0, 21.0))
     count = 4 if rng.random() < 0.7 else 3
-    arms = arms_of(rng, count, 1, radius + 10.0, int(rng.integers(80, 130)), LANE_M)
+    arms = arms_of(rng, count, 1, radius + 14.0, int(rng.integers(80, 130)), LANE_M)
     _circle(place, arms, radius)
     ways = {(i, j): _way(place, i, j, count) for i in range(count) for j in range(count) if i != j}
     for (i, _), way in ways.items():
