@@ -19,6 +19,7 @@ from autonomy_nodes.sim.flow.loops import (
     dodged,
     followed,
     looked,
+    spots_of,
     wanted_speed,
 )
 
@@ -39,13 +40,14 @@ def decided(
     states, traits, modes, on, there = everybody
     points, headings, bends, starts = ways
     pushes, holds = np.zeros(len(states)), np.full(len(states), np.inf)
-    seen = np.empty((len(bodies), 8))
+    spots = spots_of(bodies)
+    seen = np.empty((len(spots), 8))
     for i in range(len(states)):
         w = on[i]
         if not there[i] or w < 0 or modes[i] == STANDS:
             continue
         state, trait = states[i], traits[i]
-        count = looked(i, state, trait, (points, headings, starts[w], starts[w + 1]), bodies, seen)
+        count = looked(i, state, trait, (points, headings, starts[w], starts[w + 1]), spots, seen)
         state[AIM] = dodged(state, trait, room[w], seen, count, modes[i] == WALKS)
         wanted = wanted_speed(state, trait, bends, starts[w], starts[w + 1], np.inf)
         pushes[i] = followed(state, trait, wanted, seen, count, modes[i])

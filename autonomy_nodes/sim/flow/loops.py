@@ -60,31 +60,46 @@ def bodies_of(
 
 
 @njit(cache=True)
+def spots_of(bodies: np.ndarray) -> np.ndarray:
+    """Return (K, 8) of circles that cover (M, 8) bodies: x y, heading, speed, radius twice, mode, whose it is."""
+    counts = np.ceil(0.8 * bodies[:, 4] / bodies[:, 5]).astype(np.int64)
+    found, at = np.empty((counts.sum(), 8)), 0
+    for k in range(len(bodies)):
+        for number in range(counts[k]):
+            shift = 0.0
+            if counts[k] > 1:
+                shift = (number / (counts[k] - 1.0) - 0.5) * (bodies[k, 4] - bodies[k, 5])
+            found[at] = bodies[k]
+            found[at, 0] += shift * math.cos(bodies[k, 2])
+            found[at, 1] += shift * math.sin(bodies[k, 2])
+            found[at, 4:6] = 0.5 * bodies[k, 5], 0.53 * bodies[k, 5]
+            at += 1
+    return found
+
+
+@njit(cache=True)
 def looked(
-    i: int, state: np.ndarray, trait: np.ndarray, way: tuple[np.ndarray, np.ndarray, int, int], bodies: np.ndarray,
+    i: int, state: np.ndarray, trait: np.ndarray, way: tuple[np.ndarray, np.ndarray, int, int], spots: np.ndarray,
     seen: np.ndarray,
 ) -> int:  # fmt: skip
-    """Fill `seen` with those beside and ahead along one's way, and return how many they are."""
+    """Fill `seen` with the circles (`spots_of`) beside and ahead along one's way, and return how many they are."""
     points, headings, start, end = way
     reach = 25.0 + 3.0 * state[SPEED] + state[SPEED] ** 2 / 5.0
     first = max(start, start + int(state[S] / STEP_M) - 4)
     last = min(end, first + int(reach / STEP_M) + 6)
-    count = 0
-    for k in range(len(bodies)):
-        dx, dy = bodies[k, 0] - state[X], bodies[k, 1] - state[Y]
-        if bodies[k, 7] == i or last - first < 2 or dx * dx + dy * dy > (reach + 12.0) ** 2:
+    count, cos, sin = 0, math.cos(state[HEADING]), math.sin(state[HEADING])
+    for k in range(len(spots)):
+        dx, dy = spots[k, 0] - state[X], spots[k, 1] - state[Y]
+        if spots[k, 7] == i or last - first < 2 or dx * dx + dy * dy > reach * reach or dx * cos + dy * sin < -8.0:
             continue
-        row, along, left = projected(points, headings, first, last, bodies[k, 0], bodies[k, 1])
-        turn = bodies[k, 2] - headings[row]
-        cos, sin = math.cos(turn), math.sin(turn)
+        row, along, left = projected(points, headings, first, last, spots[k, 0], spots[k, 1])
         s = (row - start) * STEP_M + along
-        half_along = 0.5 * (abs(cos) * bodies[k, 4] + abs(sin) * bodies[k, 5])
-        if s + half_along < state[S] - trait[REAR] or abs(left) > 16.0:
+        if s + spots[k, 4] < state[S] - trait[REAR] or abs(left) > 16.0:
             continue
-        seen[count, SEEN_S], seen[count, SEEN_LEFT], seen[count, SEEN_TURN] = s, left, turn
-        seen[count, SEEN_ALONG] = half_along
-        seen[count, SEEN_ACROSS] = 0.5 * (abs(sin) * bodies[k, 4] + abs(cos) * bodies[k, 5])
-        seen[count, SEEN_SPEED:] = bodies[k, 3], bodies[k, 6], bodies[k, 7]
+        seen[count, SEEN_S], seen[count, SEEN_LEFT] = s, left
+        seen[count, SEEN_TURN], seen[count, SEEN_ALONG] = spots[k, 2] - headings[row], spots[k, 4]
+        seen[count, SEEN_ACROSS] = spots[k, 5]
+        seen[count, SEEN_SPEED:] = spots[k, 3], spots[k, 6], spots[k, 7]
         count += 1
     return count
 
