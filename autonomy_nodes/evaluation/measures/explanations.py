@@ -3,11 +3,11 @@
 `--data simulated`: `--set scenes=N` roads, made of `--seed` on: some of the users of crowded_road.py, and on some a
 block, ground that nobody saw, a red light. A named road user is left out of the predictions, ground becomes free, a
 stop line or a line goes, a term counts nothing; the planner begins anew each time. Beside it, as a control, somebody
-who was not named is left out. Raw answers: `reasons.csv`, a row a scene.
+who was not named is left out. Raw answers: `seed_N.json` of each.
 """
 
-import csv
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from autonomy_nodes.common.lanes import PIECE_POINTS, LanePieces, Light, Line, R
 from autonomy_nodes.common.objects import Predictions
 from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.evaluation.measures.crowded_road import Bend, crowd_of, grids_of, situation_of, start_of
-from autonomy_nodes.evaluation.measures.task import Figures, Result, Task, bootstrap
+from autonomy_nodes.evaluation.measures.task import Figures, Result, Task, bootstrap, over
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.situation import Plan, Situation
 from autonomy_nodes.planning.warmup import warm
@@ -26,7 +26,6 @@ MOVED_M = 0.5  # somewhere on the plan: less is the same choice
 LINE_ID, LIGHT_ID, HALF_M = 900, 950, 1.75
 LINES = (Line.DIVIDER, Line.SOLID, Line.BOUNDARY)
 USER, TERM, NONE = 'user', 'term', 'none'
-COLUMNS = ('seed', 'cause', 'named', 'moved_m', 'control_m', 'reason')
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,15 @@ def evaluate(task: Task) -> Result:
         count = int(task.options.get('scenes', SCENES))
     except ValueError as error:
         raise DataError(f'--set scenes={task.options["scenes"]}: {error}') from error
-    config = PlannerConfig()
-    warm(config)
-    asked = [ask(seed, config) for seed in range(task.seed, task.seed + (task.limit or count))]
-    with (task.out / 'reasons.csv').open('w', newline='') as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for one in asked:
-            row = (one.seed, one.cause, one.named, f'{one.moved_m:.2f}', f'{one.control_m:.2f}', one.reason)
-            writer.writerow(row)
-    return Result(figures(asked, task.seed), items=[f'seed_{one.seed}' for one in asked])
+    warm(PlannerConfig())
+    result = Result()
+    seeds = [(f'seed_{seed}', seed) for seed in range(task.seed, task.seed + count)]
+    found = over(task, seeds, ask, result)
+    for name, one in found:
+        told = {**asdict(one), 'moved_m': _rounded(one.moved_m), 'control_m': _rounded(one.control_m)}
+        (task.out / f'{name}.json').write_text(json.dumps(told, indent=1) + '\n')
+    result.figures |= figures([one for _, one in found], task.seed)
+    return result
 
 
 def figures(asked: list[Asked], seed: int) -> Figures:
@@ -81,8 +79,9 @@ def figures(asked: list[Asked], seed: int) -> Figures:
     return found
 
 
-def ask(seed: int, config: PlannerConfig) -> Asked:
+def ask(seed: int) -> Asked:
     """Plan, take away what is named, and plan anew."""
+    config = PlannerConfig()
     random = np.random.default_rng([seed, 9])
     situation = scene_of(seed, random)
     plan = Planner(config).plan(situation)
@@ -165,6 +164,10 @@ def _apart_m(one: Plan, other: Plan) -> float:
     places, others = one.trajectory.poses[:, :2], other.trajectory.poses[:, :2]
     count = min(len(places), len(others))
     return float(np.linalg.norm(places[:count] - others[:count], axis=1).max())
+
+
+def _rounded(metres: float) -> float | None:
+    return round(metres, 2) if np.isfinite(metres) else None
 
 
 def _free(grid: Grid) -> Grid:
