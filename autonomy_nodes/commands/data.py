@@ -12,9 +12,11 @@ from autonomy_nodes.messages.formats.catalogue import FORMATS
 from autonomy_nodes.messages.formats.simulated import MANIFEST
 from autonomy_nodes.nodes.launcher import resolved, settings_files
 from autonomy_nodes.sim import scenes as sim
+from autonomy_nodes.sim.flow import families as flow
 from autonomy_nodes.training.census.report import PAGE, Asked, report
 from autonomy_nodes.training.census.sweeps import Reading
 from autonomy_nodes.training.holdout import write_holdout
+from autonomy_nodes.training.motion_statistics import lines, of_folder
 from autonomy_nodes.training.pictures import write_pictures
 from autonomy_nodes.training.places import PlaceSettings
 from autonomy_nodes.training.pseudo.cluster import BACKENDS
@@ -26,30 +28,40 @@ from autonomy_nodes.training.pseudo.stretches import BAG, source_of
 from autonomy_nodes.training.pseudo.tracks import TrackSettings
 from autonomy_nodes.training.scenes import FAMILIES, FIRST_SEED, REACH_M, WEATHERS, Choice
 from autonomy_nodes.training.shards import Order, write_shards
+from autonomy_nodes.training.traffic import Order as Traffic
+from autonomy_nodes.training.traffic import write_scene_pictures, write_traffic
+
+HOLDOUT_SCENES, TRAFFIC_SCENES = 9, 1000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'holdout: worlds on which nothing is trained or tuned; points, labels, boxes, poses, the true ground. '
     about += 'examples: sweeps of small places to train perception on, in tar files'
+    about += '. traffic: scenes of simulated road users to train prediction on, in the layout of recorded ones'
     about += '. pseudo: examples of a recording, with labels made of what came before and after. '
     about += 'report: what is in examples or recordings, what is rare, how they differ from others'
-    parser.add_argument('what', choices=('holdout', 'examples', 'pseudo', 'report'), help=about)
+    parser.add_argument('what', choices=('holdout', 'examples', 'traffic', 'pseudo', 'report'), help=about)
     folder = 'a new folder, or one that was begun: it goes on; docs/evaluation.md tells the layout of holdout. '
     folder += 'of report: folders of examples, data sets, recordings'
     parser.add_argument('folders', type=Path, nargs='+', metavar='DIR', help=folder)
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
-    parser.add_argument('--scenes', type=int, default=9, metavar='N', help='of holdout')
+    told = f'of holdout ({HOLDOUT_SCENES}) and traffic ({TRAFFIC_SCENES})'
+    parser.add_argument('--scenes', type=int, default=0, metavar='N', help=told)
     parser.add_argument('--sweeps', type=int, default=20, metavar='N', help='of each scene of holdout, ten a second')
-    parser.add_argument('--families', default='', metavar='A,B', help=f'of holdout, of {", ".join(sim.FAMILIES)}')
+    told = f'of holdout, of {", ".join(sim.FAMILIES)}; of traffic, of {", ".join(flow.FAMILIES)}'
+    parser.add_argument('--families', default='', metavar='A,B', help=told)
     told = 'of holdout: one for all, mixed: clear, rain and fog in turn; how dense is drawn of the seed'
     parser.add_argument('--weather', default='', choices=WEATHERS[1:], help=told)
     told = 'of holdout: how far about the way the ground is told; the far ring needs 200, with LiDARs that reach as far'
     parser.add_argument('--reach', type=float, default=REACH_M, metavar='M', help=told)
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='of examples')
-    told = 'of examples: so many of them are drawn from above, into DIR/pictures'
+    told = 'of examples and traffic: so many of them are drawn from above, into DIR/pictures'
     parser.add_argument('--pictures', type=int, default=0, metavar='N', help=told)
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte')
+    told = 'of traffic: how hard scenes are at most, 0 to 1'
+    parser.add_argument('--difficulty', type=float, default=1.0, metavar='D', help=told)
+    parser.add_argument('--folds', default='', metavar='N,N', help='of --against of traffic, of groups.json')
     _pseudo_arguments(parser.add_argument_group('of pseudo'))
     _report_arguments(parser.add_argument_group('of report; besides --jobs, --seed, --vehicle, --remap, --model'))
 
@@ -69,7 +81,7 @@ def _pseudo_arguments(group: argparse._ArgumentGroup) -> None:
 
 def _report_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--out', type=Path, metavar='OUT', help='for report.json, corner_cases.json and page.html')
-    told = 'what it is held against: folders as DIR'
+    told = 'what it is held against: folders as DIR; of traffic: recorded scenes'
     group.add_argument('--against', type=Path, nargs='+', default=[], metavar='DIR', help=told)
     group.add_argument('--beams', default='', metavar='LOW-HIGH', help='of --against only LiDARs of so many beams')
     group.add_argument('--limit', type=int, default=0, metavar='N', help='sweeps of each drive at most')
@@ -85,10 +97,11 @@ def run(options: argparse.Namespace) -> None:
     if len(options.folders) > 1:
         raise SettingsError(f'{options.what} writes one folder, not {len(options.folders)}')
     options.folder = options.folders[0]
-    {'holdout': _holdout, 'examples': _examples, 'pseudo': _pseudo}[options.what](options)
+    {'holdout': _holdout, 'examples': _examples, 'traffic': _traffic, 'pseudo': _pseudo}[options.what](options)
 
 
 def _holdout(options: argparse.Namespace) -> None:
+    options.scenes = options.scenes or HOLDOUT_SCENES
     if options.seed < 0 or options.scenes < 1 or options.sweeps < 2:
         raise SettingsError('--seed must not be below 0, --scenes not below 1, --sweeps not below 2')
     families = tuple(options.families.split(',')) if options.families else FAMILIES
@@ -112,6 +125,25 @@ def _examples(options: argparse.Namespace) -> None:
         print(f'{len(write_pictures(options.folder, order.names(), options.pictures))} of them drawn in pictures/')
     files = f'{options.count} examples in {len(told["files"])} files'
     print(f'{files}, told with their hashes in {options.folder / MANIFEST}')
+
+
+def _traffic(options: argparse.Namespace) -> None:
+    families = tuple(options.families.split(',')) if options.families else tuple(flow.FAMILIES)
+    try:
+        order = Traffic(options.seed, options.scenes or TRAFFIC_SCENES, families, options.difficulty)
+    except ValueError as error:
+        raise SettingsError(f'--{error}') from error
+    with Progress(' groups') as progress:
+        told = write_traffic(options.folder, order, commit(), options.jobs, progress)
+    if options.pictures > 0:
+        print(f'{len(write_scene_pictures(options.folder, order, options.pictures))} of them drawn in pictures/')
+    names = ('bytes', 'contacts', 'contacts_without_excuse', 'lane_changes', 'cut_ins')
+    sums = {name: sum(entry[name] for entry in told['files'].values()) for name in names}
+    print(f'{order.count} scenes, told with their hashes in {options.folder / MANIFEST}; {sums}')
+    if options.against:
+        folds = [int(fold) for fold in options.folds.split(',') if fold]
+        sets = {'simulated': of_folder(options.folder, []), 'against': of_folder(options.against[0], folds)}
+        print('\n'.join(lines(sets)))
 
 
 def _pseudo(options: argparse.Namespace) -> None:

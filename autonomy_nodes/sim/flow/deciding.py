@@ -5,10 +5,7 @@ from numba import njit
 
 from autonomy_nodes.sim.flow.gaps import waited
 from autonomy_nodes.sim.flow.loops import (
-    ACCELERATION,
     AIM,
-    BRAKING,
-    DRIVES,
     HOLD,
     PUSH,
     RESTED,

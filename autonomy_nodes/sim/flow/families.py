@@ -12,6 +12,7 @@ from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.lanes import Line
 from autonomy_nodes.messages.formats.trajectories import STEP_S, RecordedScene
 from autonomy_nodes.sim.flow import loops
+from autonomy_nodes.sim.flow.contacts import Contact, contacts
 from autonomy_nodes.sim.flow.crossroads import lights, signs
 from autonomy_nodes.sim.flow.drivers import Mode
 from autonomy_nodes.sim.flow.flow import Flow
@@ -27,30 +28,48 @@ FAMILIES: dict[str, Callable[[np.random.Generator, float], Place]] = {
 }  # fmt: skip
 WARM_S = 6.0  # before a scene begins: until all have found their places
 STEPS = (91, 200)
+ATTEMPTS = 6
 SHORTEST = 5  # steps; who is there for less is left out
 
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """A scene, and what is known of it beside. flow: at its end; rows: (A,) its row of each row of the scene."""
+    """A scene, and what is known of it beside.
+
+    flow: at its end; rows: (A,) its row of each row of the scene. contacts: who ran into whom. drawn: how often the
+    place was drawn before nobody ran into anybody without excuse.
+    """
 
     scene: RecordedScene
     flow: Flow
     rows: np.ndarray
+    contacts: list[Contact]
+    drawn: int = 1
 
 
-def generator(family: str, seed: int) -> np.random.Generator:
+def generator(family: str, seed: int, attempt: int = 0) -> np.random.Generator:
     """Return the source of all draws of a scene."""
     if family not in FAMILIES:
         raise ValueError(f'family={family!r} must be one of {", ".join(FAMILIES)}')
-    return np.random.default_rng([seed, list(FAMILIES).index(family), 606])
+    return np.random.default_rng([seed, list(FAMILIES).index(family), attempt])
 
 
 def played(family: str, seed: int, difficulty: float) -> Played:
-    """Return the scene of a family and a seed; difficulty 0 to 1: denser, closer, harder to foretell."""
+    """Return the scene of a family and a seed; difficulty 0 to 1: denser, closer, harder to foretell.
+
+    A scene in which somebody who looks runs into anybody is no traffic: it is drawn anew, so often at most.
+    """
     if not 0.0 <= difficulty <= 1.0:
         raise ValueError(f'difficulty={difficulty} must lie between 0 and 1')
-    rng = generator(family, seed)
+    for attempt in range(ATTEMPTS):
+        found = _played(family, seed, difficulty, attempt)
+        if all(contact.excused for contact in found.contacts):
+            break
+    return found
+
+
+def _played(family: str, seed: int, difficulty: float, attempt: int) -> Played:
+    rng = generator(family, seed, attempt)
     place = FAMILIES[family](rng, difficulty)
     steps = int(rng.integers(*STEPS))
     turn, shift = float(rng.uniform(-np.pi, np.pi)), rng.uniform(-100.0, 100.0, 2)
@@ -67,7 +86,10 @@ def played(family: str, seed: int, difficulty: float) -> Played:
     name = f'{family}/{family}-{seed:07d}'
     rows = np.flatnonzero(np.isfinite(states[:, :, 0]).sum(axis=1) >= SHORTEST)
     scene = _scene(name, flow, rows, states[rows], colours)
-    return Played(_turned(scene, turn, shift), flow, rows)
+    met = contacts(
+        scene.states, scene.sizes_m, flow.owners[rows], flow.attentive[rows], flow.modes[rows] == Mode.WALKS
+    )
+    return Played(_turned(scene, turn, shift), flow, rows, met, attempt + 1)
 
 
 def told(flow: Flow) -> np.ndarray:

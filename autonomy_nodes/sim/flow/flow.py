@@ -33,7 +33,8 @@ class Change:
 class Flow:
     """Everybody on a place. states: (N, 14) columns as in loops. there: (N,). time_s: of the states.
 
-    Rows are entries, in order, and behind them a trailer for each that tows; owner: (trailers,) row of its tractor.
+    Rows are entries, in order, and behind them a trailer for each that tows; owner: (trailers,) row of its tractor;
+    owners: (N,) one's own row, of a trailer that of its tractor. attentive: (N,).
     """
 
     def __init__(self, place: Place, rng: np.random.Generator, begins_s: float = 0.0) -> None:
@@ -41,13 +42,13 @@ class Flow:
         self.entries = list(place.entries)
         members = [entry.member for entry in self.entries]
         self.owner = np.array([row for row, member in enumerate(members) if member.tows], np.int64)
-        self._owners = np.concatenate([np.arange(len(members)), self.owner])
+        self.owners = np.concatenate([np.arange(len(members)), self.owner])
         members += [_trailer() for _ in self.owner]
         count, self.members = len(members), members
         self.traits = np.array([member.traits for member in members]).reshape(count, len(Trait))
         self.modes = np.array([member.mode for member in members], np.int64)
         self.wanders = np.array([member.wander_m for member in members])
-        self._attentive = np.array([member.attention for member in members])
+        self.attentive = np.array([member.attention for member in members])
         self.states = np.zeros((count, loops.COLUMNS))
         self.states[:, loops.HOLD] = np.inf
         self.on = np.full(count, -1, np.int64)
@@ -93,7 +94,7 @@ class Flow:
 
     def bodies(self) -> np.ndarray:
         """Return (M, 8) of those who are there, as loops.bodies_of tells."""
-        return loops.bodies_of(self.states, self.traits, self.modes, self.there, self._owners)
+        return loops.bodies_of(self.states, self.traits, self.modes, self.there, self.owners)
 
     def advance(self, guests: np.ndarray | None = None) -> None:
         """Move everybody on by 0.1 s; guests: (G, 8) bodies of others whom they must mind, such as our vehicle."""
@@ -135,7 +136,7 @@ class Flow:
         self._noise[0] += -self._noise[0] * DT_S / WANDER_S + 2.0 * np.sqrt(2.0 * DT_S / WANDER_S) * draws[0]
         self._noise[1] += (self._noise[0] - self._noise[1]) * DT_S / WANDER_S
         self._noise[2] += -self._noise[2] * DT_S / PUSH_S + PUSH_SIGMA * np.sqrt(2.0 * DT_S / PUSH_S) * draws[1]
-        looks_away = ~self._attentive & (self._lapse <= 0.0) & (self._rng.random(count) < DT_S / LAPSE_EACH_S)
+        looks_away = ~self.attentive & (self._lapse <= 0.0) & (self._rng.random(count) < DT_S / LAPSE_EACH_S)
         self._lapse = np.maximum(self._lapse - DT_S, 0.0)
         self._lapse[looks_away] = self._rng.uniform(*LAPSE_S, int(looks_away.sum()))
 

@@ -1,4 +1,4 @@
-"""Streets without a junction: wide ones with bicycles and crossings, narrow ones with parked cars and who hides there."""
+"""Streets without a junction: wide ones with bicycles, narrow ones with parked cars and who hides behind."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ WALK_M = 1.7
 
 
 def street(rng: np.random.Generator, difficulty: float) -> Place:
-    """Return a wide street: one or two lanes each way, bicycles along it, people on pavements, over it and at zebras."""
+    """Return a wide street: one or two lanes each way, bicycles, people along it, over it and at zebras."""
     place, lanes, lane_m = Place(), int(rng.integers(1, 3)), 3.4
     limit = float(rng.uniform(9.5, 16.0))
     axis = _axis(rng, 200, 280)

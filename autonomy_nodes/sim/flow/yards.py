@@ -46,7 +46,8 @@ def _winding(place: Place, rng: np.random.Generator, limit: float, k: int) -> tu
     heading = float(rng.uniform(-np.pi, np.pi))
     aside = float(rng.uniform(-0.6, 0.6)) * FIELD_M
     length = 1.9 * FIELD_M
-    begin = -0.95 * FIELD_M * np.array([np.cos(heading), np.sin(heading)]) + aside * np.array([-np.sin(heading), np.cos(heading)])
+    ahead = np.array([np.cos(heading), np.sin(heading)])
+    begin = -0.95 * FIELD_M * ahead + aside * np.array([-ahead[1], ahead[0]])
     bends = rng.uniform(-1.0, 1.0, 6) / rng.uniform(16.0, 60.0)
     bends -= bends.mean()
     line = curve(length, bends, (float(begin[0]), float(begin[1]), heading))
