@@ -7,9 +7,10 @@ import numpy as np
 from autonomy_nodes.planning.gates import Vetoes, View
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.speeds import must_stop
-from autonomy_nodes.planning.terms import LEAST_M, Scores, Weights, best
+from autonomy_nodes.planning.terms import LEAST_M, Scores, best
 
 ASKED = 12  # road users about whom it is asked what would be without them
+SAME_M = 0.05  # drives that are never further apart are one
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,17 @@ def explain(chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, sco
     if unhindered is not None and not clean[unhindered]:  # several causes, each of them enough
         text, values = _first_veto(unhindered, seen, vetoes)
         return Reason(f'{start}{names[unhindered]} vetoed at {text}, and by other things', unhindered, values)
-    others = clean.copy()
-    others[chosen] = False
-    if (second := best(scores.totals(others), others)) is None:
+    alike = _alike(chosen, seen)
+    if not (clean & ~alike).any():
         return Reason(f'{start}nothing else is possible', chosen, {})
-    term, gain = _deciding_term(chosen, second, scores.terms, clean, scores.weights)
+    term, second, gain = _deciding_term(chosen, alike, clean, scores)
     return Reason(f'better than {names[second]} in {term.replace("_", " ")} (+{gain:.3f})', second, {'term': term})
+
+
+def _alike(chosen: int, seen: View) -> np.ndarray:
+    """Return (N,) which drives are the chosen one, or the same by another name."""
+    poses = seen.drives.poses[..., :2]
+    return np.asarray(np.abs(poses - poses[chosen]).max(axis=(1, 2)) < SAME_M)
 
 
 def _blamed(
@@ -121,14 +127,20 @@ def _stop_in_words(seen: View) -> str:
     return f'stop line {stop.id} {max(left_m, 0.0):.0f} m ahead, {told}'
 
 
-def _deciding_term(
-    chosen: int, second: int, marks: dict[str, np.ndarray], clean: np.ndarray, weights: Weights
-) -> tuple[str, float]:
-    weight = weights.of(marks)
-    total, gains = sum(weight.values()), {}
-    most = max(float(marks['progress'][clean].max(initial=0.0)), LEAST_M)
-    for name, values in marks.items():
-        scale = most if name == 'progress' else 1.0
-        gains[name] = weight[name] * float(values[chosen] - values[second]) / scale / total
+def _deciding_term(chosen: int, alike: np.ndarray, clean: np.ndarray, scores: Scores) -> tuple[str, int, float]:
+    """Return the term without which another drive would win, that drive, and what the chosen one gains by the term.
+
+    Of several the one by which it gains most. Where no single term decides, that by which it is best ahead of the next.
+    """
+    weight, totals = scores.weights.of(scores.terms), scores.totals(clean)
+    total, others = sum(weight.values()), clean & ~alike
+    most = max(float(scores.marks['progress'][clean].max(initial=0.0)), LEAST_M)
+    shares = {name: weight[name] / total * values for name, values in scores.terms.items()}
+    shares['progress'] = weight['progress'] / total * np.clip(scores.marks['progress'] / most, 0.0, 1.0)
+    wins = {name: best(totals - values, clean) for name, values in shares.items()}
+    second = best(totals, others)
+    seconds = {name: other for name, other in wins.items() if other is not None and others[other]}
+    seconds = seconds or dict.fromkeys(shares, second if second is not None else chosen)
+    gains = {name: float(shares[name][chosen] - shares[name][other]) for name, other in seconds.items()}
     term = max(gains, key=lambda name: gains[name])
-    return term, gains[term]
+    return term, seconds[term], gains[term]
