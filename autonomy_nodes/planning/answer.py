@@ -20,13 +20,15 @@ def trajectory_of(drives: Drives, which: int, ego: EgoState, ground: Ground, veh
     forward = speed[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=-1)
     middle = 0.5 * (place[1:] + place[:-1]) + STEP_S / 8.0 * (forward[:-1] - forward[1:])  # cubic Hermite
     xy = _between(place, middle)
-    speeds, wheels = _halved(speed), _halved(drives.wheels_rad[which])
-    during = np.append(drives.accelerations_mps2[which, 1:], 0.0)  # of the step that begins there
+    push = drives.accelerations_mps2[which]
+    wheels = _halved(drives.wheels_rad[which])
+    during = 0.5 * (speed[1:] + speed[:-1]) + STEP_S / 8.0 * (push[:-1] - push[1:])
+    speeds = _between(speed, np.maximum(during, np.minimum(np.minimum(speed[1:], speed[:-1]), 0.0)))
     height = ground.height(xy, float(ego.position_m[2]))
     height[0] = ego.position_m[2]
     rates = speeds * np.tan(wheels) / vehicle.wheelbase_m
     poses = np.column_stack([xy, height, _halved(heading)])
-    return Trajectory(ego.stamp_ns, FINE_S, poses, speeds, np.repeat(during, 2)[:-1], rates, wheels)
+    return Trajectory(ego.stamp_ns, FINE_S, poses, speeds, _halved(push), rates, wheels)
 
 
 def table_of_marks(

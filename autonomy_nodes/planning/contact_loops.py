@@ -159,7 +159,9 @@ def own_contacts(
             turn = there[r, t, 2] - poses[n, t, 2]
             long = half[r, 0] * abs(math.cos(turn)) + half[r, 1] * abs(math.sin(turn))
             wide = half[r, 0] * abs(math.sin(turn)) + half[r, 1] * abs(math.cos(turn))
-            front = along + long > front_m - 0.3 and abs(across) < wide + width_m / 2.0
+            gone = math.hypot(poses[n, t, 0] - poses[n, t - 1, 0], poses[n, t, 1] - poses[n, t - 1, 1]) if t else 0.0
+            edge = front_m - 0.3 - gone * abs(math.sin(turn))  # who crosses was met since the moment before
+            front = along + long > edge and abs(across) < wide + width_m / 2.0
             aside = along >= -rear_m and not in_lane[n, t]
             if their_speeds[r, t] < standing[1] or front or aside:
                 moments[n, of[r]], modes[n, of[r]] = t, mode[r]

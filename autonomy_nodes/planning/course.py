@@ -9,6 +9,7 @@ from autonomy_nodes.common.geometry import moved, wrapped
 from autonomy_nodes.common.lanes import LanePieces, Line
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.arrival import Arrival, arrivals_on
+from autonomy_nodes.planning.easing import eased
 from autonomy_nodes.planning.ground import Ground
 from autonomy_nodes.planning.reference import Reference, reference_through, smoothed
 from autonomy_nodes.planning.road import NO_ROAD, Road, cut_off, road_along
@@ -82,7 +83,8 @@ def choose_course(
     situation: Situation, ground: Ground, way: Way, joint: JointModel, vehicle: Vehicle, settings: CourseSettings
 ) -> Course:
     """Return the course for this step, no faster than the sensors see and the trailer's angle is known."""
-    course = _lane_course(situation, vehicle, settings) or _free_course(situation, ground, way, vehicle, settings)
+    course = _lane_course(situation, ground, vehicle, settings)
+    course = course or _free_course(situation, ground, way, vehicle, settings)
     words, speed = list(course.words), min(course.speed_mps, speed_for_sight(situation.visibility_m, vehicle))
     if vehicle.trailer.present and not joint.told:
         words.append('no articulation angle: it is modelled from odometry')
@@ -103,7 +105,9 @@ def speed_for_sight(visibility_m: float | None, vehicle: Vehicle) -> float:
     return braking * (math.sqrt(lag**2 + 2.0 * free_m / braking) - lag)
 
 
-def _lane_course(situation: Situation, vehicle: Vehicle, settings: CourseSettings) -> Course | None:
+def _lane_course(
+    situation: Situation, ground: Ground, vehicle: Vehicle, settings: CourseSettings
+) -> Course | None:
     """Return the course along the route or the lane that we are in, None where there is neither."""
     found = _lane_points(situation, settings)
     if found is None:
@@ -112,6 +116,8 @@ def _lane_course(situation: Situation, vehicle: Vehicle, settings: CourseSetting
     ego = situation.ego
     words: tuple[str, ...] = ()
     reference = reference_through(kind, moved(points, ego.odom_from_base)[:, :2])
+    if not vehicle.trailer.present:
+        reference = eased(reference, _placed(reference, situation)[0], ground, vehicle)
     station, offset, heading = _placed(reference, situation)
     wrong_way = abs(float(wrapped(ego.heading_rad - heading))) > np.pi / 2.0
     if abs(offset) > settings.lane_reach_m or wrong_way:

@@ -16,8 +16,9 @@ from autonomy_nodes.planning.speeds import Caps, Leads
 KINDS = ('stop', 'follow', 'yield', 'cruise', 'last', 'learned', 'arrive')
 BLOCK = 64
 PLACE = 'way to the place'
-PLACE_AHEAD_M = (8.0, 80.0)  # no way to it is drawn nearer or further
-BESIDE_M, MOST_BESIDE_M = 0.2, 2.0  # from the reference; who must go further changes lanes
+IN_LANE_M = 2.0  # nearer to the reference is in its own lane
+PLACE_AHEAD_M = (8.0, 150.0)  # no way to it is drawn nearer or further
+BESIDE_M, MOST_BESIDE_M = 0.2, 6.0  # from the reference: it may lie in the lane beside it
 NO_SPEEDS = np.zeros((0, STEPS + 1))
 Row = tuple[int, str, str, float, float]  # path, kind, name, share of the speed (or which arrival), hardest braking
 GRAVITY = 9.81
@@ -215,7 +216,7 @@ def _shifts(course: Course, speed: float, settings: ProposalSettings) -> list[tu
     base = COURSES[course.reference.kind]
     offsets = settings.shifts_m if course.on_lane else settings.shifts_m + settings.wide_shifts_m
     found = [(_beside(base, offset), offset, back if offset == 0.0 else quick) for offset in offsets]
-    found += _to_place(course)
+    found += _to_place(course, speed)
     for offset in course.road.neighbours_m:
         side = 'left' if offset > 0.0 else 'right'
         found += [(f'lane on the {side}', offset, slow), (f'lane on the {side} at once', offset, quick)]
@@ -235,12 +236,17 @@ def _fine_shifts(course: Course, speed: float, settings: ProposalSettings) -> li
     return found
 
 
-def _to_place(course: Course) -> list[tuple[str, float, float]]:
-    """Return the path to the middle of the goal's place where that lies beside the reference."""
+def _to_place(course: Course, speed: float) -> list[tuple[str, float, float]]:
+    """Return the path to the middle of the goal's place where that lies beside the reference.
+
+    One in a lane beside is reached sooner too: who changes lanes early knows whether he can.
+    """
     for arrival in course.arrivals:
-        ahead_m = arrival.near_m - course.station_m
-        if PLACE_AHEAD_M[0] < ahead_m < PLACE_AHEAD_M[1] and BESIDE_M < abs(arrival.middle_m) < MOST_BESIDE_M:
-            return [(PLACE, arrival.middle_m, ahead_m)]
+        ahead_m, aside_m = arrival.near_m - course.station_m, arrival.middle_m
+        if PLACE_AHEAD_M[0] < ahead_m < PLACE_AHEAD_M[1] and BESIDE_M < abs(aside_m) < MOST_BESIDE_M:
+            soon_m = max(18.0, 3.2 * speed)
+            reaches = (soon_m, ahead_m) if abs(aside_m) > IN_LANE_M and soon_m < ahead_m else (ahead_m,)
+            return [(PLACE, aside_m, reach_m) for reach_m in reaches]
     return []
 
 

@@ -51,17 +51,25 @@ class Reference:
 
 def reference_through(kind: str, points: np.ndarray) -> Reference:
     """Return a smooth reference through (K, 2) points; refused (ValueError) below 2 m of length."""
+    return reference_of(kind, smoothed(evenly(points)))
+
+
+def reference_of(kind: str, points: np.ndarray) -> Reference:
+    """Return the reference whose points these are: (M, 2), a station apart."""
+    headings = np.unwrap(np.arctan2(np.gradient(points[:, 1]), np.gradient(points[:, 0])))
+    lengths = np.maximum(np.linalg.norm(np.gradient(points, axis=0), axis=1), 1e-3)
+    return Reference(kind, points, headings, np.gradient(headings) / lengths)
+
+
+def evenly(points: np.ndarray) -> np.ndarray:
+    """Return (M, 2) points a station apart along (K, 2) others; refused (ValueError) below 2 m of length."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     points = points[np.concatenate([[True], steps > 1e-6])]
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     if gone[-1] < 2.0 * STEP_M:
         raise ValueError(f'a reference of {gone[-1]:.2f} m is too short')
     stations = np.arange(0.0, gone[-1], STEP_M)
-    even = np.column_stack([np.interp(stations, gone, points[:, 0]), np.interp(stations, gone, points[:, 1])])
-    smooth = smoothed(even)
-    headings = np.unwrap(np.arctan2(np.gradient(smooth[:, 1]), np.gradient(smooth[:, 0])))
-    lengths = np.maximum(np.linalg.norm(np.gradient(smooth, axis=0), axis=1), 1e-3)
-    return Reference(kind, smooth, headings, np.gradient(headings) / lengths)
+    return np.column_stack([np.interp(stations, gone, points[:, 0]), np.interp(stations, gone, points[:, 1])])
 
 
 def smoothed(points: np.ndarray) -> np.ndarray:

@@ -16,9 +16,11 @@ _articulation_rate: Any = njit(cache=True)(kinematics.articulation_rate)
 STANDSTILL_M = 2.0  # gap kept to what stands in front
 HEADWAY_S = 1.2
 SPEED_GAIN = 1.6  # 1/s, acceleration asked for a metre per second too little
-LOOK_S = 0.4  # path and speed are taken this far ahead, which is what steering and drive lag behind
+LOOK_S, STEERING_LOOK_S = 0.4, 0.3  # speed and curvature are taken this far ahead: drive and steering lag behind
 SMALL_RAD = 0.3
 BRAKE_LOOK_S = 1.0  # so far ahead the braking is found that keeps a falling cap
+JERK_MPS3 = 2.0  # most change of acceleration a second; who must brake harder than with comfort brakes faster too
+RELEASED_S = 0.5  # hard braking may be let go within about this time
 
 
 class Limits(NamedTuple):
@@ -105,7 +107,8 @@ def _driven(
         line_cos, line_sin = cos * turned_cos + sin * turned_sin, sin * turned_cos - cos * turned_sin
         left = (y - here_y) * line_cos - (x - here_x) * line_sin
         look = u + speed * LOOK_S * points_m
-        bend = _tracking_curvature(_between(line[:, 3], look), left, turned, max(0.9 * speed, 3.0))
+        ahead = _between(line[:, 3], u + speed * STEERING_LOOK_S * points_m)
+        bend = _tracking_curvature(ahead, left, turned, max(0.9 * speed, 3.0))
         aim = _steered(states[step, 5], math.atan(car.wheelbase_m * bend), car, step_s)
         ask = _asked(wishes[:2, step], caps, u, look, points_m, speed)
         gap = (wishes[2, step] - u) / points_m - car.front_m
@@ -124,12 +127,16 @@ def _driven(
 def _move(
     states: np.ndarray, step: int, wheel: float, acceleration: float, car: Car, step_s: float, cos: float, sin: float
 ) -> tuple[float, float]:
-    """Fill the state after a step, as `kinematics.moved`; return cosine and sine of its heading, given those before."""
+    """Fill the state after a step, as `kinematics.moved`; the acceleration changes evenly to that at its end.
+
+    Returns cosine and sine of its heading, given those before.
+    """
     x, y, heading, speed = states[step, 0], states[step, 1], states[step, 2], states[step, 3]
     wheel_before, joint = states[step, 5], states[step, 6]
-    after, moving_s = speed + acceleration * step_s, step_s
-    if speed * after < 0.0:  # it comes to rest
-        after, moving_s = 0.0, abs(speed) / max(abs(acceleration), 1e-9)
+    mean = 0.5 * (states[step, 4] + acceleration)
+    after, moving_s = speed + mean * step_s, step_s
+    if (after < 0.0 <= speed) or (speed < 0.0 < after):  # it comes to rest
+        after, moving_s, acceleration = 0.0, abs(speed) / max(abs(mean), 1e-9), 0.0
     mean_speed, mean_wheel = 0.5 * (speed + after) * moving_s / step_s, 0.5 * (wheel_before + wheel)
     turn = mean_speed * math.tan(mean_wheel) / car.wheelbase_m * step_s
     gone, (half_cos, half_sin) = mean_speed * step_s, cos_sin(0.5 * turn)
@@ -139,7 +146,7 @@ def _move(
         joint += step_s * _articulation_rate(joint + 0.5 * step_s * rate, mean_wheel, mean_speed, car)
     states[step + 1, 0], states[step + 1, 1] = x + gone * middle_cos, y + gone * middle_sin
     states[step + 1, 2], states[step + 1, 3] = heading + turn, after
-    states[step + 1, 4], states[step + 1, 5], states[step + 1, 6] = (after - speed) / step_s, wheel, joint
+    states[step + 1, 4], states[step + 1, 5], states[step + 1, 6] = acceleration, wheel, joint
     return middle_cos * half_cos - middle_sin * half_sin, middle_sin * half_cos + middle_cos * half_sin
 
 
@@ -167,10 +174,12 @@ def _behind(speed: float, gap: float, lead: float, limits: Limits) -> float:
 def _given(
     acceleration: float, ask: float, speed: float, braking_mps2: float, limits: Limits, reach: float, step_s: float
 ) -> float:
-    """Return the acceleration that drive and brakes give when asked: within limits, with a lag that leaves `reach`."""
+    """Return the acceleration that drive and brakes give: within limits of it and of jerk, by `reach` of what lacks."""
     ask = min(max(ask, -braking_mps2), limits.acceleration_mps2)
-    slowest = -speed / step_s if speed >= 0.0 else 0.0  # brakes bring it to rest, no further
-    return max(acceleration + reach * (ask - acceleration), slowest)
+    firmness = max(-ask / limits.comfort_braking_mps2, 1.0)
+    fall, rise = JERK_MPS3 * firmness**2 * step_s, max(JERK_MPS3, -acceleration / RELEASED_S) * step_s
+    given = acceleration + min(max(reach * (ask - acceleration), -fall), rise)
+    return max(given, 0.0) if speed == 0.0 else given  # brakes hold what stands
 
 
 @njit(cache=True)

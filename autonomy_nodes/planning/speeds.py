@@ -25,6 +25,7 @@ CLOSER_TOUCHING_M = 0.01
 TOUCH_SHARE = 0.9  # of the half width: what is nearer than that touches the body
 CELL_ERROR_M = 0.3  # by which a clearance may be off that is read at the middle of a cell
 CROSSING_RAD = 0.6
+STEERING_SHARE = 0.8  # of the rate at which wheels can be turned
 LEAD_EVERY = 2  # moments from one look at who is in front to the next
 BESIDE_M = 0.3  # room beside our body within which another one leads
 
@@ -79,7 +80,7 @@ def caps_along(
     """Return how fast each path may be driven."""
     limits = vehicle.limits
     gone, stations = paths.gone_m, stations_of(paths, course)
-    curves = limits.lateral_mps2 / np.maximum(np.abs(paths.curvatures), 1e-4)
+    curves = np.minimum(limits.lateral_mps2 / np.maximum(np.abs(paths.curvatures), 1e-4), by_steering(paths, vehicle))
     for stop in course.road.stop_lines:
         if stop.rule == Rule.GIVE_WAY:
             at = (stations > stop.station_m - vehicle.front_m - STEP_M) & (stations < stop.station_m)
@@ -92,6 +93,14 @@ def caps_along(
     braking = limits.comfort_braking_mps2
     careful = np.minimum(curves, 2.0 * braking * (stop_m[:, None] - gone))
     return Caps(braked(curves, gone, braking), braked(careful, gone, braking))
+
+
+def by_steering(paths: Paths, vehicle: Vehicle) -> np.ndarray:
+    """Return (P, M) squared speeds at which the wheels can be turned as fast as paths bend, with some reserve."""
+    wheels = np.arctan(vehicle.wheelbase_m * paths.curvatures)
+    turned = np.abs(wheels[:, 2:] - wheels[:, :-2]) / (paths.scale_m[:, 1:-1] * 2.0)
+    most = STEERING_SHARE * vehicle.limits.wheel_rate_rps / np.maximum(turned, 1e-4)
+    return np.pad(most, ((0, 0), (1, 1)), mode='edge') ** 2
 
 
 def stations_of(paths: Paths, course: Course) -> np.ndarray:

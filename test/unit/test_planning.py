@@ -82,7 +82,8 @@ def test_each_number_of_a_trajectory_agrees_with_the_others():
     steps = np.linalg.norm(np.diff(trajectory.poses[:, :2], axis=0), axis=1)
     means = 0.5 * (trajectory.speeds_mps[1:] + trajectory.speeds_mps[:-1])
     assert steps == pytest.approx(means * 0.1, abs=0.01)
-    assert np.diff(trajectory.speeds_mps) == pytest.approx(trajectory.accelerations_mps2[:-1] * 0.1, abs=1e-6)
+    pushes = trajectory.accelerations_mps2
+    assert np.diff(trajectory.speeds_mps) == pytest.approx(0.5 * (pushes[1:] + pushes[:-1]) * 0.1, abs=1e-6)
     rates = np.diff(trajectory.poses[:, 3]) / 0.1
     told_rates = trajectory.heading_rates_rps
     assert rates == pytest.approx(0.5 * (told_rates[1:] + told_rates[:-1]), abs=0.01)

@@ -133,3 +133,18 @@ def test_the_planner_slows_down_for_a_time_that_is_set_and_says_so():
     assert abs(middle - x) < 2.0 < abs(np.interp(6.0, plan.trajectory.times_s, plan.trajectory.poses[:, 0]) + 1.35 - x)
     assert timed.marks.columns['term_goal_window'].max() == 1.0
     assert 'term_goal_window' not in plan.marks.columns
+
+
+def test_a_place_in_the_lane_beside_is_driven_to_in_time():
+    planner, state = Planner(PlannerConfig()), scenes.ego(speed=8.0)
+    along = np.linspace(-20.0, 260.0, 281)
+    lines = [(Line.CENTERLINE, id_, np.column_stack([along, np.full(281, y)])) for id_, y in ((1, 0.0), (2, 3.5))]
+    route = Route(state.stamp_ns, (0.0,) * 4, (0.0,) * 4, (1,))
+    x = state.position_m[0] + 1.35 + 6.0 * 7.0
+    then_ns = state.stamp_ns + 6 * SECOND_NS
+    window = GoalWindow(then_ns, then_ns, (outline(x - 2.0, x + 2.0) + np.array([0.0, 3.5]),))
+    told = scenes.situation(state, pieces=scenes.pieces(lines, state), lane=scenes.match(1), route=route,
+                            windows=(window,))  # fmt: skip
+    way = planner.plan(told).trajectory
+    at = [float(np.interp(6.0, way.times_s, way.poses[:, axis])) for axis in (0, 1)]
+    assert at[0] + 1.35 == pytest.approx(x, abs=2.0) and at[1] == pytest.approx(3.5, abs=1.0)

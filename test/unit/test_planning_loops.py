@@ -98,7 +98,8 @@ def test_a_drive_moves_as_the_laws_of_motion_say(trailer):
         x, y, heading = drives.poses[:, step].T
         others = (drives.speeds_mps, drives.wheels_rad, drives.joints_rad)
         motion = Motion(x, y, heading, *(values[:, step] for values in others))
-        after = moved(motion, drives.wheels_rad[:, step + 1], drives.accelerations_mps2[:, step + 1], vehicle, STEP_S)
+        pushes = 0.5 * (drives.accelerations_mps2[:, step] + drives.accelerations_mps2[:, step + 1])
+        after = moved(motion, drives.wheels_rad[:, step + 1], pushes, vehicle, STEP_S)
         expected = np.stack([after.x_m, after.y_m, after.heading_rad], axis=-1)
         assert_allclose(drives.poses[:, step + 1], expected, atol=1e-9)
         assert_allclose(drives.speeds_mps[:, step + 1], after.speed_mps, atol=1e-9)

@@ -36,7 +36,8 @@ from autonomy_nodes.planning.ground import GroundSettings, clearance_of, read_gr
 from autonomy_nodes.planning.paths import arcs, shifted, through
 from autonomy_nodes.planning.reference import reference_through
 from autonomy_nodes.planning.road import road_along
-from autonomy_nodes.planning.rollout import STEPS, TIMES_S, Start, Wishes, roll_out
+from autonomy_nodes.planning.rollout import STEP_S, STEPS, TIMES_S, Start, Wishes, roll_out
+from autonomy_nodes.planning.rollout_loops import JERK_MPS3
 from autonomy_nodes.planning.speeds import blocked, braked
 from autonomy_nodes.planning.start import JointModel
 from autonomy_nodes.planning.traffic import TrafficSettings, axes_of, read_traffic
@@ -153,13 +154,29 @@ def line_path(count=150):
     return shifted(reference_through('lane', straight(end=200.0)), (30.0, 0.0, 0.0), 0.0, [('x', 0.0, 10.0)], count)
 
 
-def test_a_simulated_stop_takes_the_braking_distance_and_the_lag():
+def test_a_simulated_stop_takes_the_braking_distance_and_the_time_in_which_braking_rises():
     found = rolled(line_path(), 0.0, braking=2.5)
-    ideal = 8.0**2 / (2.0 * 2.5)
-    assert found.poses[0, -1, 0] == pytest.approx(ideal + 8.0 * CAR.limits.brake_lag_s, abs=0.8)
+    rise_s = 2.5 / JERK_MPS3
+    ideal = 8.0**2 / (2.0 * 2.5) + 8.0 * rise_s / 2.0 - 2.5 * rise_s**2 / 24.0
+    assert found.poses[0, -1, 0] == pytest.approx(ideal, abs=0.8)
     assert found.speeds_mps[0, -1] == 0.0
     assert found.speeds_mps.min() >= 0.0
     assert found.accelerations_mps2.min() >= -2.5 - 1e-9
+
+
+def test_acceleration_changes_evenly_and_only_who_must_brake_hard_brakes_at_once():
+    soft, hard = (rolled(line_path(), 0.0, braking=braking) for braking in (2.5, 6.0))
+    jerks = [np.diff(found.accelerations_mps2[0, :6]) / STEP_S for found in (soft, hard)]
+    assert np.abs(jerks[0]).max() <= JERK_MPS3 + 1e-9
+    assert jerks[1].min() < -3.0 * JERK_MPS3
+    assert hard.poses[0, -1, 0] < 8.0**2 / (2.0 * 6.0) + 8.0 * 0.5
+
+
+def test_a_plan_goes_on_with_the_acceleration_that_it_finds():
+    start = Start(np.zeros(3), 8.0, -1.0, 0.0, 0.0)
+    found = rolled(line_path(), 13.0, start=start)
+    assert found.accelerations_mps2[0, :2] == pytest.approx([-1.0, -1.0 + max(JERK_MPS3, 2.0) * STEP_S])
+    assert found.speeds_mps[0, 1] == pytest.approx(8.0 + 0.5 * STEP_S * found.accelerations_mps2[0, :2].sum())
 
 
 def test_a_cap_that_falls_to_a_stop_is_kept_to_a_few_centimetres():
