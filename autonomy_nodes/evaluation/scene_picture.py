@@ -31,10 +31,10 @@ def drawn(scene: RecordedScene, step: int) -> bytes:
         cv2.polylines(image, [pixels(xy)], False, colour, thickness, cv2.LINE_AA, 4)
 
     for points, kind, name in zip(scene.lines, scene.classes, scene.names):
-        light = scene.lights[name][step] if name in scene.lights else None
-        line(points, SHOWN.get(light, LINES.get(kind, OTHER_LINE)), 1 if light is None else 2)
-    for row, label in enumerate(scene.labels):
-        way = scene.states[row, max(step - 20, 0) : step + 61, :2]
+        lit = name in scene.lights
+        colour = SHOWN.get(Light(int(scene.lights[name][step]))) if lit else None
+        line(points, colour or LINES.get(kind, OTHER_LINE), 2 if lit else 1)
+    for label, way in zip(scene.labels, scene.states[:, max(step - 20, 0) : step + 61, :2]):
         line(way[np.isfinite(way[:, 0])], BODIES.get(label, OTHER_BODY))
     rows = np.flatnonzero(np.isfinite(scene.states[:, step, 0]))
     states = scene.states[rows, step]

@@ -135,7 +135,7 @@ def write_scene(path: Path, scene: RecordedScene, source: str) -> None:
         for lane, colours in scene.lights.items()
         for step, colour in enumerate(colours)
     ]
-    told = {'lane_links': np.array(scene.follows)} if scene.follows else {}
+    told: dict[str, Any] = {'lane_links': np.array(scene.follows)} if scene.follows else {}
     told |= {'tl': np.array(lights)} if lights else {}
     offsets = np.cumsum([0, *(len(line) for line in scene.lines)])
     file = io.BytesIO()

@@ -90,7 +90,9 @@ def signs(rng: np.random.Generator, difficulty: float) -> Place:
     return place
 
 
-def arms_of(rng: np.random.Generator, count: int, lanes: int, inner_m: float, length_m: int, lane_m: float) -> list[Arm]:
+def arms_of(
+    rng: np.random.Generator, count: int, lanes: int, inner_m: float, length_m: int, lane_m: float
+) -> list[Arm]:
     """Return arms about a middle, their angles and bends drawn; of three arms the third place stays empty."""
     found = []
     for k in range(count):

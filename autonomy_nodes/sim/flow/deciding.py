@@ -13,6 +13,7 @@ from autonomy_nodes.sim.flow.loops import (
     STANDS,
     START,
     WALKS,
+    WIDTH,
     dodged,
     followed,
     looked,
@@ -22,6 +23,8 @@ from autonomy_nodes.sim.flow.loops import (
 
 ROUSED_MPS2, JERK, SUDDEN_JERK = 0.1, 2.6, 14.0  # m/s3
 SUDDEN_MPS2 = -2.5
+SLIM_M = 1.2  # people and bicycles go unevenly however slow they are
+FREE_S = 1e6  # from here on counts the time since the way is free
 
 
 @njit(cache=True)
@@ -68,13 +71,12 @@ def pressed(
         wanted = pushes[i]
         if lapses[i] > 0.0:  # looks away: all stays as it is
             wanted = min(state[PUSH], 0.2)
-        elif state[SPEED] < 0.05 and wanted > ROUSED_MPS2 and state[RESTED] > 1.0 and state[RESTED] < 1e6:
-            state[RESTED] = 1e6  # the way is free: from here on it takes a while
-        if state[RESTED] >= 1e6:
-            if state[RESTED] < 1e6 + trait[START]:
-                wanted = min(wanted, 0.0)
+        elif state[SPEED] < 0.05 and wanted > ROUSED_MPS2 and state[RESTED] > 1.0 and state[RESTED] < FREE_S:
+            state[RESTED] = FREE_S  # the way is free: from here on it takes a while
+        if FREE_S <= state[RESTED] < FREE_S + trait[START]:
+            wanted = min(wanted, 0.0)
         if state[SPEED] > 0.5:
-            wanted += noise[i] * min(1.0, 0.2 + 0.08 * state[SPEED])
+            wanted += noise[i] * (1.0 if trait[WIDTH] < SLIM_M else min(1.0, 0.2 + 0.08 * state[SPEED]))
         quick = (SUDDEN_JERK if wanted < SUDDEN_MPS2 or wanted < state[PUSH] - 2.0 else JERK) * dt
         state[PUSH] = min(max(wanted, state[PUSH] - quick), state[PUSH] + quick)
         if state[SPEED] <= 0.0 and state[PUSH] < 0.0:

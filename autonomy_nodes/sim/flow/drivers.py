@@ -63,7 +63,7 @@ class Member:
 SIZES = {  # mean and spread of length, width; m
     'car': (4.6, 0.3, 1.88, 0.07), 'van': (5.6, 0.4, 2.05, 0.06), 'truck': (8.8, 1.1, 2.5, 0.05),
     'bus': (12.0, 0.4, 2.55, 0.02), 'tractor': (6.0, 0.2, 2.55, 0.02), 'cyclist': (1.8, 0.08, 0.65, 0.06),
-    'pedestrian': (0.6, 0.08, 0.65, 0.08), 'small': (3.9, 0.2, 1.72, 0.05),
+    'small': (3.9, 0.2, 1.72, 0.05),
 }  # fmt: skip
 HEAVY = ('truck', 'bus', 'tractor')
 
@@ -74,10 +74,10 @@ def clipped(rng: np.random.Generator, mean: float, spread: float, low: float, hi
 
 
 def drawn(kind: str, limit_mps: float, difficulty: float, rng: np.random.Generator) -> Member:
-    """Return one of a kind of SIZES who moves where so much is allowed; means after Kesting and Treiber (2013)."""
+    """Return one of a kind of SIZES, or a pedestrian; limit_mps: of the way. Means after Treiber and Kesting (2013)."""
     if kind == 'pedestrian':
         return _on_foot(rng)
-    length, width = (clipped(rng, *SIZES[kind][i : i + 2], 0.4, 14.0) for i in (0, 2))
+    length, width = (clipped(rng, SIZES[kind][i], SIZES[kind][i + 1], 0.4, 14.0) for i in (0, 2))
     if kind == 'cyclist':
         return _on_two_wheels(rng, length, width)
     heavy, pushes = kind in HEAVY, rng.random() < PUSHING * difficulty**2
@@ -110,7 +110,8 @@ def parked(rng: np.random.Generator) -> Member:
     """Return a car that stands."""
     kind = str(rng.choice(['car', 'small', 'car', 'van']))
     t = np.zeros(len(Trait))
-    t[:3] = clipped(rng, *SIZES[kind][:2], 3.4, 6.8), clipped(rng, *SIZES[kind][2:], 1.6, 2.2), 0.0
+    length, spread, width, wide = SIZES[kind]
+    t[:3] = clipped(rng, length, spread, 3.4, 6.8), clipped(rng, width, wide, 1.6, 2.2), 0.0
     t[Trait.REAR_M] = 0.5 * t[Trait.LENGTH_M]
     return Member(Label.CAR, Mode.STANDS, t, wander_m=0.0)
 
@@ -120,19 +121,20 @@ def _on_two_wheels(rng: np.random.Generator, length: float, width: float) -> Mem
     t[:3] = length, width, 0.4 * length
     t[3:] = (
         clipped(rng, 4.7, 1.6, 2.0, 9.0), clipped(rng, 0.9, 0.2, 0.5, 1.5), clipped(rng, 0.9, 0.2, 0.5, 1.4), 1.8,
-        clipped(rng, 1.8, 0.4, 1.0, 3.0), clipped(rng, 2.4, 0.6, 1.2, 4.0), 0.3, 0.5, 2.0, clipped(rng, 0.8, 0.1, 0.5, 1.1),
-        1.6, 0.5, float(rng.gamma(3.0, 0.2)), 0.8, 0.0,
+        clipped(rng, 1.8, 0.4, 1.0, 3.0), clipped(rng, 2.4, 0.6, 1.2, 4.0), 0.3, 0.5, 2.0,
+        clipped(rng, 0.8, 0.1, 0.5, 1.1), 1.6, 0.5, float(rng.gamma(3.0, 0.2)), 0.8, 0.0,
     )  # fmt: skip
     return Member(Label.BICYCLE, Mode.RIDES, t, rng.random() >= 0.1, clipped(rng, 0.2, 0.06, 0.08, 0.4))
 
 
 def _on_foot(rng: np.random.Generator) -> Member:
     t = np.zeros(len(Trait))
-    t[:3] = (*(clipped(rng, *SIZES['pedestrian'][i : i + 2], 0.4, 1.0) for i in (0, 2)), 0.0)
+    t[:3] = clipped(rng, 0.6, 0.08, 0.4, 1.0), clipped(rng, 0.65, 0.08, 0.4, 1.0), 0.0
     t[Trait.REAR_M] = 0.5 * t[Trait.LENGTH_M]
     runs = rng.random() < 0.05
     t[3:] = (
-        clipped(rng, 2.8, 0.5, 2.0, 4.0) if runs else clipped(rng, 1.33, 0.26, 0.6, 2.4), 0.3, 1.2, 1.6, 3.0, clipped(rng, 2.0, 0.7, 0.7, 4.0), 0.15, 0.5, 2.0, 0.6,
+        clipped(rng, 2.8, 0.5, 2.0, 4.0) if runs else clipped(rng, 1.33, 0.26, 0.6, 2.4),
+        0.3, 1.2, 1.6, 3.0, clipped(rng, 2.0, 0.7, 0.7, 4.0), 0.15, 0.5, 2.0, 0.6,
         1.1, 1.3, float(rng.gamma(2.0, 0.3)), 0.6, 0.0,
     )  # fmt: skip
     return Member(Label.PEDESTRIAN, Mode.WALKS, t, True, clipped(rng, 0.11, 0.05, 0.02, 0.3))

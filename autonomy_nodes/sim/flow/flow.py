@@ -66,7 +66,8 @@ class Flow:
         ways = self.place.ways
         starts = np.concatenate([[0], np.cumsum([len(way.points) for way in ways])]).astype(np.int64)
         joined = [np.concatenate([getattr(way, key) for way in ways]) for key in ('points', 'headings', 'bends')]
-        self._ways = (*(np.ascontiguousarray(values) for values in joined), starts)
+        points, headings, bends = (np.ascontiguousarray(values) for values in joined)
+        self._ways = points, headings, bends, starts
         self._room = np.array([way.room_m for way in ways])
         stops = sorted(self.place.stops)
         self._stops = np.array([(s, signal) for _, s, signal in stops], float).reshape(-1, 2)
@@ -179,23 +180,21 @@ class Flow:
                 self._begin(row, entry)
                 if first and self._touches(row):
                     self.there[row] = False  # somebody else stands there: he does not come
-        if waiting:
+        if first:
             self._tow()
 
     def _free(self, entry: Entry) -> bool:
         way = self.place.ways[entry.way]
         at = min(int(entry.s_m), len(way.points) - 1)
         x, y = way.points[at] + entry.side_m * np.array([-np.sin(way.headings[at]), np.cos(way.headings[at])])
-        for row in np.flatnonzero(self.there & (self.modes != Mode.STANDS)).tolist():
-            gap = float(np.hypot(self.states[row, loops.X] - x, self.states[row, loops.Y] - y))
-            slower = max(entry.speed_mps - self.states[row, loops.SPEED], 0.0)
-            least = ENTRY_M + ENTRY_S * max(entry.speed_mps, 0.0) + 2.0 * slower
-            on_foot = entry.member.mode == Mode.WALKS
-            if gap < (1.0 if on_foot else least + 0.5 * self.traits[row, Trait.LENGTH_M]) and (
-                not on_foot or self.modes[row] == Mode.WALKS
-            ):
-                return False
-        return True
+        on_foot = entry.member.mode == Mode.WALKS
+        others = self.there & ((self.modes == Mode.WALKS) if on_foot else (self.modes != Mode.STANDS))
+        gaps_m = np.hypot(self.states[others, loops.X] - x, self.states[others, loops.Y] - y)
+        if on_foot:
+            return not (gaps_m < 1.0).any()
+        slower = np.maximum(entry.speed_mps - self.states[others, loops.SPEED], 0.0)
+        least = ENTRY_M + ENTRY_S * max(entry.speed_mps, 0.0) + 2.0 * slower
+        return not (gaps_m < least + 0.5 * self.traits[others, Trait.LENGTH_M]).any()
 
     def _touches(self, row: int) -> bool:
         """Return whether one who has just begun overlaps with anybody, by circles along both bodies."""
@@ -233,7 +232,7 @@ class Flow:
 def _trailer() -> Member:
     """Return what a tractor tows; its reference point is its axle."""
     traits, body = np.zeros(len(Trait)), body_of_trailer(TRAILER)
-    front_m = TRAILER.length_m - TRAILER.hitch_ahead_m - TRACTOR.rear_m - 0.3  # what lies over the tractor is told there
+    front_m = TRAILER.length_m - TRAILER.hitch_ahead_m - TRACTOR.rear_m - 0.3  # what lies over the tractor is its own
     traits[:3] = front_m + body.rear_m, body.width_m, body.rear_m
     return Member(Label.TRUCK, Mode.DRIVES, traits, wander_m=0.0)
 

@@ -125,7 +125,8 @@ def blocked(
             continue
         if front > zone[OTHER_IN]:
             if zone[MERGES] == 0.0 or other[S] < zone[OTHER_IN]:
-                leaves = reached_s(zone[OTHER_OUT] - other[S] + theirs[REAR] + theirs[TOWED], other[SPEED], 0.5, other[SPEED])
+                rest = zone[OTHER_OUT] - other[S] + theirs[REAR] + theirs[TOWED]
+                leaves = reached_s(rest, other[SPEED], 0.5, other[SPEED])
                 if leaves + 0.2 > mine_in:
                     return True
             continue

@@ -59,8 +59,9 @@ class Place:
     """A place while it is drawn, and then.
 
     lanes: {name: (N, 2)} centre lines; follows: (lane, successor). lines, edges, crossings: (N, 2) each, as a map tells
-    them; crossings closed. stops: (way, s, signal). yields: (way, way that has right of way). beside: (way, side, other,
-    from s, to s, only who aims there), side 0 left, 1 right. lights: {lane: signal}.
+    them; crossings closed. stops: (way, s, signal). yields: (way, way that has right of way); apart: (way, way) that
+    do not meet, however near. beside: (way, side, other, from s, to s, only who aims there), side 0 left, 1 right.
+    lights: {lane: signal}.
     """
 
     lanes: dict[str, np.ndarray] = field(default_factory=dict)

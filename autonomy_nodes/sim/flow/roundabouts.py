@@ -89,4 +89,5 @@ def _walks(place: Place, arm: Arm, ways: list[int], rng: np.random.Generator, di
         place.yields |= {(other, way) for other in ways}
         for _ in range(int(rng.poisson(0.6 + difficulty))):
             s = float(rng.uniform(0.0, 0.8 * place.ways[way].length_m))
-            place.entries.append(Entry(drawn('pedestrian', 1.4, 0.0, rng), way, s, side_m=float(rng.uniform(-0.5, 0.5))))
+            member, aside = drawn('pedestrian', 1.4, 0.0, rng), float(rng.uniform(-0.5, 0.5))
+            place.entries.append(Entry(member, way, s, side_m=aside))
