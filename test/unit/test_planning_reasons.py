@@ -57,7 +57,7 @@ SITUATIONS = {  # name: (speed, words of the reason, what is there)
     'a car stands in the lane': (8.0, 'car 01', who(car(35.0, 0.0))),
     'the car ahead is slow': (10.0, 'car 01', who(car(30.0, 0.0, 0.0, 4.0))),
     'a car crosses': (8.0, 'car 01', who(car(34.0, -16.0, UP, 5.0))),
-    'a car comes towards us in our lane': (6.0, 'car 01', who(car(70.0, 0.0, math.pi, 5.0))),
+    'a car comes towards us in our lane': (6.0, 'car 01', who(car(55.0, 0.0, math.pi, 5.0))),
     'a truck stands half in the lane': (8.0, 'truck 01', who(somebody(Label.TRUCK, 36.0, -1.0, 0.0, 0.0, 9.0, 2.5))),
     'a cyclist goes ahead': (8.0, 'bicycle 01', who(somebody(Label.BICYCLE, 22.0, -0.3, 0.0, 3.0))),
     'an animal stands in the lane': (8.0, 'animal 01', who(somebody(Label.ANIMAL, 30.0, 0.0, UP))),
