@@ -1,7 +1,7 @@
 """Whether the planner's reason is the true one: what it names is taken away, and the choice must become another.
 
-`--data simulated`: `--set scenes=N` roads, of seeds from 1000 + `--seed` on: some of the users of crowded_road.py, and on
-some roads a block, ground that nobody saw, a red light. A named road user is left out of the predictions, ground becomes
+`--data simulated`: `--set scenes=N` roads, of seeds from 1000 + `--seed` on: some of the users of crowded_road.py, and
+on some a block, ground that nobody saw, a red light. A named road user is left out of the predictions, ground becomes
 free, a stop line or a line goes, a term counts nothing; the planner begins anew each time. Beside it, as a control,
 somebody who was not named is left out. Raw answers: `seed_N.json` of each.
 """
