@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,10 @@ def write_scene_pictures(folder: Path, order: Order, count: int) -> list[Path]:
     place = folder / 'pictures'
     place.mkdir(exist_ok=True)
     files = [file for group in order.groups() for file in group.files]
-    first = {file.partition('/')[0]: file for file in reversed(files)}.values()
+    of_family = {family: [file for file in files if file.startswith(f'{family}/')] for family in order.families}
+    turns = [file for turn in zip_longest(*of_family.values()) for file in turn if file]
     found = []
-    for file in [*first, *(file for file in files if file not in set(first))][:count]:
+    for file in turns[:count]:
         found.append(place / f'{Path(file).stem}.png')
         found[-1].write_bytes(drawn(read_scene(folder / file), PICTURED_STEP))
     return found

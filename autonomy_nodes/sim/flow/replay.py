@@ -30,9 +30,8 @@ class Replay:
         self._traits = np.zeros((len(scene.states), len(Trait)))
         self._traits[:, :2] = scene.sizes_m
         self._traits[:, Trait.REAR_M] = scene.sizes_m[:, 0] / 2.0
-        for trait, value in ((Trait.HEADWAY_S, HEADWAY_S), (Trait.ACCELERATION, ACCELERATION), (Trait.BRAKING, BRAKING)):
-            self._traits[:, trait] = value
-        self._traits[:, Trait.LEAST_M] = 3.0
+        self._traits[:, Trait.HEADWAY_S], self._traits[:, Trait.LEAST_M] = HEADWAY_S, 3.0
+        self._traits[:, Trait.ACCELERATION], self._traits[:, Trait.BRAKING] = ACCELERATION, BRAKING
         self.states = scene.states[:, step].copy()
 
     def advance(self, guests: np.ndarray) -> None:
@@ -117,5 +116,6 @@ class _Track:
     def state(self, arc_m: float, speed: float) -> np.ndarray:
         """Return x y heading vx vy so far along the path."""
         x, y, heading = (np.interp(arc_m, self._arcs_m, self._known[:, k]) for k in range(3))
-        back = 1.0 if np.cos(heading) * self._known[:, 3].sum() + np.sin(heading) * self._known[:, 4].sum() >= 0 else -1.0
-        return np.array([x, y, heading, back * speed * np.cos(heading), back * speed * np.sin(heading)])
+        vx, vy = (np.interp(arc_m, self._arcs_m, self._known[:, k]) for k in (3, 4))
+        along = speed if vx * np.cos(heading) + vy * np.sin(heading) >= 0.0 else -speed  # some go backwards
+        return np.array([x, y, heading, along * np.cos(heading), along * np.sin(heading)])
