@@ -88,7 +88,7 @@ def intelligent_driver(
     """
     free = 1.0 - (speed / max(wanted, 0.1)) ** 4
     safe = 2.0 + max(0.0, speed * headway_s + speed * closing / (2.0 * math.sqrt(acceleration * braking)))
-    return max(min(acceleration * (free - (safe / max(gap_m, 0.1)) ** 2), acceleration), -hardest)
+    return float(max(min(acceleration * (free - (safe / max(gap_m, 0.1)) ** 2), acceleration), -hardest))
 
 
 class Traffic:

@@ -186,6 +186,11 @@ def test_what_is_towed_follows_round_a_bend_on_a_tighter_path():
     assert 0.1 < pulls.heading_rad - follows.heading_rad < 0.7
 
 
+def test_a_driver_answers_with_a_plain_number_whatever_he_is_told():
+    """A number of numpy's would make what is reckoned from it in single precision double, and rays are single."""
+    assert type(intelligent_driver(np.float64(5.0), np.float64(9.0), np.float64(20.0), 0.0, 1.5, 1.2, 2.0)) is float
+
+
 @given(st.floats(0.0, 30.0), st.floats(1.0, 30.0), st.floats(0.5, 200.0), st.floats(-10.0, 20.0))
 def test_a_smaller_gap_never_makes_a_driver_accelerate_more(speed, wanted, gap, closing):
     near, far = (intelligent_driver(speed, wanted, g, closing, 1.5, 1.2, 2.0) for g in (gap, gap + 1.0))
