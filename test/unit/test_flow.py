@@ -1,5 +1,8 @@
 """Traffic as vectors: who waits for whom, who changes lanes, and that nobody runs into anybody."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -227,7 +230,8 @@ def recorded():
     x = np.arange(0.0, 91.0)
     nil = 0.0 * x
     tracks = [np.stack([x + shift, nil, nil, nil + 10.0, nil], axis=1) for shift in (20.0, 0.0)]
-    return RecordedScene('here/one', np.stack(tracks), np.full(2, Label.CAR), np.array([[4.5, 1.8]] * 2), [], np.zeros(0), [])
+    sizes = np.array([[4.5, 1.8]] * 2)
+    return RecordedScene('here/one', np.stack(tracks), np.full(2, Label.CAR), sizes, [], np.zeros(0), [])
 
 
 def test_a_recording_without_anybody_new_is_reproduced_to_the_digit():
@@ -263,3 +267,24 @@ def test_who_walks_beside_the_path_holds_nobody_up():
     for _ in range(80):
         replay.advance(np.array([[70.0, 3.5, 0.0, 0.0, 4.5, 1.8]]))
     np.testing.assert_array_equal(replay.states, scene.states[:, 80])
+
+
+def test_a_real_recording_is_reproduced_and_minds_one_who_stands_in_its_way():
+    folder = Path(os.environ.get('AUTONOMY_DATA', '/nowhere')) / 'trajectories' / 'av2'
+    if not folder.is_dir():
+        pytest.skip(f'{folder} is missing; set AUTONOMY_DATA')
+    scene = read_scene(next(folder.glob('*.npz')))
+    replay = Replay(scene)
+    for step in range(1, scene.steps):
+        replay.advance(np.zeros((0, 6)))
+        np.testing.assert_array_equal(replay.states, scene.states[:, step])
+    speeds = np.hypot(scene.states[:, 20, 3], scene.states[:, 20, 4])
+    row = int(np.nanargmax(np.where(scene.labels == Label.CAR, speeds, -1.0)))
+    x, y, heading = scene.states[row, 60, :3]
+    replay, nearest = Replay(scene, 20), np.inf
+    for _ in range(21, scene.steps):
+        replay.advance(np.array([[x, y, heading, 0.0, 4.5, 1.8]]))
+        nearest = min(nearest, np.hypot(*(replay.states[row, :2] - (x, y))))
+        apart = np.hypot(*(scene.states[row, :, :2] - replay.states[row, :2]).T)
+        assert np.nanmin(apart) < 0.5  # on its path still: recorded places are a metre apart
+    assert replay.held[row] and 4.6 < nearest < 9.0
