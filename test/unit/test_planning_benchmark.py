@@ -421,6 +421,15 @@ def test_a_truck_drives_where_lanes_are_wide_and_others_are_not_asked(tmp_path):
         planning.evaluate(measure.Task(scenes.HAND, tmp_path, options={'vehicle': 'bus'}))
 
 
+def test_who_drives_beside_ours_can_be_chosen_by_name(tmp_path):
+    task = measure.Task(tmp_path, tmp_path, peers=True, options={'beside': 'idm'})
+    assert planning.peers_of(task, car.CAR) == ['idm'] and planning.peers_of(replace(task, peers=False), car.CAR) == []
+    assert 'frenetix' in planning.peers_of(replace(task, options={}), car.CAR)
+    assert 'frenetix' not in planning.peers_of(replace(task, options={}), car.TRUCK)
+    with pytest.raises(DataError, match='beside=tram'):
+        planning.peers_of(replace(task, options={'beside': 'idm,tram'}), car.CAR)
+
+
 def test_where_the_tools_are_missing_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv(bench.VARIABLE, str(tmp_path / 'nothing'))
     with pytest.raises(DataError, match='make benchmark'):

@@ -80,7 +80,7 @@ def evaluate(task: Task) -> Result:
         raise DataError(f'{task.data}: has no scenario (.xml or .xml.xz)')
     (task.out / SOLUTIONS).mkdir(parents=True, exist_ok=True)
     model = model_of(task)
-    peers = [*DRIVERS, *(RIVALS if model is car.CAR else ())] if task.peers else []
+    peers = peers_of(task, model)
     result = Result(worst_by='badness', low_is_bad=False)
     work = partial(scenario_driven, drivers=(OURS, *peers), out=task.out, model=model)
     every = over(task, items, work, result)
@@ -106,6 +106,15 @@ def evaluate(task: Task) -> Result:
     if model is car.TRUCK:
         result.figures['n_too_narrow'] = len(every) - len(found)
     return result
+
+
+def peers_of(task: Task, model: car.Model) -> list[str]:
+    """Return who else drives: with --peers all who can, or those of --set beside=NAME,NAME."""
+    able = [*DRIVERS, *(RIVALS if model is car.CAR else ())]
+    wanted = [name for name in task.options.get('beside', '').split(',') if name] or able
+    if unknown := sorted({*wanted} - {*able}):
+        raise DataError(f'beside={",".join(unknown)}: {", ".join(able)} drive here')
+    return [name for name in able if name in wanted] if task.peers else []
 
 
 def model_of(task: Task) -> car.Model:
