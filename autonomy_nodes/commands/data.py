@@ -137,7 +137,7 @@ def _traffic(options: argparse.Namespace) -> None:
         told = write_traffic(options.folder, order, commit(), options.jobs, progress)
     if options.pictures > 0:
         print(f'{len(write_scene_pictures(options.folder, order, options.pictures))} of them drawn in pictures/')
-    names = ('bytes', 'contacts', 'contacts_without_excuse', 'lane_changes', 'cut_ins')
+    names = ('bytes', 'drawn', 'contacts_inattentive', 'contacts_other', 'brushes', 'lane_changes', 'cut_ins')
     sums = {name: sum(entry[name] for entry in told['files'].values()) for name in names}
     print(f'{order.count} scenes, told with their hashes in {options.folder / MANIFEST}; {sums}')
     if options.against:

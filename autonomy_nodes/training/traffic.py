@@ -114,8 +114,9 @@ def write_group(folder: Path, group: Group) -> tuple[str, dict[str, Any]]:
         path = folder / file
         write_scene(path, found.scene, f'autonomy_nodes simulation, {group.family}')
         hashes.append(digest(path))
-        counts['contacts'] += len(found.contacts)
-        counts['contacts_without_excuse'] += sum(not contact.excused for contact in found.contacts)
+        counts['brushes'] += sum(contact.brush for contact in found.contacts)
+        counts['contacts_inattentive'] += sum(one.inattentive and not one.brush for one in found.contacts)
+        counts['contacts_other'] += sum(not contact.excused for contact in found.contacts)
         counts['drawn'] += found.drawn
         counts['lane_changes'] += len(found.flow.changes)
         counts['cut_ins'] += sum(change.behind_s < 1.0 for change in found.flow.changes)

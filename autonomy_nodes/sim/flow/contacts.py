@@ -12,13 +12,19 @@ from autonomy_nodes.planning.contact_loops import rectangles_overlap
 class Contact:
     """Two rows of a scene that overlap, first at a step.
 
-    excused: one of them is a driver who now and then looks away, or both are on foot: they may brush past one another.
+    brush: both are on foot, and may come so near. inattentive: one of them is a driver who now and then looks away.
     """
 
     one: int
     other: int
     step: int
-    excused: bool
+    brush: bool
+    inattentive: bool
+
+    @property
+    def excused(self) -> bool:
+        """Whether it may be."""
+        return self.brush or self.inattentive
 
 
 def contacts(
@@ -29,10 +35,8 @@ def contacts(
     owners: (A,) equal for a tractor and its trailer, who are one. attentive, on_foot: (A,).
     """
     rows = _touching(states, sizes_m, owners)
-    return [
-        Contact(i, j, t, bool(not (attentive[i] and attentive[j]) or (on_foot[i] and on_foot[j])))
-        for i, j, t in rows.tolist()
-    ]
+    both, awake = on_foot[:, None] & on_foot, attentive[:, None] & attentive
+    return [Contact(i, j, t, bool(both[i, j]), not awake[i, j]) for i, j, t in rows.tolist()]
 
 
 @njit(cache=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autonomy_nodes.sim.flow.drivers import drawn
+from autonomy_nodes.sim.flow.drivers import Member, drawn
 from autonomy_nodes.sim.flow.place import WALL, Entry, Place
 from autonomy_nodes.sim.scenes.roads import curve, offset
 
@@ -144,7 +144,7 @@ def _fill(place: Place, road: _Road, density: float, rng: np.random.Generator, d
             place.entries.append(Entry(_member(rng, road, k, difficulty), way, 0.0, time_s, speed_mps=flowing, aim=aim))
 
 
-def _member(rng: np.random.Generator, road: _Road, lane: int, difficulty: float):  # noqa: ANN202
+def _member(rng: np.random.Generator, road: _Road, lane: int, difficulty: float) -> Member:
     shares = np.array(SHARES)
     shares[3:] *= 0.2 if lane == 0 and len(road.ways) > 1 else 0.5 + lane
     kind = str(rng.choice(KINDS, p=shares / shares.sum()))

@@ -121,12 +121,11 @@ def dodged(
         if abs(left - base) > needs + 2.0:
             continue
         oncoming = along < -0.3
-        if mode != DRIVES and not oncoming and along < 0.7 * trait[WISH]:
-            if left <= base:
-                least = max(least, left + needs)
-            else:
-                most = min(most, left - needs)
-        elif oncoming and gap < 4.0 * (state[SPEED] - along) and (on_foot or mode == DRIVES):
+        slow = mode != DRIVES and not oncoming and along < 0.7 * trait[WISH]
+        meets = oncoming and gap < 4.0 * (state[SPEED] - along) and (on_foot or mode == DRIVES)
+        if (slow or on_foot and mode == WALKS) and left <= base:
+            least = max(least, left + needs)
+        elif slow or meets:
             most = min(most, left - needs)
     if least > high + 1e-6 or least > most:  # there is no way past: wait behind
         return max(min(base, most), low)
