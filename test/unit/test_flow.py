@@ -67,13 +67,13 @@ def test_who_speeds_up_is_there_when_physics_says_so():
 
 
 def test_a_gap_that_is_too_short_is_not_taken_and_one_that_is_long_enough_is():
-    mine = Entry(car(), 0, 40.0, speed_mps=5.0)
-    _, near = run(crossing(mine, Entry(car(), 1, 30.0, speed_mps=10.0)), 12.0)
+    mine = Entry(car(), 0, 43.0, speed_mps=8.0)  # is through after some 2.5 s
+    _, near = run(crossing(mine, Entry(car(), 1, 27.0, speed_mps=10.0)), 12.0)
     _, far = run(crossing(mine, Entry(car(), 1, 0.0, speed_mps=10.0)), 12.0)
-    assert passes(near, 0, 62.0) > passes(near, 1, 62.0)  # 3 s before the other one: waits for him
-    assert near[:, 0, loops.SPEED].min() < 3.0
-    assert passes(far, 0, 62.0) < passes(far, 1, 62.0)  # 6 s before him: goes first
-    assert far[:30, 0, loops.SPEED].min() > 4.0
+    assert passes(near, 0, 62.0) > passes(near, 1, 62.0)  # the other one comes after 2.8 s: waits for him
+    assert near[:, 0, loops.SPEED].min() < 4.0
+    assert passes(far, 0, 62.0) < passes(far, 1, 62.0)  # after 5.5 s: goes first
+    assert far[:30, 0, loops.SPEED].min() > 7.0
 
 
 def test_who_has_right_of_way_does_not_slow_down():
