@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS, Grid
+from autonomy_nodes.common.lanes import PIECE_POINTS, LaneMatch, LanePieces, Line
 from autonomy_nodes.common.objects import Label, Predictions, no_objects
 from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
@@ -15,12 +16,34 @@ PREDICTED, STEP_S = 17, 0.5
 
 
 def warm(config: PlannerConfig) -> None:
-    """Plan twice with a made-up car ahead on flat ground, and forget it."""
+    """Plan with a made-up car ahead, twice on flat ground and once in a lane without much room, and forget it."""
     planner = Planner(config)
-    for stamp_ns in (SECOND_NS, SECOND_NS + SECOND_NS // 10):
+    for step in range(3):
+        stamp_ns = SECOND_NS + step * SECOND_NS // 10
         ego = EgoState(stamp_ns, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.array([5.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
-        grids = (_flat(stamp_ns, TERRAIN_LAYERS), _flat(stamp_ns, FAR_LAYERS))
-        planner.plan(Situation(ego, _car_ahead(stamp_ns), None, None, *grids))
+        near, far = _flat(stamp_ns, TERRAIN_LAYERS), _flat(stamp_ns, FAR_LAYERS)
+        situation = Situation(ego, _car_ahead(stamp_ns), None, None, near, far)
+        if step == 2:
+            beside = slice(CELLS // 2 + int(config.vehicle.width_m / 2.0 / CELL_M) + 1, None)
+            near.layers['traversability'][:, beside] = 0.0
+            situation = replace(situation, pieces=_lane(stamp_ns), lane=_match(stamp_ns))
+        planner.plan(situation)
+
+
+def _lane(stamp_ns: int) -> LanePieces:
+    """Return a lane straight ahead, id 1, and a line beside it that may not be crossed."""
+    points = np.zeros((2, PIECE_POINTS, 3), np.float32)
+    points[:, :, 0] = np.arange(PIECE_POINTS)
+    points[1, :, 1] = 2.0
+    classes = np.array([Line.CENTERLINE, Line.SOLID], np.uint8)
+    return LanePieces(
+        stamp_ns, 'base_link', points, classes, np.arange(1, 3), np.ones(2), np.full(2, PIECE_POINTS - 1.0)
+    )
+
+
+def _match(stamp_ns: int) -> LaneMatch:
+    one = np.ones(1)
+    return LaneMatch(stamp_ns, np.ones(1, np.int64), 0.0 * one, 0.0 * one, 0.0 * one, one, 0.2 * one, 10.0 * one)
 
 
 def _flat(stamp_ns: int, names: tuple[str, ...]) -> Grid:

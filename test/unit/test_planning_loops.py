@@ -1,5 +1,10 @@
 """The compiled loops of planning, each against the plain way to say the same."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -301,3 +306,30 @@ def test_own_contacts_are_those_of_nuplans_rule_one_by_one(scene):
 def test_cosine_and_sine_are_exact_whether_small_or_large():
     for angle in np.concatenate([np.linspace(-0.31, 0.31, 63), [-4.0, 1.5, 0.0, 1e-9]]):
         assert cos_sin(angle) == pytest.approx((np.cos(angle), np.sin(angle)), abs=3e-16, rel=0.0)
+
+
+WARMED = """
+import importlib, pkgutil, math
+from planning_scenes import *
+from autonomy_nodes import planning
+from autonomy_nodes.planning.planner import Planner, PlannerConfig
+from autonomy_nodes.planning.warmup import warm
+
+warm(PlannerConfig())
+names = ['autonomy_nodes.planning.' + module.name for module in pkgutil.iter_modules(planning.__path__)]
+loops = {f'{name}.{key}': value for name in names for key, value in vars(importlib.import_module(name)).items()
+         if hasattr(value, 'signatures')}
+before = {name: len(loop.signatures) for name, loop in loops.items()}
+state, told = ego(speed=8.0), users(car(35.0, 0.0), pedestrian(26.0, -6.0, math.pi / 2.0), modes=2)
+tight = block(ground(), (10.0, 14.0), (1.2, 6.0))
+Planner(PlannerConfig()).plan(situation(state, told, terrain=tight, **narrow_lane(state, stop_line(40.0))))
+Planner(PlannerConfig()).plan(situation(state, told, terrain=tight))
+print([name for name, loop in loops.items() if len(loop.signatures) != before[name]])
+"""
+
+
+def test_what_is_compiled_before_the_first_plan_is_all_that_a_lane_or_open_ground_needs():
+    words = [sys.executable, '-c', WARMED]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    told = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, 'PYTHONPATH': path})
+    assert told.stdout.strip() == '[]'
