@@ -29,10 +29,10 @@ def plain(tmp_path_factory):
 def measure(plain, tmp_path, monkeypatch):
     """Return a function that measures the plain with a network that says the same of every cell."""
 
-    def measured(module, name, chance=0.99, lower_m=0.0, **options):
+    def measured(module, name, chance=0.99, lower_m=0.0, blocked=-5.0, **options):
         class Channel:
             def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None):
-                learned = said(name, chance)
+                learned = said(name, chance, blocked)
                 learned.outputs['ground'][0] = -lower_m
                 return replace(learned, objects=no_objects(cloud.stamp_ns, 'base_link', tracked=False))
 
@@ -43,9 +43,10 @@ def measure(plain, tmp_path, monkeypatch):
     return measured
 
 
-def test_what_the_network_calls_water_is_neither_paved_nor_free(measure):
-    figures = measure(terrain, 'wet')
-    assert figures['iou.paved'] == figures['called_free.paved'] == 0.0
+def test_what_the_network_calls_water_is_neither_paved_nor_free_and_mud_is_not_paved(measure):
+    figures, mud = measure(terrain, 'wet', blocked=3.0), measure(terrain, 'wet')
+    assert figures['iou.paved'] == figures['called_free.paved'] == mud['iou.paved'] == 0.0
+    assert mud['called_free.paved'] == pytest.approx(mud['geometric.called_free.paved'], abs=0.03)
     assert figures['geometric.iou.paved'] > 0.95 and figures['geometric.called_free.paved'] > 0.9
 
 
