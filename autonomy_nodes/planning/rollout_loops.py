@@ -134,6 +134,7 @@ def _move(
     x, y, heading, speed = states[step, 0], states[step, 1], states[step, 2], states[step, 3]
     wheel_before, joint = states[step, 5], states[step, 6]
     mean = 0.5 * (states[step, 4] + acceleration)
+    mean = max(mean, 0.0) if speed <= 0.0 else mean  # brakes hold what stands, and what rolls back
     after, moving_s = speed + mean * step_s, step_s
     if (after < 0.0 <= speed) or (speed < 0.0 < after):  # it comes to rest
         after, moving_s, acceleration = 0.0, abs(speed) / max(abs(mean), 1e-9), 0.0
@@ -179,7 +180,7 @@ def _given(
     firmness = max(-ask / limits.comfort_braking_mps2, 1.0)
     fall, rise = JERK_MPS3 * firmness**2 * step_s, max(JERK_MPS3, -acceleration / RELEASED_S) * step_s
     given = acceleration + min(max(reach * (ask - acceleration), -fall), rise)
-    return max(given, 0.0) if speed == 0.0 else given  # brakes hold what stands
+    return max(given, 0.0) if speed <= 0.0 else given
 
 
 @njit(cache=True)

@@ -150,6 +150,14 @@ def rolled(path, speeds, start=None, caps=1e3, lead_u=np.inf, lead=0.0, vehicle=
     return roll_out(start, path, wishes, vehicle)
 
 
+@pytest.mark.parametrize('speed', [0.0, -1e-3, -0.05])
+@pytest.mark.parametrize('before', [0.0, -3.0])
+def test_brakes_hold_what_stands_and_what_rolls_back_by_a_hair(speed, before):
+    start = Start(np.zeros(3), speed, before, 0.0, 0.0)
+    drives = rolled(line_path(), 0.0, start)
+    assert drives.speeds_mps.min() >= speed and np.abs(drives.poses[:, -1, 0]).max() < 0.5
+
+
 def line_path(count=150):
     return shifted(reference_through('lane', straight(end=200.0)), (30.0, 0.0, 0.0), 0.0, [('x', 0.0, 10.0)], count)
 
