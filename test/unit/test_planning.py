@@ -16,6 +16,7 @@ from planning_scenes import (
     ground,
     lights,
     match,
+    narrow_lane,
     pedestrian,
     pieces,
     road,
@@ -44,10 +45,6 @@ def front_end(found):
     return found.trajectory.poses[-1, 0] + FRONT_M
 
 
-def narrow(state, *more, **also):
-    return road(state, *more, left=1.75, **also)
-
-
 def on_unseen_ground(trajectory, grid):
     corners = body_of(CONFIG.vehicle).corners(trajectory.poses[:, [0, 1, 3]])
     return (grid.at('observed', corners) == 0.0).any()
@@ -55,7 +52,7 @@ def on_unseen_ground(trajectory, grid):
 
 def test_an_empty_lane_is_driven_along_its_middle():
     state = ego(speed=8.0)
-    found = plan(situation(state, **narrow(state)))
+    found = plan(situation(state, **narrow_lane(state)))
     assert np.abs(found.trajectory.poses[:, 1]).max() < 0.05
     assert found.trajectory.speeds_mps[-1] > 8.0
     assert found.decision.values['course'] == 'lane'
@@ -97,13 +94,13 @@ def test_height_comes_from_the_terrain():
     grid = ground()
     rising = (0.1 * (grid.origin_m[0] + 0.4 * (np.arange(600) + 0.5)))[:, None] * np.ones(600)
     grid.layers['elevation'][:] = rising
-    trajectory = plan(situation(state, terrain=grid, **narrow(state))).trajectory
+    trajectory = plan(situation(state, terrain=grid, **narrow_lane(state))).trajectory
     assert trajectory.poses[20:, 2] == pytest.approx(0.1 * trajectory.poses[20:, 0], abs=0.05)
 
 
 def test_a_standing_car_that_fills_the_lane_is_stopped_behind():
     state = ego(speed=8.0)
-    found = plan(situation(state, users(car(45.0, 0.0)), **narrow(state)))
+    found = plan(situation(state, users(car(45.0, 0.0)), **narrow_lane(state)))
     assert front_end(found) < 45.0 - 2.25
     assert found.decision.values['who'] == '01000000'
     assert found.decision.reason.startswith('lane')
@@ -121,7 +118,7 @@ def test_a_standing_car_at_the_edge_is_passed_beside():
 
 def test_a_slower_car_in_front_is_followed_with_distance():
     state = ego(speed=8.0)
-    found = plan(situation(state, users(car(22.0, 0.0, speed=4.0)), **narrow(state)))
+    found = plan(situation(state, users(car(22.0, 0.0, speed=4.0)), **narrow_lane(state)))
     lead_rear = 22.0 + 4.0 * found.trajectory.times_s - 2.25
     assert (lead_rear - found.trajectory.poses[:, 0] - FRONT_M).min() > 2.0
 
@@ -142,7 +139,7 @@ def test_the_lane_beside_is_taken_to_overtake_where_there_is_one():
 def test_a_pedestrian_who_crosses_is_yielded_to():
     state = ego(speed=8.0)
     walker = users(pedestrian(25.0, -5.0, math.pi / 2.0))
-    found = plan(situation(state, walker, **narrow(state)))
+    found = plan(situation(state, walker, **narrow_lane(state)))
     y = -5.0 + 1.4 * found.trajectory.times_s
     inside = (np.abs(found.trajectory.poses[:, 0] + 1.35 - 25.0) < 2.25 + 0.3) & (np.abs(y) < 0.9 + 0.3)
     assert not inside.any()
@@ -153,7 +150,7 @@ def test_a_pedestrian_who_crosses_is_yielded_to():
 def test_ground_never_seen_is_not_entered_and_limits_the_speed():
     state = ego(speed=8.0)
     grid = forget(ground(), (30.0, 130.0), (-120.0, 120.0))
-    found = plan(situation(state, terrain=grid, **narrow(state)))
+    found = plan(situation(state, terrain=grid, **narrow_lane(state)))
     assert front_end(found) < 30.0
     assert not on_unseen_ground(found.trajectory, grid)
     assert found.decision.values['gate'] == 'ground'
@@ -163,13 +160,13 @@ def test_ground_never_seen_is_not_entered_and_limits_the_speed():
 def test_a_vehicle_can_leave_from_ground_that_it_cannot_see_under_itself():
     state = ego(speed=0.0)
     grid = forget(ground(), (-3.0, 6.5), (-3.0, 3.0))
-    found = plan(situation(state, terrain=grid, **narrow(state)))
+    found = plan(situation(state, terrain=grid, **narrow_lane(state)))
     assert found.trajectory.speeds_mps[-1] > 5.0
 
 
 def test_without_any_terrain_it_does_not_drive():
     state = ego(speed=0.0)
-    found = plan(situation(state, terrain=None, **narrow(state)))
+    found = plan(situation(state, terrain=None, **narrow_lane(state)))
     assert np.abs(found.trajectory.poses[:, :2]).max() < 0.05
     assert 'no terrain: nothing around is known' in found.words
 
@@ -180,7 +177,7 @@ def test_terrain_of_the_step_before_serves_a_step_without_and_no_longer():
 
     def step(number, terrain):
         state = ego(x=0.8 * number, speed=8.0, stamp_ns=STAMP_NS + number * STEP_NS)
-        return planner.plan(situation(state, terrain=terrain, **narrow(state)))
+        return planner.plan(situation(state, terrain=terrain, **narrow_lane(state)))
 
     assert step(0, grid).trajectory.speeds_mps[-1] > 5.0
     assert step(5, None).trajectory.speeds_mps[-1] > 5.0
@@ -191,7 +188,7 @@ def test_terrain_of_the_step_before_serves_a_step_without_and_no_longer():
 def test_it_stops_before_a_line_whose_light_is_red_or_not_known(light):
     state = ego(speed=8.0)
     told = {} if light is None else {'lights': lights(950, light)}
-    found = plan(situation(state, **told, **narrow(state, stop_line(35.0))))
+    found = plan(situation(state, **told, **narrow_lane(state, stop_line(35.0))))
     assert front_end(found) < 35.0
     assert found.trajectory.speeds_mps[-1] == 0.0
     assert found.decision.values['gate'] == 'stop_line'
@@ -199,7 +196,7 @@ def test_it_stops_before_a_line_whose_light_is_red_or_not_known(light):
 
 def test_a_green_light_is_passed_but_not_if_its_word_is_old():
     state = ego(speed=8.0)
-    lane = narrow(state, stop_line(35.0))
+    lane = narrow_lane(state, stop_line(35.0))
     assert front_end(plan(situation(state, lights=lights(950, Light.GREEN), **lane))) > 40.0
     old = lights(950, Light.GREEN, STAMP_NS - 600_000_000)
     assert front_end(plan(situation(state, lights=old, **lane))) < 35.0
@@ -208,8 +205,8 @@ def test_a_green_light_is_passed_but_not_if_its_word_is_old():
 def test_amber_stops_only_whom_it_can_stop_with_comfort():
     state = ego(speed=10.0)
     amber = lights(950, Light.AMBER)
-    far = plan(situation(state, lights=amber, **narrow(state, stop_line(FRONT_M + 35.0))))  # 100 / 70 = 1.4 m/s2
-    near = plan(situation(state, lights=amber, **narrow(state, stop_line(FRONT_M + 10.0))))  # 100 / 20 = 5 m/s2
+    far = plan(situation(state, lights=amber, **narrow_lane(state, stop_line(FRONT_M + 35.0))))  # 100 / 70 = 1.4 m/s2
+    near = plan(situation(state, lights=amber, **narrow_lane(state, stop_line(FRONT_M + 10.0))))  # 100 / 20 = 5 m/s2
     assert front_end(far) < FRONT_M + 35.0
     assert front_end(near) > FRONT_M + 20.0
 
@@ -219,7 +216,7 @@ def test_amber_stops_only_whom_it_can_stop_with_comfort():
 def test_a_line_without_a_light_stops_us_whatever_lights_are_told(rule, light):
     state = ego(speed=8.0)
     told = {} if light is None else {'lights': TrafficLights(STAMP_NS, {900: light, 950: light, 0: light})}
-    found = plan(situation(state, **told, **narrow(state, stop_line(35.0, rule=rule, rule_id=0))))
+    found = plan(situation(state, **told, **narrow_lane(state, stop_line(35.0, rule=rule, rule_id=0))))
     assert front_end(found) < 35.0
     assert 'it has no light' in found.decision.reason
 
@@ -227,14 +224,14 @@ def test_a_line_without_a_light_stops_us_whatever_lights_are_told(rule, light):
 def test_the_lights_of_other_rules_free_no_line():
     state = ego(speed=8.0)
     told = TrafficLights(STAMP_NS, {900: Light.GREEN, 951: Light.GREEN})  # 900 is the line, its rule is 950
-    found = plan(situation(state, lights=told, **narrow(state, stop_line(35.0))))
+    found = plan(situation(state, lights=told, **narrow_lane(state, stop_line(35.0))))
     assert front_end(found) < 35.0
     assert any('light 950 of stop line 900 is not told' in text for text in found.words)
 
 
 def test_a_stop_place_without_paint_holds_like_a_line():
     state = ego(speed=8.0)
-    place = narrow(state, stop_line(35.0, 950, class_=Line.STOP_PLACE))
+    place = narrow_lane(state, stop_line(35.0, 950, class_=Line.STOP_PLACE))
     assert front_end(plan(situation(state, lights=lights(950, Light.RED), **place))) < 35.0
     assert front_end(plan(situation(state, lights=lights(950, Light.GREEN), **place))) > 40.0
 
@@ -243,7 +240,7 @@ def test_a_stop_place_without_paint_holds_like_a_line():
 def test_of_two_lights_at_one_line_that_of_our_lane_counts_and_both_where_none_is_ours(ours, goes):
     state = ego(speed=8.0)
     told = TrafficLights(STAMP_NS, {950: Light.GREEN, 951: Light.RED})
-    lane = narrow(state, stop_line(35.0), stop_line(35.0, 951, Rule.LIGHT, 951, Line.STOP_PLACE))
+    lane = narrow_lane(state, stop_line(35.0), stop_line(35.0, 951, Rule.LIGHT, 951, Line.STOP_PLACE))
     centre = lane['pieces'].classes == Line.CENTERLINE
     lane['pieces'].rule_ids[centre] = ours
     assert (front_end(plan(situation(state, lights=told, **lane))) > 40.0) == goes
@@ -251,7 +248,7 @@ def test_of_two_lights_at_one_line_that_of_our_lane_counts_and_both_where_none_i
 
 def test_a_line_of_those_who_give_way_is_crossed_slowly_and_not_in_front_of_who_comes():
     state = ego(speed=8.0)
-    lane = narrow(state, stop_line(24.0, rule=Rule.GIVE_WAY))
+    lane = narrow_lane(state, stop_line(24.0, rule=Rule.GIVE_WAY))
     found = plan(situation(state, **lane)).trajectory
     fronts = found.poses[:, 0] + FRONT_M
     assert np.interp(24.0, fronts, found.speeds_mps) < 4.6  # 4.0 wanted; the brakes lag
@@ -269,7 +266,7 @@ def test_a_stop_line_is_left_after_a_while_only_where_it_has_no_light(wait_s, ru
     planner = Planner(dataclasses.replace(CONFIG, course=dataclasses.replace(CONFIG.course, stop_line_wait_s=wait_s)))
     for number in range(0, 36, 5):
         state = ego(speed=0.0, stamp_ns=STAMP_NS + number * STEP_NS)
-        found = planner.plan(situation(state, **narrow(state, stop_line(FRONT_M + 1.0, rule=rule))))
+        found = planner.plan(situation(state, **narrow_lane(state, stop_line(FRONT_M + 1.0, rule=rule))))
         if number < 30:
             assert front_end(found) < FRONT_M + 1.0
     assert (front_end(found) > FRONT_M + 10.0) == goes
@@ -277,13 +274,13 @@ def test_a_stop_line_is_left_after_a_while_only_where_it_has_no_light(wait_s, ru
 
 def test_the_limit_of_the_lane_holds():
     state = ego(speed=5.0)
-    found = plan(situation(state, **narrow(state, limit=6.0)))
+    found = plan(situation(state, **narrow_lane(state, limit=6.0)))
     assert found.trajectory.speeds_mps.max() < 6.3
 
 
 def test_poor_sight_limits_the_speed_to_what_stops_within_it():
     state = ego(speed=2.0)
-    found = plan(situation(state, visibility_m=15.0, **narrow(state)))
+    found = plan(situation(state, visibility_m=15.0, **narrow_lane(state)))
     free_m, braking, lag = 15.0 - FRONT_M, 2.5, 0.3
     most = braking * (math.sqrt(lag**2 + 2.0 * free_m / braking) - lag)
     assert found.trajectory.speeds_mps.max() == pytest.approx(most, abs=0.3)
@@ -300,21 +297,21 @@ def test_the_contingency_ends_standing_on_ground_that_was_seen():
 
 def test_the_contingency_brakes_harder_when_a_soft_stop_would_hit():
     state = ego(speed=10.0)
-    found = plan(situation(state, users(car(19.0, 0.0)), **narrow(state)))  # 13 m free; 100 / 5 = 20 m at 2.5 m/s2
+    found = plan(situation(state, users(car(19.0, 0.0)), **narrow_lane(state)))  # 13 m free; 100 / 5 = 20 m at 2.5 m/s2
     assert found.contingency.poses[-1, 0] + FRONT_M < 19.0 - 2.25
     assert found.contingency.accelerations_mps2.min() < -3.5
 
 
 def test_when_nothing_is_clean_it_brakes_and_says_so():
     state = ego(speed=12.0)
-    found = plan(situation(state, users(car(10.0, 0.0)), **narrow(state)))  # 4 m free: no braking is enough
+    found = plan(situation(state, users(car(10.0, 0.0)), **narrow_lane(state)))  # 4 m free: no braking is enough
     assert found.trajectory.accelerations_mps2.min() < -5.0
     assert found.decision.reason.startswith('nothing passes all gates')
 
 
 def test_who_drives_into_our_back_is_no_reason_to_flee():
     state = ego(speed=3.0)
-    told = narrow(state, limit=3.0)
+    told = narrow_lane(state, limit=3.0)
     alone = plan(situation(state, **told))
     chased = plan(situation(state, users(car(-12.0, 0.0, speed=9.0)), **told))
     assert chased.trajectory.poses[-1, 0] == pytest.approx(alone.trajectory.poses[-1, 0], abs=0.5)
@@ -325,7 +322,7 @@ def test_improbable_modes_do_not_stop_us_and_probable_ones_do():
     told = users(car(26.0, -3.5, speed=6.0), modes=2)
     told.paths[0, 1, :, 1] = np.interp(np.arange(17) * 0.5, [0.0, 1.5], [-3.5, 0.0])  # mode 1: cuts in
     told.paths[0, 1, 4:, 0] = told.paths[0, 1, 4, 0]  # and stops there
-    lane = narrow(state)
+    lane = narrow_lane(state)
 
     def end(chance):
         modes = SceneModes(STAMP_NS, np.array([1.0 - chance, chance]))
@@ -378,7 +375,7 @@ def test_a_route_leads_through_its_lanelets_and_ends_with_them():
 
 def test_learned_drives_are_tried_and_chosen_only_when_they_pass_the_gates():
     state = ego(speed=6.0)
-    lane = narrow(state)
+    lane = narrow_lane(state)
     steps = np.arange(17) * 0.5
     drives = np.zeros((1, 17, 5))
     drives[0, :, 0], drives[0, :, 4] = 6.0 * steps, 6.0
@@ -403,7 +400,7 @@ CAUSES = {
 def test_the_reason_names_the_true_cause_and_without_it_the_choice_is_another(cause):
     state = ego(speed=8.0)
     free = {'lights': lights(950, Light.GREEN)}
-    lane = narrow(state, stop_line(33.0))
+    lane = narrow_lane(state, stop_line(33.0))
     hindered = plan(situation(state, **{**free, **CAUSES[cause]()}, **lane))
     assert cause in hindered.decision.reason
     unhindered = plan(situation(state, **free, **lane))
@@ -414,13 +411,13 @@ def test_the_reason_names_the_true_cause_and_without_it_the_choice_is_another(ca
 
 def test_of_two_road_users_the_one_is_named_who_keeps_us():
     state = ego(speed=8.0)
-    found = plan(situation(state, users(car(60.0, 8.0), car(38.0, 0.0)), **narrow(state)))
+    found = plan(situation(state, users(car(60.0, 8.0), car(38.0, 0.0)), **narrow_lane(state)))
     assert found.decision.values['who'] == '02000000'
 
 
 def test_marks_tell_every_gate_and_term_of_every_candidate():
     state = ego(speed=8.0)
-    found = plan(situation(state, users(car(35.0, 0.0)), **narrow(state)))
+    found = plan(situation(state, users(car(35.0, 0.0)), **narrow_lane(state)))
     count = len(found.marks.scores)
     assert count == int(found.decision.values['candidates'])
     gates = [values for name, values in found.marks.columns.items() if name.startswith('gate_')]
@@ -460,7 +457,7 @@ def test_fewer_blocks_leave_out_candidates_but_never_the_stops_of_the_course():
 
 def test_an_object_inside_our_own_body_is_a_part_of_us():
     state = ego(speed=6.0)
-    found = plan(situation(state, users(car(1.0, 0.1)), **narrow(state)))
+    found = plan(situation(state, users(car(1.0, 0.1)), **narrow_lane(state)))
     assert found.trajectory.speeds_mps[-1] > 5.0
     assert any('inside our own body' in text for text in found.words)
 
@@ -470,8 +467,8 @@ def test_cells_under_a_moving_car_are_left_to_its_prediction():
     grid = ground()
     lead = car(20.0, 0.0, speed=7.0)
     block(grid, (18.0, 22.0), (-0.8, 0.8))
-    going = plan(situation(state, users(lead), terrain=grid, **narrow(state)))
-    standing = plan(situation(state, users(car(20.0, 0.0)), terrain=grid, **narrow(state)))
+    going = plan(situation(state, users(lead), terrain=grid, **narrow_lane(state)))
+    standing = plan(situation(state, users(car(20.0, 0.0)), terrain=grid, **narrow_lane(state)))
     assert front_end(going) > 35.0
     assert front_end(standing) < 18.0
 
