@@ -87,10 +87,10 @@ class Ground:
 
     def cost(self, xy: np.ndarray) -> np.ndarray:
         """Return (...) how hard the ground at (..., 2) places is, 0 to 1; 1 where nothing is known."""
-        found = np.ones(xy.shape[:-1])
-        for order, sheet in enumerate(reversed(self.sheets)):
-            if order + 1 < len(self.sheets) and self._cells(self.sheets[0], xy)[0].all():
-                continue  # the near grid will tell all
+        found, left = np.ones(xy.shape[:-1]), np.ones(xy.shape[:-1], bool)
+        for sheet in self.sheets:
+            if not left.any():
+                break
             inside, (i, j), layers = *self._cells(sheet, xy), sheet.grid.layers
             if 'traversability' in layers:
                 hard = np.maximum(1.0 - layers['traversability'][i, j], layers['slope'][i, j] / self.settings.steep_rad)
@@ -98,7 +98,8 @@ class Ground:
                 hard = np.where(np.isfinite(hard), np.minimum(hard, 1.0), 1.0)
             else:  # far ground is seen coarsely: neither good nor bad
                 hard = np.where(sheet.blocked[i, j], 1.0, 0.3)
-            found[inside] = hard
+            found[inside & left] = hard[left[inside]]
+            left &= ~inside
         return found
 
     def height(self, xy: np.ndarray, otherwise_m: float) -> np.ndarray:
