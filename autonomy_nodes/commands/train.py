@@ -35,7 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'for checkpoint.pt and log.jsonl; of export: a folder of models/, whose name is that of the model'
     parser.add_argument('--out', type=Path, metavar='DIR', help=about)
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
-    about = 'what is exported; of perception --only far: what all else is taken from'
+    about = 'what is exported; of perception --only far: what all else is taken from; '
+    about += 'of prediction: what a run begins with'
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
     parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
     about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
@@ -49,6 +50,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help=about)
     parser.add_argument('--folds', default='', metavar='N,N', help='of prediction: of groups.json, to learn from')
     parser.add_argument('--held', default='', metavar='N,N', help='of prediction: of groups.json, to judge by')
+    about = 'of prediction: steps of 0.1 s from moment to moment'
+    parser.add_argument('--each', type=int, default=FORECAST_EACH, metavar='N', help=about)
     parser.add_argument('--without', action='append', default=[], metavar='GROUP', help='of prediction: left out')
     about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
     parser.add_argument('--method', choices=('statistics', 'self'), default='statistics', help=about)
@@ -111,8 +114,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _foretell(options: argparse.Namespace) -> None:
     """Train prediction from the scenes of some folds, and judge it by those of others."""
-    if not options.data or options.seed < 0 or options.threads < 1 or options.steps < 0:
-        raise SettingsError('prediction needs --data DIR; --threads above 0, --seed and --steps not below')
+    if not options.data or options.seed < 0 or options.threads < 1 or options.steps < 0 or options.each < 1:
+        raise SettingsError('prediction needs --data DIR; --threads and --each above 0, --seed and --steps not below')
     from autonomy_nodes.training.forecast_samples import SamplesConfig, prepared
     from autonomy_nodes.training.train_forecast import PRESETS, train
 
@@ -123,12 +126,14 @@ def _foretell(options: argparse.Namespace) -> None:
     if shared := {*folds} & {*held}:
         raise SettingsError(f'--held {min(shared)}: is learned from; what judges must be of other folds')
     data = options.data[0]
-    moments = prepared(data, folds, SamplesConfig(FORECAST_EACH), options.without, options.jobs)
+    moments = prepared(data, folds, SamplesConfig(options.each), options.without, options.jobs)
     judge = prepared(data, held, SamplesConfig(), (), options.jobs) if held else None
     notes = {'command': command_line(), 'commit': commit(), 'groups': sorted({*moments.groups})}
     settings, steps = PRESETS[options.preset], options.steps or FORECAST_STEPS
     out, tell = options.out.resolve(), partial(print, flush=True)
-    print(train(settings, moments, judge, steps, out, options.seed, options.resume, options.threads, tell, notes))
+    start = options.checkpoint.resolve() if options.checkpoint else None
+    run_of = (options.seed, options.resume, options.threads)
+    print(train(settings, moments, judge, steps, out, *run_of, tell, notes, start))
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -71,6 +71,7 @@ class Network(nn.Module):
         self.cells = nn.Sequential(nn.Linear(2 * len(CELL), width), nn.ReLU(), nn.Linear(width, width))
         self.poses = nn.ModuleDict({name: _pose(width) for name in ('agents', 'lanes', 'cells')})
         self.over_ground = _Look(settings)
+        nn.init.zeros_(self.over_ground.out.weight)  # who never learned from cells leaves them out
         self.encoders = nn.ModuleList(_Encoder(settings) for _ in range(settings.encoders))
         self.modes = nn.Parameter(0.5 * torch.randn(MODES, width))
         self.decoders = nn.ModuleList(_Decoder(settings) for _ in range(settings.decoders))

@@ -12,14 +12,15 @@ from torch import Tensor
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.scene_loops import RELATIONS
 from autonomy_nodes.common.scene_tracks import STATE, STATES
-from autonomy_nodes.prediction.tensors import INPUTS, KNOT_S
-from autonomy_nodes.training.forecast_samples import Prepared, related
+from autonomy_nodes.prediction.tensors import AGENTS, INPUTS, KNOT_S
+from autonomy_nodes.training.forecast_samples import Arrays, Prepared, related
 
 TRUTH_S = 0.1  # from step to step of what happened
 KNOT = round(KNOT_S / TRUTH_S)
 LEAST_KNOTS = 3  # who is told for a shorter time is not learned from
 SLOW_WEIGHT, ON_FOOT_WEIGHT = 0.05, 0.4  # who stands, who walks or cycles, against a vehicle that moves
 _PAIRS = ('agents_agents', 'agents_lanes')
+_TRUTH = ('truth.path', 'truth.told', 'learned', 'agent')
 _AT = {name: place for place, name in enumerate(STATE)}
 _SIDEWAYS = {  # columns that change their sign in a mirror
     'agents_states': [_AT['y_m'], _AT['heading_sin'], _AT['vy_mps']],
@@ -57,29 +58,77 @@ class GuiseSettings:
                 raise ValueError(f'{name}={value} must lie between 0 and 1')
 
 
-def batch_of(prepared: Prepared, rows: np.ndarray) -> Batch:
-    """Return the network's inputs and the targets of moments; targets as forecast_losses.losses takes them."""
-    arrays, inputs = prepared.arrays, {}
+def batch_of(
+    prepared: Prepared, rows: np.ndarray, agents: int = AGENTS, rng: np.random.Generator | None = None
+) -> Batch:
+    """Return the network's inputs and the targets of moments; targets as forecast_losses.losses takes them.
+
+    agents: of each moment so many; with fewer than AGENTS those who are learned from before others, else by draws of
+    rng, and of the lanes those that they look at: for less work, the tensors are smaller than tensors.INPUTS.
+    """
+    moments = [_moment(prepared.arrays, row) for row in rows.tolist()]
+    if agents < AGENTS:
+        assert rng is not None
+        moments = [_thinned(moment, agents, rng) for moment in moments]
+    count = len(rows)
+    found = {key: _stacked([moment[key] for moment in moments]) for key in moments[0]}
+    inputs = {}
     for name, shape in INPUTS.items():
         table, _, column = name.rpartition('_')
-        if column == 'relations' and table in _PAIRS:
-            value = np.stack([related(arrays, table, row) for row in rows.tolist()])
+        if (key := f'{table}.{column}') in found:
+            value = found[key]
+        elif agents < AGENTS:  # no recording has cells: one that is masked
+            value = np.zeros((count, agents, 1, *shape[2:]) if table == 'agents_cells' else (count, 1, *shape[1:]))
         else:
-            value = arrays.get(f'{table}.{column}', np.zeros((1, *shape), np.float32))
-            value = value[rows] if f'{table}.{column}' in arrays else np.repeat(value, len(rows), 0)
+            value = np.zeros((count, *shape))
         inputs[name] = torch.from_numpy(np.ascontiguousarray(value, np.float32))
-    knots = np.ascontiguousarray(arrays['truth.path'][rows][:, :, KNOT - 1 :: KNOT, :2], np.float32)
-    told = np.ascontiguousarray(arrays['truth.told'][rows][:, :, KNOT - 1 :: KNOT])
-    targets = {'knots': knots, 'told': told, 'weight': _weights(prepared, rows, told)}
+    knots = np.ascontiguousarray(found['truth.path'][:, :, KNOT - 1 :: KNOT, :2], np.float32)
+    told = np.ascontiguousarray(found['truth.told'][:, :, KNOT - 1 :: KNOT])
+    targets = {'knots': knots, 'told': told, 'weight': _weights(found, told)}
     return inputs, {name: torch.from_numpy(value) for name, value in targets.items()}
 
 
-def _weights(prepared: Prepared, rows: np.ndarray, told: np.ndarray) -> np.ndarray:
-    arrays = prepared.arrays
-    chances = arrays['agents.traits'][rows]
+def _moment(arrays: Arrays, row: int) -> Arrays:
+    """Return what is fed at one moment, and its truth."""
+    tables = ('agents', 'lanes', *_PAIRS)
+    found = {key: value[row] for key, value in arrays.items() if key.partition('.')[0] in tables or key in _TRUTH}
+    return found | {f'{pair}.relations': related(arrays, pair, row) for pair in _PAIRS}
+
+
+def _thinned(moment: Arrays, agents: int, rng: np.random.Generator) -> Arrays:
+    """Return a moment of fewer agents, and of the lanes that they look at."""
+    there = moment['agents.there']
+    rows = np.lexsort((rng.random(len(there)), ~there, ~moment['learned']))[:agents]
+    found = {key: value if key.startswith('lanes.') else value[rows] for key, value in moment.items()}
+    _only(found, 'agents_agents', rows, len(there))
+    lanes = np.unique(found['agents_lanes.index'][found['agents_lanes.there']])
+    _only(found, 'agents_lanes', lanes, len(moment['lanes.there']))
+    return {key: value[lanes] if key.startswith('lanes.') else value for key, value in found.items()}
+
+
+def _only(moment: Arrays, pair: str, kept: np.ndarray, count: int) -> None:
+    """Let a pair of tables tell of those of `count` rows that are kept, by their new places, in place."""
+    places = np.full(count, -1)
+    places[kept] = np.arange(len(kept))
+    index = places[moment[f'{pair}.index']]
+    moment[f'{pair}.there'] = moment[f'{pair}.there'] & (index >= 0)
+    moment[f'{pair}.index'] = np.maximum(index, 0)
+
+
+def _stacked(values: list[np.ndarray]) -> np.ndarray:
+    """Return (B, N, ...) of arrays (N, ...), N the most rows of any, at least 1; of the others the last ones are 0."""
+    most = max(1, *(len(value) for value in values))
+    found = np.zeros((len(values), most, *values[0].shape[1:]), values[0].dtype)
+    for row, value in zip(found, values):
+        row[: len(value)] = value
+    return found
+
+
+def _weights(found: Arrays, told: np.ndarray) -> np.ndarray:
+    chances = found['agents.traits']
     on_foot = chances[..., Label.PEDESTRIAN] + chances[..., Label.BICYCLE] > 0.5
-    weight = np.where(arrays['learned'][rows], np.where(on_foot, ON_FOOT_WEIGHT, 1.0), SLOW_WEIGHT)
-    known = (arrays['agent'][rows] >= 0) & (told.sum(axis=2) >= LEAST_KNOTS)
+    weight = np.where(found['learned'], np.where(on_foot, ON_FOOT_WEIGHT, 1.0), SLOW_WEIGHT)
+    known = (found['agent'] >= 0) & (told.sum(axis=2) >= LEAST_KNOTS)
     return np.where(known, weight, 0.0).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-WEIGHTS = {'own': 1.0, 'joint': 0.5, 'spread': 0.05, 'mode': 0.5, 'scene': 0.2, 'idle': 0.02}
+WEIGHTS = {'own': 1.0, 'joint': 0.1, 'spread': 0.05, 'mode': 0.5, 'scene': 0.2, 'idle': 0.02}
 LAST = 0.5  # of what makes a future the nearest: where it ends, beside its mean
 HUBER_M = 1.0
 

@@ -34,13 +34,15 @@ class TrainSettings:
     """How a network learns.
 
     rate: of learning, at its highest. batch: moments a step. warm_steps: over which the rate rises. smooth: share of
-    the averaged weights (EMA) that each step keeps. every: steps between checkpoints.
+    the averaged weights (EMA) that each step keeps. every: steps between checkpoints. agents: of a moment, drawn anew
+    each time.
     """
 
     network: str = 'small'
     rate: float = 1.2e-3
-    decay: float = 0.02
-    batch: int = 12
+    decay: float = 0.1
+    batch: int = 16
+    agents: int = 16
     warm_steps: int = 200
     smooth: float = 0.998
     clip: float = 5.0
@@ -52,12 +54,13 @@ class TrainSettings:
             raise ValueError(f'network={self.network!r} must be one of {", ".join(NETWORKS)}')
         if not (self.rate > 0.0 and self.decay >= 0.0 and 0.0 <= self.smooth < 1.0 and self.clip > 0.0):
             raise ValueError(f'rate={self.rate}, decay={self.decay}, smooth={self.smooth}, clip={self.clip}')
-        if min(self.batch, self.warm_steps, self.every) < 1:
-            raise ValueError(f'batch={self.batch}, warm_steps={self.warm_steps}, every={self.every} must be 1 or more')
+        for name in ('batch', 'agents', 'warm_steps', 'every'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name}={getattr(self, name)} must be 1 or more')
 
 
 PRESETS = {
-    'ci': TrainSettings('ci', rate=4e-3, batch=2, warm_steps=5, smooth=0.9, every=20),
+    'ci': TrainSettings('ci', rate=4e-3, batch=2, agents=8, warm_steps=5, smooth=0.9, every=20),
     'small': TrainSettings(),
     'orin': TrainSettings('orin', rate=1e-3, batch=64),
 }
@@ -85,13 +88,15 @@ def train(
     threads: int = 1,
     tell: Callable[[str], None] = print,
     notes: Mapping[str, Any] | None = None,
+    start: Path | None = None,
 ) -> Path:
     """Train for so many steps and return the checkpoint's path; the rate falls to nothing at their end.
 
     held: moments that tell how good it is, and are not learned from. notes: kept in the checkpoint, for the card.
+    start: a checkpoint whose averaged weights a new run begins with.
     """
     torch.set_num_threads(threads)
-    training = _started(settings, seed, out / CHECKPOINT if resume else None)
+    training = _started(settings, seed, out / CHECKPOINT if resume else None, start)
     out.mkdir(parents=True, exist_ok=True)
     odds, means = odds_of(moments), dict[str, float]()
     began, earlier_s = time.monotonic(), training.spent_s
@@ -99,7 +104,8 @@ def train(
         rng = np.random.default_rng([seed, training.step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         torch.manual_seed(int(rng.integers(2**62)))  # of what is dropped: a run that was cut goes on as it would
-        batch = changed(batch_of(moments, rng.choice(len(moments), settings.batch, p=odds)), generator, settings.guise)
+        batch = batch_of(moments, rng.choice(len(moments), settings.batch, p=odds), settings.agents, rng)
+        batch = changed(batch, generator, settings.guise)
         found = learn(training, batch, settings, training.step / steps)
         means = {name: 0.98 * means.get(name, value) + 0.02 * value for name, value in found.items()}
         training.spent_s = earlier_s + time.monotonic() - began
@@ -170,9 +176,11 @@ def dense(knots: np.ndarray) -> np.ndarray:
     return forecasts.dense(begun, KNOT_S, TRUTH_S * np.arange(1, HORIZON + 1))
 
 
-def _started(settings: TrainSettings, seed: int, path: Path | None) -> Training:
+def _started(settings: TrainSettings, seed: int, path: Path | None, start: Path | None) -> Training:
     torch.manual_seed(seed)
     network = Network(NETWORKS[settings.network]).train()
+    if start is not None:
+        network.load_state_dict(state_of(start, settings.network)['averaged'])
     optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
     training = Training(network, deepcopy(network), optimizer)
     if path is not None:

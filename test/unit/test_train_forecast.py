@@ -11,7 +11,8 @@ from test_forecast_samples import folder_of  # noqa: E402
 from test_forecasting import straight_on  # noqa: E402
 
 from autonomy_nodes.common.types import DataError  # noqa: E402
-from autonomy_nodes.prediction.network import empty  # noqa: E402
+from autonomy_nodes.prediction.network import PRESETS as PRESETS_OF_NETWORKS  # noqa: E402
+from autonomy_nodes.prediction.network import Network, empty  # noqa: E402
 from autonomy_nodes.prediction.tensors import INPUTS  # noqa: E402
 from autonomy_nodes.training.forecast_batches import GuiseSettings, batch_of, changed  # noqa: E402
 from autonomy_nodes.training.forecast_samples import SamplesConfig, prepared  # noqa: E402
@@ -130,3 +131,37 @@ def test_of_moments_without_targets_nothing_is_told(moments):
             return {'knots': torch.zeros(len(inputs['agents_told']), 6, 32, 16, 2)}
 
     assert quality(Still(), nobody) == {'n_targets': 0.0} and set(empty(1)) == set(INPUTS)
+
+
+def test_a_batch_of_fewer_agents_tells_the_same_of_those_who_are_left(moments):
+    rows = np.array([0, 5])
+    whole, thin = batch_of(moments, rows), batch_of(moments, rows, 3, np.random.default_rng(1))
+    assert thin[0]['agents_states'].shape[:2] == (2, 3) and thin[1]['weight'].shape == (2, 3)
+    assert thin[0]['lanes_points'].shape[1] < INPUTS['lanes_points'][0]
+    network = Network(PRESETS_OF_NETWORKS['ci']).eval()
+    with torch.no_grad():
+        told, told_thin = (network(**inputs)['knots'] for inputs, _ in (whole, thin))
+    for scene in range(2):
+        for agent in range(2):  # both learned from; the third is nobody
+            mine = whole[0]['agents_states'][scene, agent]
+            (at,) = np.flatnonzero([torch.equal(states, mine) for states in thin[0]['agents_states'][scene]])
+            assert torch.allclose(told_thin[scene, :, at], told[scene, :, agent], atol=1e-5)
+            assert torch.equal(thin[1]['knots'][scene, at], whole[1]['knots'][scene, agent])
+
+
+def test_a_run_begins_with_the_weights_it_is_given(moments, tmp_path):
+    first = train(PRESETS['ci'], moments, moments, 40, tmp_path / 'first', tell=lambda _: None)
+    gentle = replace(PRESETS['ci'], rate=1e-9)
+    then = train(gentle, moments, moments, 1, tmp_path / 'then', seed=8, tell=lambda _: None, start=first)
+    one, two = (torch.load(path, weights_only=True)['quality']['min_fde_m'] for path in (first, then))
+    assert two == pytest.approx(one, rel=1e-3)
+
+
+def test_cells_of_terrain_change_nothing_as_long_as_nobody_learned_from_them(moments):
+    network = Network(PRESETS_OF_NETWORKS['ci']).eval()
+    inputs = batch_of(moments, np.array([0]))[0]
+    with torch.no_grad():
+        plain = network(**inputs)['knots']
+        inputs['agents_cells_there'][:] = 1.0
+        inputs['cells_values'] += 0.7
+        assert torch.equal(network(**inputs)['knots'], plain)
