@@ -52,6 +52,7 @@ SMALL = {  # name: (reader, value, writer); reading gives the value again
     'lane_pieces': (tables.read_lane_pieces, samples.lane_pieces(), tables.write_lane_pieces),
     'lane_match': (tables.read_lane_match, samples.lane_match(), tables.write_lane_match),
     'lane_observations': (tables.read_lane_observations, samples.lane_observations(), tables.write_lane_observations),
+    'intents': (tables.read_intents, samples.intents(), tables.write_intents),
     'scene_modes': (tables.read_scene_modes, samples.scene_modes(), tables.write_scene_modes),
     'ego_proposals': (tables.read_ego_proposals, samples.ego_proposals(), tables.write_ego_proposals),
     'changes': (tables.read_changes, samples.changes(), tables.write_changes),

@@ -4,7 +4,7 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LaneMatch, LaneObservations, LanePieces, MapChanges, Route
-from autonomy_nodes.common.objects import EgoProposals, Objects, Predictions, SceneModes
+from autonomy_nodes.common.objects import EgoProposals, Intents, Objects, Predictions, SceneModes
 from autonomy_nodes.common.sensing import CameraModel, Image, PointCloud
 from autonomy_nodes.common.types import EgoState, Trajectory
 
@@ -114,6 +114,12 @@ def lane_observations(count=3):
 
 def scene_modes():
     return SceneModes(STAMP_NS, np.array([0.5, 0.25, 0.25]))
+
+
+def intents(count=2):
+    sigmas = np.arange(count * 8.0).reshape(count, 4, 2) / 4
+    sigmas[-1] = np.nan
+    return Intents(STAMP_NS, np.tile([0.5, 0.0, 0.0, 0.25, 0.25, 0.0, 0.0], (count, 1)), sigmas)
 
 
 def ego_proposals(count=2, steps=4):

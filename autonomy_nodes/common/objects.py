@@ -142,6 +142,27 @@ class SceneModes:
     probabilities: np.ndarray
 
 
+INTENTS = ('keep', 'left', 'right', 'turn', 'yield', 'stop', 'cross')  # prediction/intents.py tells what they mean
+SIGMA_TIMES_S = (2.0, 4.0, 6.0, 8.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Intents:
+    """What each object of the predictions of the same stamp is about to do, in their order, and how sure that is.
+
+    chances: (N, len(INTENTS)), a row sums to 1. sigmas_m: (N, len(SIGMA_TIMES_S), 2) standard deviation along and
+    across the direction of travel about its likeliest path, NaN where nobody tells.
+    """
+
+    stamp_ns: int
+    chances: np.ndarray
+    sigmas_m: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_array('chances', self.chances, None, len(INTENTS))
+        check_array('sigmas_m', self.sigmas_m, len(self.chances), len(SIGMA_TIMES_S), 2, finite=False)
+
+
 @dataclass(frozen=True, eq=False)
 class EgoProposals:
     """What a driver like ours would do here: drives (M, P, 5) x y z [m], heading [rad], speed [m/s] in odom.

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from autonomy_nodes.common.lanes import PIECE_POINTS, LaneMatch, LaneObservations, LanePieces, MapChanges
-from autonomy_nodes.common.objects import EgoProposals, SceneModes
+from autonomy_nodes.common.objects import INTENTS as WORDS
+from autonomy_nodes.common.objects import SIGMA_TIMES_S, EgoProposals, Intents, SceneModes
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.point_rows import Points, read_points, write_points
 from autonomy_nodes.messages.topics import (
     CHANGES,
     EGO_PROPOSALS,
+    INTENTS,
     LANE_MATCH,
     LANE_OBSERVATIONS,
     LOCAL_VECTORS,
@@ -25,6 +27,7 @@ SECTORS_RAD = np.deg2rad(np.arange(-180.0, 180.0, 5.0) + 2.5)  # middle of each
 KINDS = ('removed', 'added')  # of map changes, numbered from 0
 DEFAULT_STEP_S = 0.5
 MORE = '*'  # stands in a list of columns for any number of further ones
+SIGMAS = [f'{side}_{time:.0f}s' for time in SIGMA_TIMES_S for side in ('along', 'across')]
 LATER = ('rule', 'rule_low', 'rule_high')  # columns that older recordings lack
 
 
@@ -122,6 +125,29 @@ def read_scene_modes(data: bytes) -> SceneModes:
     table = _read(SCENE_MODES, data)
     _check_counting('mode', table.rows['mode'], np.arange(len(table.rows)))
     return SceneModes(table.stamp_ns, _finite(table.rows, 'probability'))
+
+
+def write_intents(intents: Intents) -> bytes:
+    """Write what each object is about to do, a row an object."""
+    rows = _rows(INTENTS, len(intents.chances))
+    rows['object'] = np.arange(len(rows))
+    for name, column in zip(WORDS, intents.chances.T):
+        rows[name] = column
+    for name, column in zip(SIGMAS, intents.sigmas_m.reshape(len(rows), -1).T):
+        rows[name] = column
+    return write_points(intents.stamp_ns, INTENTS.frame, rows)
+
+
+def read_intents(data: bytes) -> Intents:
+    """Read what each object is about to do; only sigmas may be NaN."""
+    table = _read(INTENTS, data)
+    rows = table.rows
+    _check_counting('object', rows['object'], np.arange(len(rows)))
+    sigmas = np.stack([rows[name] for name in SIGMAS], axis=-1).astype(float)
+    return Intents(
+        table.stamp_ns, np.stack([_finite(rows, name) for name in WORDS], axis=-1),
+        sigmas.reshape(len(rows), len(SIGMA_TIMES_S), 2),
+    )  # fmt: skip
 
 
 def write_ego_proposals(proposals: EgoProposals) -> bytes:

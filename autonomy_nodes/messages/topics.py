@@ -222,6 +222,14 @@ SCENE_MODES = Topic(
     'joint futures; path k of every object belongs to mode k', joined=('planning',),
     fields=('mode:u4', 'probability:f4'),
 )
+INTENTS = Topic(
+    'prediction/intents', 'sensor_msgs/msg/PointCloud2', 'odom', 'stream', 10.0, 'prediction',
+    'what each object of the predictions is about to do, and how far off its likeliest path it may be',
+    fields=(
+        'object:u4', 'keep:f4', 'left:f4', 'right:f4', 'turn:f4', 'yield:f4', 'stop:f4', 'cross:f4', 'along_2s:f4',
+        'across_2s:f4', 'along_4s:f4', 'across_4s:f4', 'along_6s:f4', 'across_6s:f4', 'along_8s:f4', 'across_8s:f4',
+    ),
+)
 EGO_PROPOSALS = Topic(
     'prediction/ego_proposals', 'sensor_msgs/msg/PointCloud2', 'odom', 'stream', 10.0, 'prediction',
     'what a driver like ours would do', joined=('planning',),

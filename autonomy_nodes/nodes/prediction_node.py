@@ -12,7 +12,7 @@ from autonomy_nodes.messages.grids import read_grid
 from autonomy_nodes.messages.motion import read_ego, read_goal
 from autonomy_nodes.messages.objects import read_tracked, write_predictions
 from autonomy_nodes.messages.roads import read_route, read_traffic_lights
-from autonomy_nodes.messages.tables import read_lane_pieces, write_ego_proposals, write_scene_modes
+from autonomy_nodes.messages.tables import read_lane_pieces, write_ego_proposals, write_intents, write_scene_modes
 from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.prediction.learned import NETWORK, LearnedPrediction
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
@@ -36,6 +36,7 @@ class Prediction(Stage):
         self.route = port.latest(topics.ROUTE, read_route)
         self.goal = port.latest(topics.GOAL, read_goal)
         self.modes_out = port.publisher(topics.SCENE_MODES)
+        self.intents_out = port.publisher(topics.INTENTS)
         self.proposals_out = port.publisher(topics.EGO_PROPOSALS)
         self.predictions_out = port.publisher(topics.PREDICTIONS)
         partners = [
@@ -54,5 +55,6 @@ class Prediction(Stage):
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing, physics and lanes do: {found.trouble}')
         self.modes_out.publish(write_scene_modes(found.scene_modes))
+        self.intents_out.publish(write_intents(found.intents))
         self.proposals_out.publish(write_ego_proposals(found.proposals))
         self.predictions_out.publish(write_predictions(found.predictions))

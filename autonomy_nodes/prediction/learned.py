@@ -16,9 +16,10 @@ from autonomy_nodes.common.types import DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.inference import opening
 from autonomy_nodes.inference.backend import Backend
-from autonomy_nodes.prediction.tensors import AGENTS, FROM_SCENE, INPUTS, KNOTS, MODES, OUTPUTS, fed
+from autonomy_nodes.prediction.tensors import AGENTS, FROM_SCENE, INPUTS, KNOTS, MODES, OUTPUTS, SPREAD_BOUNDS, fed
 
 NETWORK = 'autonomy_nodes.prediction.network'  # its reference in torch
+SIGMA_OF_SCALE = np.sqrt(2.0)  # of Laplace's distribution
 STILL_M = 0.3  # who goes less far from knot to knot keeps his direction
 
 
@@ -26,13 +27,16 @@ STILL_M = 0.3  # who goes less far from knot to knot keeps his direction
 class Foretold:
     """Of M road users. rows: (M,) of the tracks. paths: (M, K, 1 + KNOTS, 3) x y direction in odom, the first now.
 
-    odds: (M, K) of each, a row sums to 1. scene: (K,) of the modes of all.
+    odds: (M, K) of each, a row sums to 1. scene: (K,) of the modes of all. intents: (M, len(INTENTS)) chances.
+    sigmas_m: (M, K, KNOTS, 2) along and across, where its agent goes now.
     """
 
     rows: np.ndarray
     paths: np.ndarray
     odds: np.ndarray
     scene: np.ndarray
+    intents: np.ndarray
+    sigmas_m: np.ndarray
 
 
 class LearnedPrediction:
@@ -59,7 +63,11 @@ class LearnedPrediction:
         told = [agent for agent in np.flatnonzero(agents.there).tolist() if bytes(agents.ids[agent]) in place]
         rows = np.array([place[bytes(agents.ids[agent])] for agent in told], np.int64)
         frames, knots = agents.frames[told], answer['knots'][:, told].transpose(1, 0, 2, 3).astype(float)
-        return Foretold(rows, in_odom(knots, frames), shares(answer['mode'][:, told].T), shares(answer['scene']))
+        spread = answer['spread'][:, told].transpose(1, 0, 2, 3).astype(float)
+        return Foretold(
+            rows, in_odom(knots, frames), shares(answer['mode'][:, told].T), shares(answer['scene']),
+            shares(answer['intent'][told]), SIGMA_OF_SCALE * np.exp(np.clip(spread, *SPREAD_BOUNDS)),
+        )  # fmt: skip
 
 
 def checked(answer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

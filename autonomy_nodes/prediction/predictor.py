@@ -6,13 +6,14 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LanePieces, Light, Route, TrafficLights
-from autonomy_nodes.common.objects import EgoProposals, Objects, Predictions, SceneModes
+from autonomy_nodes.common.objects import SIGMA_TIMES_S, EgoProposals, Intents, Label, Objects, Predictions, SceneModes
 from autonomy_nodes.common.scene import Surroundings
 from autonomy_nodes.common.types import DataError, EgoState, Goal
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.prediction.baselines import constant_velocity
 from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
+from autonomy_nodes.prediction.intents import HORIZON_S, chances_of, intents_of, middles_of
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
 from autonomy_nodes.prediction.learned import Foretold, LearnedPrediction
@@ -26,6 +27,9 @@ TIMES_S = STEP_S * np.arange(STEPS)
 MARKS = np.array([2, 6, 10, 16])  # steps by which paths are compared
 CLEAR = np.arange(4, STEPS, 2)  # steps at which the way must be clear; nearer ones touch the object's own cells
 TALL_M = 0.5
+AHEAD = round(HORIZON_S / STEP_S) + 1
+SIGMAS_AT = [round(time / STEP_S) - 1 for time in SIGMA_TIMES_S]  # knots of the network
+SLOW = (Label.PEDESTRIAN, Label.BICYCLE)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Predicted:
     predictions: Predictions
     scene_modes: SceneModes
     proposals: EgoProposals
+    intents: Intents
     guarded: int
     learned: int = 0
     trouble: str = ''
@@ -114,20 +119,25 @@ class Predictor:
         paths, alone = self._apart(options, movers)
         paths, guarded = self._possible(paths, movers)
         ground = Surroundings(ego.odom_from_base, pieces, terrain, lights, route)
+        sigmas = np.full((len(tracks), len(SIGMA_TIMES_S), 2), np.nan)
         told, trouble = self._foretold(tracks, ground) if self._learned is not None and len(tracks) else (None, '')
         if told is None:
             scene, marginal = weighed(alone, overlaps(movers, paths), movers.speeds_mps > 1.0)
         else:
-            paths, alone, more = self._with_learned(paths, alone, told, movers)
+            paths, alone, more = self._with_learned(paths, alone, told, movers, sigmas)
             order, scene = paired(paths, alone, movers.sizes_m)
             paths, marginal = (np.take_along_axis(each, order.reshape(*order.shape, *[1] * (each.ndim - 2)), axis=1)
                                for each in (paths, alone))  # fmt: skip
             guarded += more
+        chances = self._intents(paths, marginal, movers, tracks, middles_of(pieces, ego.odom_from_base))
+        if told is not None:
+            chances[told.rows] = told.intents
         paths[..., 2] += np.where(movers.reversing, np.pi, 0.0)[:, None, None]
         return Predicted(
             Predictions(tracks, paths, marginal, STEP_S),
             SceneModes(tracks.stamp_ns, scene),
             proposals(ego, own, ours, terrain, goal, TIMES_S, self.config.proposals, self.config.vehicle.limits),
+            Intents(tracks.stamp_ns, chances, sigmas),
             guarded,
             0 if told is None else len(told.rows),
             trouble,
@@ -142,9 +152,9 @@ class Predictor:
             return None, str(error)
 
     def _with_learned(
-        self, paths: np.ndarray, odds: np.ndarray, told: Foretold, movers: Movers
+        self, paths: np.ndarray, odds: np.ndarray, told: Foretold, movers: Movers, sigmas: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return paths and odds with the network's where these are possible, and how many were not.
+        """Return paths and odds with the network's where these are possible, and how many were not; fill sigmas.
 
         Who reverses is left to physics: the network was never shown anybody who does.
         """
@@ -154,7 +164,19 @@ class Predictor:
         paths, odds = paths.copy(), odds.copy()
         paths[rows] = np.where(bad[..., None, None], paths[rows], theirs)
         odds[rows] = told.odds[kept]
+        best, every = np.argmax(odds[rows], axis=1), np.arange(len(rows))
+        about = told.sigmas_m[kept][every, best][:, SIGMAS_AT]
+        sigmas[rows] = np.where(bad[every, best][:, None, None], np.nan, about)
         return paths, odds, int(bad.sum())
+
+    def _intents(
+        self, paths: np.ndarray, odds: np.ndarray, movers: Movers, tracks: Objects, lanes: np.ndarray | None
+    ) -> np.ndarray:
+        """Return (N, len(INTENTS)) chances, by where the futures lead."""
+        near = paths[:, :, :AHEAD]
+        told = np.ones(near.shape[:3], bool)
+        slow = np.isin(tracks.labels, SLOW)
+        return chances_of(intents_of(near, told, STEP_S, movers.speeds_mps, slow, lanes), odds)
 
     def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
         """Return the options with less weight where a path runs into what stands."""

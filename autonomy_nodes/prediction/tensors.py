@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from autonomy_nodes.common.objects import INTENTS
 from autonomy_nodes.common.scene import NEIGHBOURS
 from autonomy_nodes.common.scene_ground import CELL, CELLS, LANE_TRAITS, LANES, POINT
 from autonomy_nodes.common.scene_loops import RELATIONS
@@ -16,7 +17,6 @@ from autonomy_nodes.common.scene_tracks import STATE, STATES, TRAITS
 AGENTS = 32  # at most; with fewer the rest is masked
 POINTS = 20
 MODES, KNOTS, KNOT_S = 6, 16, 0.5
-INTENTS = ('keep', 'left', 'right', 'turn', 'yield', 'stop', 'cross')
 SPREAD = ('log_along', 'log_across')  # of a Laplace distribution, in the frame of the agent [log m]
 
 _PAIRS = {'index': (), 'there': (), 'relations': (len(RELATIONS),)}
@@ -36,6 +36,7 @@ INPUTS: dict[str, tuple[int, ...]] = {
     },
 }
 FROM_SCENE = tuple('.'.join(name.rsplit('_', 1)) for name in INPUTS)  # as `Scene.tensors` names them
+SPREAD_BOUNDS = (-5.0, 5.0)  # beyond them nothing is learned
 OUTPUTS: dict[str, tuple[int, ...]] = {
     'knots': (MODES, AGENTS, KNOTS, 2),  # x, y [m] after 0.5, 1.0, ... 8.0 s, in the frame of the agent
     'spread': (MODES, AGENTS, KNOTS, len(SPREAD)),

@@ -10,14 +10,15 @@ from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.motion import write_ego
 from autonomy_nodes.messages.objects import read_predictions, write_tracked
-from autonomy_nodes.messages.tables import read_ego_proposals, read_scene_modes, write_lane_pieces
+from autonomy_nodes.messages.tables import read_ego_proposals, read_intents, read_scene_modes, write_lane_pieces
 from autonomy_nodes.nodes.prediction_node import Prediction
 from autonomy_nodes.prediction import joint, lane_loops, modes
 from autonomy_nodes.prediction.predictor import MODES, STEPS, PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
 
 STAMP = 100_000_000
-GIVEN = (topics.SCENE_MODES.name, topics.EGO_PROPOSALS.name, topics.PREDICTIONS.name)
+GIVEN = (topics.SCENE_MODES.name, topics.INTENTS.name, topics.EGO_PROPOSALS.name, topics.PREDICTIONS.name)
+READERS = (read_scene_modes, read_intents, read_ego_proposals, read_predictions)
 
 
 class Sink:
@@ -54,10 +55,9 @@ def own():
 def test_predictions_come_last_and_all_carry_the_stamp_of_the_tracks():
     sink = played(own(), seen())
     assert [name for name, _ in sink.messages] == list(GIVEN)
-    scene, proposals, predictions = (
-        read(data) for read, (_, data) in zip((read_scene_modes, read_ego_proposals, read_predictions), sink.messages)
-    )
-    assert {scene.stamp_ns, proposals.stamp_ns, predictions.stamp_ns} == {STAMP}
+    scene, intents, proposals, predictions = (read(data) for read, (_, data) in zip(READERS, sink.messages))
+    assert {scene.stamp_ns, intents.stamp_ns, proposals.stamp_ns, predictions.stamp_ns} == {STAMP}
+    assert intents.chances.sum() == pytest.approx(1.0) and np.isnan(intents.sigmas_m).all()  # no network, no sigmas
     assert predictions.paths.shape == (1, MODES, STEPS, 3)
     assert predictions.paths[0, :, 0, :2] == pytest.approx(np.array([[20.0, 1.75]] * MODES))
 
@@ -70,7 +70,7 @@ def test_map_pieces_of_the_stamp_add_drives_along_lanes():
     guide = MapGuide(straight(length_m=100.0)[0], GuideConfig())
     pieces = guide.step(ego_at(0.0, 1.75, stamp_ns=STAMP), pose_at(0.0, 1.75, stamp_ns=STAMP)).pieces
     with_map = played((topics.LOCAL_VECTORS, write_lane_pieces(pieces)), own(), seen())
-    counts = [len(read_ego_proposals(sink.messages[1][1]).drives) for sink in (played(own(), seen()), with_map)]
+    counts = [len(read_ego_proposals(sink.messages[2][1]).drives) for sink in (played(own(), seen()), with_map)]
     assert counts[0] < counts[1]
 
 
