@@ -9,8 +9,9 @@ import pytest
 
 from autonomy_nodes.commands.main import main
 from autonomy_nodes.common.lanes import Light, Line, Rule
-from autonomy_nodes.common.objects import Label
+from autonomy_nodes.common.objects import INTENTS, Label
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures import forecast_intents
 from autonomy_nodes.evaluation.measures.forecast_scores import (
     collides,
     interval,
@@ -217,6 +218,21 @@ def test_intervals_draw_groups_and_not_targets():
     assert (low, high) == (0.0, 1.0)
     low, high = interval(values, np.arange(100), 0)
     assert 0.38 < low < 0.44 and 0.56 < high < 0.62  # 0.5 +- 1.96 * 0.05
+
+
+def test_a_word_is_right_where_the_recording_shows_the_same():
+    """One drives on, one stops: a method that always drives on finds the first alone."""
+    goes, stops = line_of(), line_of(y=40.0)
+    stops[30:, 0] = stops[30, 0]
+    window = window_of([goes, stops])
+    on = np.stack([goes[1:, :2], line_of(y=40.0)[1:, :2]])[:, None]
+    told = forecast_intents.meant(window, Futures(on, np.ones((2, 1))), None)
+    assert [INTENTS[place] for place in told.true] == ['keep', 'stop'] and set(told.told.tolist()) == {0}
+    chances = np.eye(len(INTENTS))[[0, INTENTS.index('stop')]]
+    sure = forecast_intents.meant(window, Futures(on, np.ones((2, 1)), None, chances), None)
+    found = forecast_intents.figures({'a': [told], 'b': [sure]}, {'a': 'peer.a.', 'b': ''})
+    assert found['peer.a.intent_accuracy'] == found['peer.a.intent_recall'] == 0.5
+    assert found['intent_accuracy'] == 1.0 and found['n_intent_stop'] == 1
 
 
 def test_the_stack_is_told_of_lanes_and_of_their_lights(tmp_path):

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures import forecast_intents
+from autonomy_nodes.evaluation.measures.forecast_intents import Meant, meant
 from autonomy_nodes.evaluation.measures.forecast_picture import drawn
 from autonomy_nodes.evaluation.measures.forecast_scores import (
     HORIZONS,
@@ -24,12 +26,13 @@ from autonomy_nodes.evaluation.measures.forecast_scores import (
     ranked,
 )
 from autonomy_nodes.evaluation.measures.forecast_windows import KINDS, OTHERS, VEHICLES, Window, windows
-from autonomy_nodes.evaluation.measures.forecasts import BASELINES, LONGEST, Futures, moment, stack
+from autonomy_nodes.evaluation.measures.forecasts import BASELINES, LONGEST, REACH_M, Futures, moment, stack
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over
-from autonomy_nodes.evaluation.recorded import RecordedMap
+from autonomy_nodes.evaluation.recorded import RecordedMap, standing
 from autonomy_nodes.inference.backend import NONE
 from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.messages.formats.trajectories import in_folds, read_scene
+from autonomy_nodes.prediction.intents import middles_of
 from autonomy_nodes.prediction.learned import opened
 from autonomy_nodes.prediction.predictor import PredictorConfig
 from autonomy_nodes.prediction.warmup import warm
@@ -44,12 +47,13 @@ JOINT = ('min_sade_m', 'min_sfde_m', 'scene_collision_rate')
 class Told:
     """Of one scene: its windows, {method: marks of each window}, and the CPU time of each call of the predictor [s].
 
-    Beside the methods stands APART.
+    Beside the methods stands APART. meant: {method: intents of each window}.
     """
 
     windows: list[Window] = field(default_factory=list)
     marks: dict[str, list[Marks]] = field(default_factory=dict)
     cpu_s: list[float] = field(default_factory=list)
+    meant: dict[str, list[Meant]] = field(default_factory=dict)
 
 
 def evaluate(task: Task) -> Result:
@@ -84,13 +88,18 @@ def foretold(item: tuple[str, Path], out: Path, model: str = NONE, engine: str =
     backend = opened(folder_of(model), engine) if model != NONE else None
     warm(PredictorConfig(), backend)
     futures: dict[str, list[Futures]] = {method: [] for method in (STACK, *BASELINES)}
+    told.meant = {method: [] for method in futures}
     for window in found:
+        pieces = road.pieces(window.now, scene.states[window.agents, window.now, :2], REACH_M)
+        middles = middles_of(pieces, standing(window.now).odom_from_base)
         ours, spent_s = stack(scene, road, window.now, window.agents, backend)
         futures[STACK].append(ours)
         told.cpu_s.append(spent_s)
         now = moment(scene, road, window.now, window.agents)
         for method, baseline in BASELINES.items():
             futures[method].append(baseline(now))
+        for method, each in futures.items():
+            told.meant[method].append(meant(window, each[-1], middles))
     told.windows = found
     told.marks[APART] = [
         marks(window, ours.paths, ours.odds, ranked(replace(ours, scene=None)))
@@ -149,6 +158,8 @@ def figures(told: dict[str, Told], groups: dict[str, str], seed: int) -> Figures
         found |= _scenes(who, each, joint_names, groups, seed)
     apart = [mark for one in told.values() for mark in one.marks[APART]]
     found |= _scenes(f'{APART}.', apart, joint_names, groups, seed)
+    said = {method: [one for each in told.values() for one in each.meant[method]] for method in columns}
+    found |= forecast_intents.figures(said, {name: '' if name == STACK else f'peer.{name}.' for name in said})
     found |= _intervals(columns, parts[''], np.array([groups[name] for name in names.tolist()]), seed)
     spent_ms = 1e3 * np.concatenate([one.cpu_s for one in told.values()])
     return found | {'cpu_ms': float(spent_ms.mean()), 'cpu_ms_p95': float(np.percentile(spent_ms, 95))}

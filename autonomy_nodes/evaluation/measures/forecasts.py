@@ -44,11 +44,13 @@ class Futures:
     """Of N targets: paths (N, K, 80, 2) x y after 0.1 ... 8 s in the scene, odds (N, K), the likeliest first.
 
     scene: (K,) odds of the joint modes, of which path k of every target is one; None where the method knows none.
+    intents: (N, len(INTENTS)) chances; None where the method tells none.
     """
 
     paths: np.ndarray
     odds: np.ndarray
     scene: np.ndarray | None = None
+    intents: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ def stack(
     places = np.searchsorted(rows, agents)
     paths, odds = found.predictions.paths[places][:, order], found.predictions.probabilities[places][:, order]
     paths = dense(paths[..., :2], found.predictions.step_s, TIMES_S[1:])
-    return Futures(paths, odds, found.scene_modes.probabilities[order]), spent_s
+    return Futures(paths, odds, found.scene_modes.probabilities[order], found.intents.chances[places]), spent_s
 
 
 def dense(knots: np.ndarray, step_s: float, times_s: np.ndarray) -> np.ndarray:
