@@ -28,6 +28,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
     'planning': ('planning', 'scenarios of CommonRoad in closed loop, judged by its own checker, beside other drivers'),
+    'traffic': ('traffic', 'driving among traffic that reacts, beside a driver model: own faults, progress'),
     'explanations': ('explanations', 'whether the planner would choose otherwise without what it names as its reason'),
     'forecasting': ('forecasting', 'where road users go next, in recorded scenes, beside simple forecasts'),
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),

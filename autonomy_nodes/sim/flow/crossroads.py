@@ -125,7 +125,8 @@ def _drawn(rng: np.random.Generator, lanes: int) -> Crossroads:
     lane_m, count = float(rng.uniform(3.1, 3.6)), 4 if rng.random() < 0.75 else 3
     inner = lanes * lane_m + float(rng.uniform(6.0, 9.0))
     length = int(rng.integers(90, 155))
-    town = Crossroads(Place(), arms_of(rng, count, lanes, inner, length, lane_m), float(rng.uniform(10.0, 18.0)))
+    arms = arms_of(rng, count, lanes, inner, length, lane_m)
+    town = Crossroads(Place(lane_m=lane_m), arms, float(rng.uniform(10.0, 18.0)))
     place = town.place
     for k, arm in enumerate(town.arms):
         draw_arm(place, k, arm)

@@ -9,7 +9,7 @@ from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.sim.flow import changes, deciding, gaps, loops
 from autonomy_nodes.sim.flow.drivers import TRAILER, Member, Mode, Trait
-from autonomy_nodes.sim.flow.place import WALL, Entry, Place, Way
+from autonomy_nodes.sim.flow.place import STEP_M, WALL, Entry, Place, Way
 
 DT_S = 0.1
 CHANGE_STEPS = 5  # lanes are thought about each so many steps
@@ -119,6 +119,27 @@ class Flow:
         self.time_s += DT_S
         self._leave()
         self._enter()
+
+    def take(self, row: int, vehicle: Vehicle) -> None:
+        """Let somebody from outside drive in a driver's place, in a body of his own; `steer` tells where he is."""
+        self.traits[row, : Trait.REAR_M + 1] = vehicle.length_m, vehicle.width_m, vehicle.rear_m
+        self._rest_s[row] = np.inf  # lanes are changed by him alone
+
+    def steer(self, row: int, pose: np.ndarray, speed_mps: float, bend: float) -> None:
+        """Tell where one who was taken is now: x y heading of his rear axle, and the curvature that he drives.
+
+        He is on the way that he drives along, or on the one beside it once that is nearer.
+        """
+        state, points, headings, starts = self.states[row], self._ways[0], self._ways[1], self._ways[3]
+        now = int(self.on[row])
+        ways = [now, *(other for way, _, other, _, _, _ in self.place.beside if way == now)]
+        found = [(loops.projected(points, headings, starts[way], starts[way + 1], pose[0], pose[1]), way)
+                 for way in ways]  # fmt: skip
+        (at, along, left), way = min(found, key=lambda each: abs(each[0][2]) + (each[1] != now) * 0.3)
+        self.on[row], state[loops.S], state[loops.D] = way, (at - starts[way]) * STEP_M + along, left
+        state[[loops.X, loops.Y, loops.HEADING]] = pose
+        state[[loops.SPEED, loops.BEND, loops.PUSH]] = speed_mps, bend, 0.0
+        state[[loops.GOAL, loops.AIM]] = left
 
     def turning(self) -> np.ndarray:
         """Return (N,) yaw rates [rad/s]."""

@@ -60,6 +60,7 @@ def jam(rng: np.random.Generator, difficulty: float) -> Place:
 
 def _carriageway(place: Place, line: np.ndarray, lanes: int, limit: float, name: str) -> _Road:
     lane_m, ways = 3.6, []
+    place.lane_m = lane_m
     for k in range(lanes):
         centre = offset(line, ((lanes - 1) / 2.0 - k) * lane_m)
         cuts = np.linspace(0, len(centre) - 1, max(len(centre) // PIECE_M, 1) + 1).astype(int)

@@ -61,7 +61,7 @@ class Place:
     lanes: {name: (N, 2)} centre lines; follows: (lane, successor). lines, edges, crossings: (N, 2) each, as a map tells
     them; crossings closed. stops: (way, s, signal). yields: (way, way that has right of way); apart: (way, way) that
     do not meet, however near. beside: (way, side, other, from s, to s, only who aims there), side 0 left, 1 right.
-    lights: {lane: signal}.
+    lights: {lane: signal}. lane_m: width of the lanes.
     """
 
     lanes: dict[str, np.ndarray] = field(default_factory=dict)
@@ -77,6 +77,7 @@ class Place:
     lights: dict[str, int] = field(default_factory=dict)
     apart: set[tuple[int, int]] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
+    lane_m: float = 3.5
 
     def chain(self, names: Sequence[str], limit_mps: float, **more: object) -> int:
         """Add a way along lanes, which are linked, and return its number."""

@@ -13,7 +13,7 @@ BRANCH_RAD = 0.5  # from an arm to where its lanes meet the circle
 
 def roundabout(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a roundabout of three or four arms."""
-    place, radius = Place(), float(rng.uniform(13.0, 21.0))
+    place, radius = Place(lane_m=LANE_M), float(rng.uniform(13.0, 21.0))
     count = 4 if rng.random() < 0.7 else 3
     arms = arms_of(rng, count, 1, radius + 14.0, int(rng.integers(80, 130)), LANE_M)
     _circle(place, arms, radius)

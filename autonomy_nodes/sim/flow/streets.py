@@ -7,11 +7,13 @@ from autonomy_nodes.sim.flow.place import Entry, Place
 from autonomy_nodes.sim.scenes.roads import curve, offset, place_on
 
 WALK_M = 1.7
+NARROW_M = 2.8  # of a street without paint a lane's share
 
 
 def street(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a wide street: one or two lanes each way, bicycles, people along it, over it and at zebras."""
-    place, lanes, lane_m = Place(), int(rng.integers(1, 3)), 3.4
+    lane_m = 3.4
+    place, lanes = Place(lane_m=lane_m), int(rng.integers(1, 3))
     limit = float(rng.uniform(9.5, 16.0))
     axis = _axis(rng, 200, 280)
     half = lanes * lane_m + 1.4  # bicycles have a strip of their own
@@ -33,7 +35,7 @@ def street(rng: np.random.Generator, difficulty: float) -> Place:
 
 def narrow(rng: np.random.Generator, difficulty: float) -> Place:
     """Return a street between parked cars, hardly wide enough for two; people step out from between them."""
-    place, limit = Place(), float(rng.uniform(7.0, 11.0))
+    place, limit = Place(lane_m=NARROW_M), float(rng.uniform(7.0, 11.0))
     axis = _axis(rng, 130, 190)
     two_sides = bool(rng.random() < 0.5)
     half = float(rng.uniform(4.2, 5.4) if two_sides else rng.uniform(2.8, 3.4))
