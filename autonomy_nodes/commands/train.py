@@ -117,6 +117,7 @@ def _foretell(options: argparse.Namespace) -> None:
     if not options.data or options.seed < 0 or options.threads < 1 or options.steps < 0 or options.each < 1:
         raise SettingsError('prediction needs --data DIR; --threads and --each above 0, --seed and --steps not below')
     from autonomy_nodes.training.forecast_samples import SamplesConfig, prepared
+    from autonomy_nodes.training.traffic import origin
     from autonomy_nodes.training.train_forecast import PRESETS, train
 
     try:
@@ -128,7 +129,7 @@ def _foretell(options: argparse.Namespace) -> None:
     data = options.data[0]
     moments = prepared(data, folds, SamplesConfig(options.each), options.without, options.jobs)
     judge = prepared(data, held, SamplesConfig(), (), options.jobs) if held else None
-    notes = {'command': command_line(), 'commit': commit(), 'groups': sorted({*moments.groups})}
+    notes = {'command': command_line(), 'commit': commit(), 'data': origin(data, moments.groups)}
     settings, steps = PRESETS[options.preset], options.steps or FORECAST_STEPS
     out, tell = options.out.resolve(), partial(print, flush=True)
     start = options.checkpoint.resolve() if options.checkpoint else None

@@ -20,9 +20,13 @@ ALLOWED = {
 }  # fmt: skip
 _ANY = (-1e4, 1e4)
 SHIPPING = 'not for shipping unless the licence of every scene allows it: see docs/training.md'
+SIMULATED = 'made of simulated scenes alone, by this project: ships with it'
+LEARNED_FROM = {
+    True: 'Learned from simulated traffic alone: what real road users do that nobody wrote down it does not know.',
+    False: 'Learned from recordings of a few places; buses and trucks are long vehicles there.',
+}
 LIMITS = (
     'Hears two seconds of tracks and at most 32 agents, 256 pieces of lines; of terrain it was shown none.',
-    'Learned from recordings of a few places; buses and trucks are long vehicles there.',
     'Who stands was hardly asked for: physics and lanes answer for whom the guard takes its word away.',
 )
 
@@ -51,12 +55,13 @@ def export_forecast(checkpoint: Path, folder: Path, name: str) -> Manifest:
     folder.mkdir(parents=True, exist_ok=True)
     save_file(network.state_dict(), folder / WEIGHTS)
     save_onnx(network, empty(1), list(OUTPUTS), folder / ONNX, ALLOWED)
+    simulated = _simulated(state['notes'])
     card = {
         'training': {
             **state['notes'], 'settings': state['settings'], 'steps': state['step'],
-            'minutes': round(state['spent_s'] / 60.0, 1), 'licence': SHIPPING,
+            'minutes': round(state['spent_s'] / 60.0, 1), 'licence': SIMULATED if simulated else SHIPPING,
         },
-        'quality': state['quality'], 'limits': LIMITS,
+        'quality': state['quality'], 'limits': (*LIMITS, LEARNED_FROM[simulated]),
     }  # fmt: skip
     inputs, outputs = (
         {name: Tensor((1, *shape), *_ANY) for name, shape in side.items()} for side in (INPUTS, OUTPUTS)
@@ -65,3 +70,9 @@ def export_forecast(checkpoint: Path, folder: Path, name: str) -> Manifest:
     manifest = Manifest(name, state['settings']['network'], inputs, outputs, files, card)
     write_manifest(folder, manifest)
     return manifest
+
+
+def _simulated(notes: Mapping[str, Any]) -> bool:
+    """Return whether nothing but simulated scenes was learned from, in this run and in those that it began with."""
+    before = notes.get('began_with')
+    return 'simulated' in notes.get('data', {}) and (before is None or _simulated(before))

@@ -7,6 +7,7 @@ same seed gives the same bytes, whatever the number of processes; a run that was
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -20,7 +21,7 @@ from autonomy_nodes.evaluation.scene_picture import drawn
 from autonomy_nodes.inference.manifest import digest
 from autonomy_nodes.messages.formats.trajectories import GROUPS, read_scene, write_scene
 from autonomy_nodes.sim.flow.families import FAMILIES, played
-from autonomy_nodes.training.shards import begun, write_manifest
+from autonomy_nodes.training.shards import MANIFEST, begun, write_manifest
 
 LAYOUT = 1
 BLOCK, FOLDS = 10, 5  # scenes in a group
@@ -141,6 +142,16 @@ def write_scene_pictures(folder: Path, order: Order, count: int) -> list[Path]:
         found.append(place / f'{Path(file).stem}.png')
         found[-1].write_bytes(drawn(read_scene(folder / file), PICTURED_STEP))
     return found
+
+
+def origin(folder: Path, groups: Iterable[str]) -> dict[str, Any]:
+    """Return what a card tells of a folder of scenes: of simulated ones from what they were made, else the groups."""
+    path = folder / MANIFEST
+    told = json.loads(path.read_text()) if path.is_file() else {}
+    if 'hardest' not in told:
+        return {'groups': sorted({*groups})}
+    made = {key: told[key] for key in ('seed', 'count', 'families', 'hardest', 'commit')}
+    return {'simulated': made | {'manifest_sha256': digest(path)}}
 
 
 def _is_there(folder: Path, group: Group, told: dict[str, Any]) -> bool:

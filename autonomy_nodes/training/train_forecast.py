@@ -97,6 +97,7 @@ def train(
     """
     torch.set_num_threads(threads)
     training = _started(settings, seed, out / CHECKPOINT if resume else None, start)
+    notes = dict(notes or {}) | ({'began_with': state_of(start, settings.network)['notes']} if start else {})
     out.mkdir(parents=True, exist_ok=True)
     odds, means = odds_of(moments), dict[str, float]()
     began, earlier_s = time.monotonic(), training.spent_s
@@ -111,7 +112,7 @@ def train(
         training.spent_s = earlier_s + time.monotonic() - began
         if training.step % settings.every == 0 or training.step == steps:
             told = quality(training.averaged, held) if held is not None else {}
-            _save(training, out, {'settings': asdict(settings), 'quality': told, 'notes': dict(notes or {})})
+            _save(training, out, {'settings': asdict(settings), 'quality': told, 'notes': notes})
             _report(training, means | told, out, tell)
     return out / CHECKPOINT
 

@@ -11,7 +11,7 @@ from autonomy_nodes.sim.flow.families import FAMILIES
 from autonomy_nodes.training import traffic
 from autonomy_nodes.training.forecast_samples import SamplesConfig, samples
 from autonomy_nodes.training.motion_statistics import lines, motions
-from autonomy_nodes.training.traffic import Order, write_scene_pictures, write_traffic
+from autonomy_nodes.training.traffic import Order, origin, write_scene_pictures, write_traffic
 
 
 @pytest.fixture(scope='module')
@@ -51,6 +51,16 @@ def test_a_network_learns_from_it_and_its_motion_is_told(written):
     found = list(samples(scene, SamplesConfig(each=20)))
     assert len(found) > 2 and found[0]['learned'].any() and found[0]['lanes.there'].any()
     assert any('speed_mps' in line for line in lines({'simulated': motions([scene])}))
+
+
+def test_a_card_tells_from_what_scenes_were_made_and_of_recordings_their_groups(written, tmp_path):
+    told = origin(written[0], ['b', 'a'])
+    assert told['simulated']['count'] == 12 and told['simulated']['seed'] == 7 and 'groups' not in told
+    assert origin(tmp_path, ['b', 'a', 'b']) == {'groups': ['a', 'b']}
+    _simulated = pytest.importorskip('autonomy_nodes.training.export_forecast')._simulated
+    assert _simulated({'data': told}) and _simulated({'data': told, 'began_with': {'data': told}})
+    assert not _simulated({'data': {'groups': ['a']}}) and not _simulated({})
+    assert not _simulated({'data': told, 'began_with': {'data': {'groups': ['a']}}})
 
 
 def test_other_processes_and_a_run_that_was_cut_give_the_same_bytes(written, tmp_path):
