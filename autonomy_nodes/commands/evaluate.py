@@ -29,6 +29,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
     'planning': ('planning', 'scenarios of CommonRoad in closed loop, judged by its own checker, beside other drivers'),
     'traffic': ('traffic', 'driving among traffic that reacts, beside a driver model: own faults, progress'),
+    'courses': ('courses', 'a truck where there is little room, a vehicle off the road: closed loop, no sensors'),
     'explanations': ('explanations', 'whether the planner would choose otherwise without what it names as its reason'),
     'forecasting': ('forecasting', 'where road users go next, in recorded scenes, beside simple forecasts'),
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
