@@ -6,7 +6,9 @@ import numpy as np
 from numba import njit
 
 AT_ONCE = 16  # drives that are alike
-NOWHERE = np.array([np.inf, -np.inf, np.inf, -np.inf])  # a box without a place
+AS_FAR = 64  # drives that come about as far
+ROUNDED_M = 1e-3  # more than what rounding of boxes may hide
+NOWHERE = np.array([[np.inf], [-np.inf], [np.inf], [-np.inf]], np.float32)  # a box without a place
 
 
 @njit(cache=True)
@@ -29,55 +31,74 @@ def rectangles_overlap(
 
 
 @njit(cache=True)
-def _grow(boxes: np.ndarray, row: int, x: float, y: float) -> None:
-    """Grow one of the boxes (..., 4), least x, most x, least y, most y, by a place."""
-    boxes[row, 0], boxes[row, 1] = min(boxes[row, 0], x), max(boxes[row, 1], x)
-    boxes[row, 2], boxes[row, 3] = min(boxes[row, 2], y), max(boxes[row, 3], y)
-
-
-@njit(cache=True)
-def _turned(poses: np.ndarray, cos: float, sin: float) -> np.ndarray:
-    """Return (R, T, 2) places of poses (R, T, 3) in axes turned by an angle of this cosine and sine."""
-    found = np.empty((poses.shape[0], poses.shape[1], 2))
-    for r in range(poses.shape[0]):
-        for t in range(poses.shape[1]):
-            x, y = poses[r, t, 0], poses[r, t, 1]
-            found[r, t, 0], found[r, t, 1] = x * cos + y * sin, y * cos - x * sin
-    return found
-
-
-@njit(cache=True)
 def _alike(poses: np.ndarray) -> np.ndarray:
-    """Return (N,) the drives (N, T, 3) in the order of how far they come: neighbours are near one another all along."""
-    gone = np.empty(len(poses))
-    for n in range(len(poses)):
-        gone[n] = math.hypot(poses[n, -1, 0] - poses[n, 0, 0], poses[n, -1, 1] - poses[n, 0, 1])
-    return np.argsort(gone)
+    """Return (N,) the drives (N, T, 3) in an order in which neighbours are near one another all along.
+
+    By how far they come, and of those that come as far by where they end, from right to left.
+    """
+    count, x0, y0 = len(poses), poses[0, 0, 0], poses[0, 0, 1]
+    cos, sin, gone, left = math.cos(poses[0, 0, 2]), math.sin(poses[0, 0, 2]), np.empty(len(poses)), np.empty(len(poses))
+    for n in range(count):
+        x, y = poses[n, -1, 0] - x0, poses[n, -1, 1] - y0
+        gone[n], left[n] = math.hypot(x, y), y * cos - x * sin
+    order = np.argsort(gone)
+    for first in range(0, count, AS_FAR):
+        some = order[first : first + AS_FAR]
+        order[first : first + AS_FAR] = some[np.argsort(left[some])]
+    return order
 
 
 @njit(cache=True)
-def _within(boxes: np.ndarray, row: int, x: float, y: float, reach_m: float) -> bool:
-    """Return whether a place is at most `reach_m` from one of the boxes along both axes."""
-    beside = boxes[row, 0] - reach_m < x and x < boxes[row, 1] + reach_m
-    return beside and boxes[row, 2] - reach_m < y and y < boxes[row, 3] + reach_m
+def _box_about(
+    x: float, y: float, axes: tuple[float, float], half: tuple[float, float], at: np.ndarray, to: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Return least and most x, and y, of a rectangle in axes that begin at a pose (3,) and lie as its heading, `to`."""
+    c, s = abs(axes[0] * to[0] + axes[1] * to[1]), abs(axes[1] * to[0] - axes[0] * to[1])
+    x, y = x - at[0], y - at[1]
+    along, left = x * to[0] + y * to[1], y * to[0] - x * to[1]
+    long, wide = half[0] * c + half[1] * s + ROUNDED_M, half[0] * s + half[1] * c + ROUNDED_M
+    return along - long, along + long, left - wide, left + wide
 
 
 @njit(cache=True)
-def _boxes_until(places: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return (R, 4) boxes of (R, T, 2) places up to the moments `last` (R,)."""
-    boxes = np.empty((len(places), 4))
-    for r in range(len(places)):
-        boxes[r] = NOWHERE
-        for t in range(min(last[r], places.shape[1])):
-            _grow(boxes, r, places[r, t, 0], places[r, t, 1])
+def _boxes_about(
+    there: np.ndarray, axes: np.ndarray, half: np.ndarray, moments: np.ndarray, at: np.ndarray, to: np.ndarray
+) -> np.ndarray:
+    """Return (R, 4, L) boxes about rectangles (R, T, 3) of half (R, 2) at moments (L,); as `_box_about`."""
+    boxes = np.empty((len(there), 4, len(moments)), np.float32)
+    for r in range(len(there)):
+        for look in range(len(moments)):
+            t = moments[look]
+            boxes[r, :, look] = _box_about(
+                there[r, t, 0], there[r, t, 1], (axes[r, t, 0], axes[r, t, 1]), (half[r, 0], half[r, 1]), at, to
+            )
     return boxes
 
 
 @njit(cache=True)
-def _apart(one: np.ndarray, i: int, two: np.ndarray, j: int, reach_m: float) -> bool:
-    """Return whether two boxes, one of each table (..., 4), are further than that from one another along x or y."""
-    along = one[i, 0] > two[j, 1] + reach_m or two[j, 0] > one[i, 1] + reach_m
-    return along or one[i, 2] > two[j, 3] + reach_m or two[j, 2] > one[i, 3] + reach_m
+def _put(own: np.ndarray, now: np.ndarray, look: int, k: int, box: tuple[float, float, float, float]) -> None:
+    """Put a box at a moment into those of single drives (L, 4, K), and grow that about all of them (4, L)."""
+    for side in range(4):
+        own[look, side, k] = box[side]
+    now[0, look], now[1, look] = min(now[0, look], own[look, 0, k]), max(now[1, look], own[look, 1, k])
+    now[2, look], now[3, look] = min(now[2, look], own[look, 2, k]), max(now[3, look], own[look, 3, k])
+
+
+@njit(cache=True)
+def _meet(now: np.ndarray, boxes: np.ndarray, r: int, hits: np.ndarray) -> None:
+    """Fill (L,) whether boxes (4, L) and those of a row of (R, 4, L) have something in common, without branches."""
+    for look in range(len(hits)):
+        along = (now[0, look] <= boxes[r, 1, look]) & (boxes[r, 0, look] <= now[1, look])
+        hits[look] = along & (now[2, look] <= boxes[r, 3, look]) & (boxes[r, 2, look] <= now[3, look])
+
+
+@njit(cache=True)
+def _meet_one(own: np.ndarray, look: int, boxes: np.ndarray, r: int, hits: np.ndarray) -> None:
+    """Fill (K,) whether single drives' boxes (L, 4, K) at a moment, and one of (R, 4, L), have something in common."""
+    x0, x1, y0, y1 = boxes[r, 0, look], boxes[r, 1, look], boxes[r, 2, look], boxes[r, 3, look]
+    for k in range(AT_ONCE):
+        along = (own[look, 0, k] <= x1) & (x0 <= own[look, 1, k])
+        hits[k] = along & (own[look, 2, k] <= y1) & (y0 <= own[look, 3, k])
 
 
 @njit(cache=True)
@@ -92,41 +113,39 @@ def first_overlaps(
     and sines of the headings. last: (R,) how many moments count. Drives are held against boxes some at a time: where
     none of them can be, nothing is looked at.
     """
-    (count, steps), others = poses.shape[:2], len(there)
-    found, whole, now = np.full((count, others), np.int16(-1), np.int16), np.empty((1, 4)), np.empty((steps, 4))
-    room = math.hypot(margins[:, 0].max(), margins[:, 1].max()) + faster.max()
-    reach = math.hypot(own_half[0], own_half[1]) + room + np.hypot(half[:, 0], half[:, 1])
-    squares, cos, sin = reach * reach, axes[0, 0, 0], axes[0, 0, 1]
-    places, middles, alike = _turned(there, cos, sin), np.empty((AT_ONCE, steps, 2)), _alike(poses)
-    boxes = _boxes_until(places, last)
+    count, steps, others = len(poses), min(poses.shape[1], last.max()), len(there)
+    found, at, to = np.full((count, others), np.int16(-1), np.int16), poses[0, 0], axes[0, 0]
+    boxes, alike = _boxes_about(there, their_axes, half, np.arange(steps), at, to), _alike(poses)
+    now, own = np.empty((4, steps), np.float32), np.empty((steps, 4, AT_ONCE), np.float32)
+    near, hits = np.empty(steps, np.bool_), np.empty(AT_ONCE, np.bool_)
+    room, aside = 0.5 * margins[:, 0].max(), margins[:, 1].max()
     for first in range(0, count, AT_ONCE):
-        end = min(first + AT_ONCE, count)
-        whole[:] = NOWHERE
-        for t in range(steps):
-            now[t] = NOWHERE
-            for k in range(first, end):
-                n = alike[k]
-                x, y = poses[n, t, 0] + middle_m * axes[n, t, 0], poses[n, t, 1] + middle_m * axes[n, t, 1]
-                middles[k - first, t, 0], middles[k - first, t, 1] = x, y
-                _grow(now, t, x * cos + y * sin, y * cos - x * sin)
-            _grow(whole, 0, now[t, 0], now[t, 2])
-            _grow(whole, 0, now[t, 1], now[t, 3])
+        which = alike[first : first + AT_ONCE]
+        now[:], own[:] = NOWHERE, np.inf
+        for k in range(len(which)):
+            n = which[k]
+            for t in range(steps):
+                c, s = axes[n, t, 0], axes[n, t, 1]
+                x, y = poses[n, t, 0] + (middle_m + room) * c, poses[n, t, 1] + (middle_m + room) * s
+                grown = (own_half[0] + room, own_half[1] + aside + faster[n, t])
+                _put(own, now, t, k, _box_about(x, y, (c, s), grown, at, to))
         for r in range(others):
-            if _apart(whole, 0, boxes, r, reach[r]):
-                continue
+            _meet(now, boxes, r, near)
             ahead = 0.5 * margins[r, 0]
             for t in range(min(last[r], steps)):
-                if not _within(now, t, places[r, t, 0], places[r, t, 1], reach[r]):
+                if not near[t]:
                     continue
-                for k in range(first, end):
-                    n = alike[k]
-                    x, y = there[r, t, 0] - middles[k - first, t, 0], there[r, t, 1] - middles[k - first, t, 1]
-                    if found[n, r] >= 0 or x * x + y * y >= squares[r]:
+                _meet_one(own, t, boxes, r, hits)
+                for k in range(len(which)):
+                    n = which[k]
+                    if not hits[k] or found[n, r] >= 0:
                         continue
-                    aside = margins[r, 1] + faster[n, t] if margins[r, 1] > 0.0 else 0.0
                     c, s = axes[n, t, 0], axes[n, t, 1]
+                    x = there[r, t, 0] - (poses[n, t, 0] + middle_m * c)
+                    y = there[r, t, 1] - (poses[n, t, 1] + middle_m * s)
+                    more = margins[r, 1] + faster[n, t] if margins[r, 1] > 0.0 else 0.0
                     if rectangles_overlap(
-                        x - ahead * c, y - ahead * s, c, s, (own_half[0] + ahead, own_half[1] + aside),
+                        x - ahead * c, y - ahead * s, c, s, (own_half[0] + ahead, own_half[1] + more),
                         their_axes[r, t, 0], their_axes[r, t, 1], (half[r, 0], half[r, 1]),
                     ):  # fmt: skip
                         found[n, r] = t
@@ -169,27 +188,6 @@ def own_contacts(
 
 
 @njit(cache=True)
-def _go_straight_on(
-    poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, middle_m: float, which: np.ndarray, steps: np.ndarray,
-    ahead_s: np.ndarray, middles: np.ndarray, boxes: np.ndarray,
-) -> None:
-    """Fill middles (K, L, 2) of the bodies of some drives gone straight on, and the boxes (L, 4) about all of them.
-
-    which: (K,) drives. L: times ahead, of each the steps from which. The boxes lie as the first pose of all.
-    """
-    cos, sin = axes[0, 0, 0], axes[0, 0, 1]
-    for look in range(len(boxes)):
-        order, t = look // len(steps), steps[look % len(steps)]
-        boxes[look] = NOWHERE
-        for k in range(len(which)):
-            n = which[k]
-            gone = middle_m + max(speeds[n, t], 0.0) * ahead_s[order]
-            x, y = poses[n, t, 0] + gone * axes[n, t, 0], poses[n, t, 1] + gone * axes[n, t, 1]
-            middles[k, look, 0], middles[k, look, 1] = x, y
-            _grow(boxes, look, x * cos + y * sin, y * cos - x * sin)
-
-
-@njit(cache=True)
 def soonest_touches(
     poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, middle_m: float, own_half: np.ndarray, there: np.ndarray,
     their_axes: np.ndarray, half: np.ndarray, steps: np.ndarray, aheads: np.ndarray, ahead_s: np.ndarray,
@@ -199,40 +197,49 @@ def soonest_touches(
     len(aheads) for never. Only who is in front counts, and only while we move. aheads: moments from a step on, with
     their times ahead_s; after the last moment all stay where they are. Else as `first_overlaps`.
     """
-    count, others, last = len(poses), len(there), there.shape[1] - 1
-    found, whole = np.full((count, others), np.uint8(len(aheads)), np.uint8), np.empty((1, 4))
-    now, middles = np.empty((len(aheads) * len(steps), 4)), np.empty((AT_ONCE, len(aheads) * len(steps), 2))
-    reach = math.hypot(own_half[0], own_half[1]) + np.hypot(half[:, 0], half[:, 1])
-    squares, cos, sin = reach * reach, axes[0, 0, 0], axes[0, 0, 1]
-    places, alike = _turned(there, cos, sin), _alike(poses)
-    boxes = _boxes_until(places, np.full(others, last + 1))
+    count, others, looks = len(poses), len(there), len(aheads) * len(steps)
+    found, at, to = np.full((count, others), np.uint8(len(aheads)), np.uint8), poses[0, 0], axes[0, 0]
+    then = np.array([min(step + ahead, there.shape[1] - 1) for ahead in aheads for step in steps])
+    boxes, alike = _boxes_about(there, their_axes, half, then, at, to), _alike(poses)
+    theirs = their_axes[:, then]
+    now, own = np.empty((4, looks), np.float32), np.empty((looks, 4, AT_ONCE), np.float32)
+    near, hits = np.empty(looks, np.bool_), np.empty(AT_ONCE, np.bool_)
     for first in range(0, count, AT_ONCE):
-        end = min(first + AT_ONCE, count)
-        whole[:] = NOWHERE
-        _go_straight_on(poses, axes, speeds, middle_m, alike[first:end], steps, ahead_s, middles, now)
-        for look in range(len(now)):
-            _grow(whole, 0, now[look, 0], now[look, 2])
-            _grow(whole, 0, now[look, 1], now[look, 3])
+        which = alike[first : first + AT_ONCE]
+        now[:], own[:] = NOWHERE, np.inf
+        for k in range(len(which)):
+            for look in range(looks):
+                n, t = which[k], steps[look % len(steps)]
+                if speeds[n, t] > 0.1:
+                    x, y, c, s = _gone_on(poses, axes, speeds, n, t, middle_m, ahead_s[look // len(steps)])
+                    _put(own, now, look, k, _box_about(x, y, (c, s), (own_half[0], own_half[1]), at, to))
         for r in range(others):
-            if _apart(whole, 0, boxes, r, reach[r]):
-                continue
-            for look in range(len(now)):
-                order, t = look // len(steps), steps[look % len(steps)]
-                then = min(t + aheads[order], last)
-                if not _within(now, look, places[r, then, 0], places[r, then, 1], reach[r]):
+            _meet(now, boxes, r, near)
+            for look in range(looks):
+                if not near[look]:
                     continue
-                for k in range(first, end):
-                    n = alike[k]
-                    x, y = there[r, then, 0], there[r, then, 1]
-                    dx, dy = x - middles[k - first, look, 0], y - middles[k - first, look, 1]
-                    if found[n, r] <= order or dx * dx + dy * dy >= squares[r] or speeds[n, t] <= 0.1:
+                order, t = look // len(steps), steps[look % len(steps)]
+                _meet_one(own, look, boxes, r, hits)
+                x, y, c, s = there[r, then[look], 0], there[r, then[look], 1], theirs[r, look, 0], theirs[r, look, 1]
+                for k in range(len(which)):
+                    n = which[k]
+                    if not hits[k] or found[n, r] <= order:
                         continue
-                    c, s = axes[n, t, 0], axes[n, t, 1]
-                    if (x - poses[n, t, 0]) * c + (y - poses[n, t, 1]) * s <= 0.0:
+                    mine = _gone_on(poses, axes, speeds, n, t, middle_m, ahead_s[order])
+                    if (x - poses[n, t, 0]) * mine[2] + (y - poses[n, t, 1]) * mine[3] <= 0.0:
                         continue
                     if rectangles_overlap(
-                        dx, dy, c, s, (own_half[0], own_half[1]), their_axes[r, then, 0], their_axes[r, then, 1],
+                        x - mine[0], y - mine[1], mine[2], mine[3], (own_half[0], own_half[1]), c, s,
                         (half[r, 0], half[r, 1]),
                     ):  # fmt: skip
                         found[n, r] = order
     return found
+
+
+@njit(cache=True)
+def _gone_on(
+    poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, n: int, t: int, middle_m: float, seconds: float
+) -> tuple[float, float, float, float]:
+    """Return x, y of the middle, and cosine and sine, of a drive's body gone straight on from a moment."""
+    gone, c, s = middle_m + max(speeds[n, t], 0.0) * seconds, axes[n, t, 0], axes[n, t, 1]
+    return poses[n, t, 0] + gone * c, poses[n, t, 1] + gone * s, c, s

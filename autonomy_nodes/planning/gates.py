@@ -75,6 +75,11 @@ class Vetoes:
                 found &= free
         return found
 
+    def each(self, of: np.ndarray) -> 'Vetoes':
+        """Return the same for candidates, given (C,) which drive each of them is."""
+        times_s = {name: times[of] for name, times in self.times_s.items()}
+        return Vetoes(times_s, Contacts(self.contacts.times_s[of], self.contacts.modes[of]))
+
     @cached_property
     def _free(self) -> dict[str, np.ndarray]:
         return {name: np.isinf(times) for name, times in self.times_s.items()}
@@ -90,7 +95,7 @@ def view(drives: Drives, course: Course, ground: Ground, traffic: Traffic, vehic
     """Return the drives as the judges look at them."""
     stations, offsets, headings = course.reference.project(drives.poses[..., :2])
     turns = drives.poses[..., 2] - headings
-    turns = (turns + np.pi) % (2.0 * np.pi) - np.pi
+    turns = _wrapped(turns)
     bodies: tuple[tuple[Body, np.ndarray], ...] = ((body_of(vehicle), drives.poses),)
     if vehicle.trailer.present:
         behind = trailer_poses(drives.poses, drives.joints_rad, vehicle.trailer)
@@ -171,6 +176,15 @@ def over_limits(seen: View, gates: GateSettings) -> np.ndarray:
         joint = np.abs(drives.joints_rad)
         over |= joint > np.maximum(vehicle.trailer.max_angle_rad, joint[:, :1] + 1e-6)
     return over
+
+
+def _wrapped(turns: np.ndarray) -> np.ndarray:
+    """Return angles from -pi to pi; the few that are not are found first, for a remainder is dear."""
+    found = turns + np.pi
+    beyond = (found < 0.0) | (found >= 2.0 * np.pi)
+    if beyond.any():
+        found[beyond] %= 2.0 * np.pi
+    return found - np.pi
 
 
 def _first(hit: np.ndarray) -> np.ndarray:

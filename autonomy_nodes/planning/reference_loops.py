@@ -3,6 +3,31 @@
 import numpy as np
 from numba import njit
 
+AT_ONCE = 32  # places that are held against the line together
+
+
+@njit(cache=True)
+def _nearest_of(
+    xy: np.ndarray, first: int, origin: np.ndarray, x: np.ndarray, y: np.ndarray, squares: np.ndarray, found: np.ndarray
+) -> None:
+    """Fill (AT_ONCE,) which of the points x, y (K,) from `origin` is nearest to each place of (N, 2) from `first` on.
+
+    squares: (K,) of the points' distances from `origin`. All places are held against a point at once (SIMD).
+    """
+    px, py = np.zeros(AT_ONCE, np.float32), np.zeros(AT_ONCE, np.float32)
+    least = np.full(AT_ONCE, np.float32(np.inf), np.float32)
+    for k in range(min(AT_ONCE, len(xy) - first)):
+        px[k] = np.float32(2.0) * np.float32(xy[first + k, 0] - origin[0])
+        py[k] = np.float32(2.0) * np.float32(xy[first + k, 1] - origin[1])
+    found[:] = 0
+    for index in range(len(x)):
+        x0, y0, square, this = x[index], y[index], squares[index], np.int32(index)
+        for k in range(AT_ONCE):
+            distance = square - (px[k] * x0 + py[k] * y0)  # but for a part equal for all points
+            nearer = distance < least[k]
+            least[k] = distance if nearer else least[k]
+            found[k] = this if nearer else found[k]
+
 
 @njit(cache=True)
 def projected(
@@ -16,14 +41,11 @@ def projected(
     x, y = (coarse[:, 0] - points[0, 0]).astype(np.float32), (coarse[:, 1] - points[0, 1]).astype(np.float32)
     squares, cosines, sines = x * x + y * y, np.cos(headings[::every]), np.sin(headings[::every])
     stations, offsets, directions = np.empty(count), np.empty(count), np.empty(count)
+    among = np.empty(AT_ONCE, np.int32)
     for place in range(count):
-        px = np.float32(2.0) * np.float32(xy[place, 0] - points[0, 0])
-        py = np.float32(2.0) * np.float32(xy[place, 1] - points[0, 1])
-        least, nearest = np.float32(np.inf), 0
-        for index in range(len(x)):
-            distance = squares[index] - (px * x[index] + py * y[index])  # but for a part equal for all points
-            if distance < least:
-                least, nearest = distance, index
+        if place % AT_ONCE == 0:
+            _nearest_of(xy, place, points[0], x, y, squares, among)
+        nearest = np.int64(among[place % AT_ONCE])
         cos, sin = cosines[nearest], sines[nearest]
         nearest *= every
         bend = curvatures[nearest]

@@ -70,10 +70,6 @@ def roll_out(start: Start, paths: Paths, wishes: Wishes, vehicle: Vehicle) -> Dr
     wanted = np.stack([values[:, :STEPS] for values in told], axis=1)
     caps, scale = np.ascontiguousarray(wishes.caps), np.ascontiguousarray(paths.scale_m)
     facing = paths.headings[wishes.path, 0] + wrapped(start.pose[2] - paths.headings[wishes.path, 0])
-    states, gaps = np.empty((len(wishes.path), STEPS + 1, 7)), np.empty(len(wishes.path))
-    states[:, 0] = (*start.pose, start.speed_mps, start.acceleration_mps2, start.wheel_rad, start.joint_rad)
-    states[:, 0, 2] = facing
-    roll(lines, scale, wishes.path, caps, wanted, wishes.braking_mps2, car_of(vehicle), STEP_S, states, gaps)
-    states[..., 2] = start.pose[2] + (states[..., 2] - states[:, :1, 2])
-    speed, acceleration, wheel, joint = (np.ascontiguousarray(states[..., column]) for column in range(3, 7))
-    return Drives(np.ascontiguousarray(states[..., :3]), speed, acceleration, wheel, joint, gaps)
+    begin = np.array([*start.pose, start.speed_mps, start.acceleration_mps2, start.wheel_rad, start.joint_rad])
+    car = car_of(vehicle)
+    return Drives(*roll(lines, scale, wishes.path, caps, wanted, wishes.braking_mps2, car, STEP_S, begin, facing))

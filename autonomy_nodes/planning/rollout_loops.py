@@ -61,17 +61,30 @@ def car_of(vehicle: Vehicle) -> Car:
 @njit(cache=True)
 def roll(
     lines: np.ndarray, scale_m: np.ndarray, path: np.ndarray, caps: np.ndarray, wishes: np.ndarray,
-    braking_mps2: np.ndarray, car: Car, step_s: float, states: np.ndarray, gaps: np.ndarray,
-) -> None:
-    """Fill the states (N, T + 1, 7) of drives after their first ones, and gaps (N,): how far each came off its path.
+    braking_mps2: np.ndarray, car: Car, step_s: float, begin: np.ndarray, facing: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the fields of `Drives`: poses (N, T + 1, 3), four of (N, T + 1), and how far each came off its path.
 
     lines: (P, M, 4) x y heading curvature of paths; scale_m: (P, M) metres a point; path: (N,) which one is taken.
     caps: (N, M) squared highest speeds along it. wishes: (N, 4, T) speed wanted, its change, place of the leader on the
-    path and its speed. A state: x y heading speed acceleration wheel joint.
+    path and its speed. begin: (7,) x y heading speed acceleration wheel joint. facing: (N,) the heading as near as may
+    be to that of the path.
     """
-    for n in range(len(path)):
+    count, moments = len(path), wishes.shape[2] + 1
+    poses, gaps, states = np.empty((count, moments, 3)), np.empty(count), np.empty((moments, 7))
+    speeds, pushes = np.empty((count, moments)), np.empty((count, moments))
+    wheels, joints = np.empty((count, moments)), np.empty((count, moments))
+    for n in range(count):
         p = path[n]
-        gaps[n] = _driven(lines[p], scale_m[p], caps[n], wishes[n], braking_mps2[n], car, step_s, states[n])
+        states[0] = begin
+        states[0, 2] = facing[n]
+        gaps[n] = _driven(lines[p], scale_m[p], caps[n], wishes[n], braking_mps2[n], car, step_s, states)
+        for t in range(moments):
+            poses[n, t, 0], poses[n, t, 1] = states[t, 0], states[t, 1]
+            poses[n, t, 2] = begin[2] + (states[t, 2] - facing[n])
+            speeds[n, t], pushes[n, t] = states[t, 3], states[t, 4]
+            wheels[n, t], joints[n, t] = states[t, 5], states[t, 6]
+    return poses, speeds, pushes, wheels, joints, gaps
 
 
 @njit(cache=True)
@@ -107,10 +120,10 @@ def _driven(
         line_cos, line_sin = cos * turned_cos + sin * turned_sin, sin * turned_cos - cos * turned_sin
         left = (y - here_y) * line_cos - (x - here_x) * line_sin
         look = u + speed * LOOK_S * points_m
-        ahead = _between(line[:, 3], u + speed * STEERING_LOOK_S * points_m)
+        ahead = _bend_at(line, u + speed * STEERING_LOOK_S * points_m)
         bend = _tracking_curvature(ahead, left, turned, max(0.9 * speed, 3.0))
         aim = _steered(states[step, 5], math.atan(car.wheelbase_m * bend), car, step_s)
-        ask = _asked(wishes[:2, step], caps, u, look, points_m, speed)
+        ask = _asked(wishes[0, step], wishes[1, step], caps, u, look, points_m, speed)
         gap = (wishes[2, step] - u) / points_m - car.front_m
         ask = min(ask, _behind(speed, gap, wishes[3, step], car.limits))
         given = _given(acceleration, ask, speed, braking_mps2, car.limits, reach, step_s)
@@ -152,12 +165,14 @@ def _move(
 
 
 @njit(cache=True)
-def _asked(wish: np.ndarray, caps: np.ndarray, u: float, look: float, points_m: float, speed: float) -> float:
-    """Return the acceleration asked for: towards the wanted speed, and such that a falling cap is kept."""
+def _asked(
+    wish: float, pace: float, caps: np.ndarray, u: float, look: float, points_m: float, speed: float
+) -> float:
+    """Return the acceleration asked for: towards the wanted speed and its change, and such that a falling cap is kept."""
     brake_m = max(BRAKE_LOOK_S * speed, 0.5)
     needed = (_between(caps, u + brake_m * points_m) - speed**2) / (2.0 * brake_m)
-    wanted = min(wish[0], math.sqrt(max(_between(caps, look), 0.0)))
-    ask = min(SPEED_GAIN * (wanted - speed) + wish[1], needed)
+    wanted = min(wish, math.sqrt(max(_between(caps, look), 0.0)))
+    ask = min(SPEED_GAIN * (wanted - speed) + pace, needed)
     return min(ask, -0.6) if wanted < 0.05 else ask  # a stop ends
 
 
@@ -188,4 +203,12 @@ def _between(column: np.ndarray, u: float) -> float:
     """Return the value of a column at a place on its path; the last one beyond its end."""
     low = min(int(u), len(column) - 2)
     found: float = column[low] + min(u - low, 1.0) * (column[low + 1] - column[low])
+    return found
+
+
+@njit(cache=True)
+def _bend_at(line: np.ndarray, u: float) -> float:
+    """Return the curvature, the last column, of a line at a place on it; the last one beyond its end."""
+    low = min(int(u), len(line) - 2)
+    found: float = line[low, 3] + min(u - low, 1.0) * (line[low + 1, 3] - line[low, 3])
     return found

@@ -1,7 +1,7 @@
 """What makes a drive good: marks from 0 (worst) to 1 (best), weighed by the field of `Weights` with the same name."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from autonomy_nodes.planning.contact_loops import soonest_touches
 from autonomy_nodes.planning.gates import View
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.traffic import axes_of
-from autonomy_nodes.planning.traffic_loops import beside_nearest, least_shares, two_least
+from autonomy_nodes.planning.traffic_loops import beside_nearest, least_shares, left_out, two_least
 from autonomy_nodes.planning.way import distance_to_go
 
 JERK_MPS3 = 2.0  # root mean square
@@ -228,12 +228,16 @@ class Scores:
         most = max(float(progress[clean].max(initial=0.0)), LEAST_M)
         found = self._but_progress + self._weight['progress'] * np.clip(progress / most, 0.0, 1.0)
         for name, (least, whose, next_) in self.of_users.items() if but_whom >= 0 else ():
-            hers = whose == but_whom
-            rows = np.flatnonzero(hers.any(axis=1))
+            rows, kept = left_out(least, whose, next_, but_whom)
             if len(rows):
-                without = self._over_modes(np.where(hers[rows], next_[rows], least[rows]))
-                found[rows] += self._weight[name] * (without - self.terms[name][rows])
+                found[rows] += self._weight[name] * (self._over_modes(kept) - self.terms[name][rows])
         return found / sum(self._weight.values())
+
+    def each(self, of: np.ndarray) -> 'Scores':
+        """Return the same for candidates, given (C,) which drive each of them is."""
+        marks = {name: values[of] for name, values in self.marks.items()}
+        of_users = {name: (least[of], whose[of], next_[of]) for name, (least, whose, next_) in self.of_users.items()}
+        return replace(self, marks=marks, of_users=of_users)
 
 
 def best(totals: np.ndarray, clean: np.ndarray) -> int | None:

@@ -151,7 +151,10 @@ def _ways(paths: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def axes_of(poses: np.ndarray) -> np.ndarray:
     """Return (..., 2) cosine and sine of the headings of (..., 3) poses."""
-    return np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], axis=-1)
+    axes = np.empty((*poses.shape[:-1], 2))
+    np.cos(poses[..., 2], out=axes[..., 0])
+    np.sin(poses[..., 2], out=axes[..., 1])
+    return axes
 
 
 def resampled(paths: np.ndarray, step_s: float) -> np.ndarray:

@@ -50,18 +50,43 @@ def least_shares(
     they go our way, and by how much less gap their braking needs. closest_m: what is further behind leads nobody.
     """
     (drives, steps), ways = fronts.shape, len(rear)
-    found = np.ones((drives, ways))
-    for n in range(drives):
-        for r in range(ways):
-            least = 1.0
-            for s in range(steps):
-                if not leading[r, s] or speeds[n, s] <= 0.5 or not abs(offsets[r, s] - aside[n, s]) < room[r, s]:
-                    continue
-                gap = rear[r, s] - fronts[n, s]
-                if gap > closest_m:
-                    least = min(least, max(gap / max(wanted[n, s] - credit[r, s], 0.5), 0.0))
-            found[n, r] = least
+    found, least, moving = np.ones((drives, ways)), np.empty(drives), np.ascontiguousarray((speeds > 0.5).T)
+    front, beside, gaps = np.ascontiguousarray(fronts.T), np.ascontiguousarray(aside.T), np.ascontiguousarray(wanted.T)
+    for r in range(ways):
+        least[:] = 1.0
+        for s in range(steps):
+            if not leading[r, s]:
+                continue
+            at, there, wide, less = rear[r, s], offsets[r, s], room[r, s], credit[r, s]
+            for n in range(drives):  # all at once (SIMD)
+                share = max((at - front[s, n]) / max(gaps[s, n] - less, 0.5), 0.0)
+                counts = moving[s, n] & (abs(there - beside[s, n]) < wide) & (at - front[s, n] > closest_m)
+                least[n] = share if counts and share < least[n] else least[n]
+        found[:, r] = least
     return found
+
+
+@njit(cache=True)
+def left_out(
+    least: np.ndarray, whose: np.ndarray, next_: np.ndarray, whom: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (M,) the drives from which a road user takes the least mark in some mode, and (M, K) marks without him.
+
+    least, whose, next_: (N, K) of `two_least`.
+    """
+    rows, modes = np.empty(len(least), np.int64), least.shape[1]
+    kept, count = np.empty(least.shape), 0
+    for n in range(len(least)):
+        hers = False
+        for k in range(modes):
+            hers |= whose[n, k] == whom
+        if not hers:
+            continue
+        rows[count] = n
+        for k in range(modes):
+            kept[count, k] = next_[n, k] if whose[n, k] == whom else least[n, k]
+        count += 1
+    return rows[:count], kept[:count]
 
 
 @njit(cache=True)
