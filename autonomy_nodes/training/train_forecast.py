@@ -7,7 +7,7 @@ the card names the scenes' groups. A run may be cut anywhere and goes on from it
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from autonomy_nodes.training.forecast_batches import TRUTH_S, GuiseSettings, bat
 from autonomy_nodes.training.forecast_losses import losses
 from autonomy_nodes.training.forecast_samples import Prepared
 
+GENTLE = 0.5  # of the rate, for a run that begins with learned weights
 LEAST_RATE = 0.02  # of the highest, at the end of a run
 HORIZON, MISSED_M = 60, 2.0  # steps by which futures are judged, and how far off the last is missed
 MANY = 8  # agents of a moment; more of them do not make it likelier to be drawn
@@ -96,6 +97,8 @@ def train(
     start: a checkpoint whose averaged weights a new run begins with.
     """
     torch.set_num_threads(threads)
+    if start is not None:
+        settings = replace(settings, rate=GENTLE * settings.rate)
     training = _started(settings, seed, out / CHECKPOINT if resume else None, start)
     notes = dict(notes or {}) | ({'began_with': state_of(start, settings.network)['notes']} if start else {})
     out.mkdir(parents=True, exist_ok=True)
