@@ -28,6 +28,7 @@ SUBSTEPS = 5
 LONGEST_M, LEAST_AHEAD_M, FARTHEST = 7.5, 40.0, 0.7  # whose place is taken: of a way that is among the longest ahead
 END_M = 6.0  # before the end of the way a drive is done: there others leave
 FREE_M = (1.5, 0.3)  # ahead and behind, and beside, when it begins
+ASIDE_M, LATE_S, FIRM_MPS2 = 0.7, 0.5, 3.0  # off its line at most; and room to stop, or to come down to who is slower
 OFF_M, LINE_M, SERVED_MPS, SERVED_M = 0.3, 0.3, 0.3, 3.5
 SHOWN = 61  # steps before the end that a picture tells
 START_NS = SECOND_NS
@@ -115,9 +116,26 @@ def _may_be_ours(flow: Flow, row: int) -> bool:
         return False
     if any(on == way and signal == WALL for on, _, signal in flow.place.stops):
         return False
-    box = _box(flow.states[row, [loops.X, loops.Y, loops.HEADING]]) + np.array([0, 0, 0, 2 * FREE_M[0], 2 * FREE_M[1]])
+    pose, speed = flow.states[row, [loops.X, loops.Y, loops.HEADING]], float(flow.states[row, loops.SPEED])
     bodies = flow.bodies()
-    return not any(_overlap(box, other) for other in bodies[bodies[:, 7] != row])
+    others = bodies[bodies[:, 7] != row]
+    if abs(flow.states[row, loops.D]) > ASIDE_M or any(_overlap(_wide(pose, 0.0), other) for other in others):
+        return False
+    slower = [other for other in others if other[3] * math.cos(other[2] - pose[2]) < speed]
+    return not any(_overlap(_wide(pose, _stopping_m(speed, other)), other) for other in slower)
+
+
+def _wide(pose: np.ndarray, ahead_m: float) -> np.ndarray:
+    """Return our box with room about it, and so much more ahead."""
+    box = _box(pose) + np.array([0.0, 0.0, 0.0, 2.0 * FREE_M[0] + ahead_m, 2.0 * FREE_M[1]])
+    box[:2] += 0.5 * ahead_m * np.array([math.cos(pose[2]), math.sin(pose[2])])
+    return box
+
+
+def _stopping_m(speed: float, other: np.ndarray) -> float:
+    """Return how far ahead of us nobody as slow as a body (8,) may be: so much we need to come down to his speed."""
+    lead = max(float(other[3]), 0.0)
+    return LATE_S * speed + max(speed**2 - lead**2, 0.0) / (2.0 * FIRM_MPS2)
 
 
 def _box(pose: np.ndarray) -> np.ndarray:

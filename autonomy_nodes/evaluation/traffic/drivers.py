@@ -232,20 +232,17 @@ class LaneDriver:
         speeds = np.hypot(*tracks.velocities_mps.T)
         found = []
         for k in np.flatnonzero(inside.any(axis=1)).tolist():
-            if inside[k, 0]:
-                lead = max(float(speeds[k] * np.cos(turns[k, 0])), 0.0)
+            met = np.flatnonzero(inside[k])
+            first, gap = int(met[0]), max(float(gaps[k, met].min()), 0.1)
+            with_us = math.cos(float(turns[k, first])) > math.cos(SAME_RAD)
+            lead = max(float(speeds[k] * np.cos(turns[k, first])), 0.0)
+            if first == 0 and (with_us or speeds[k] < MOVES_MPS):
                 found.append((f'behind {k}', max(float(gaps[k, 0]), 0.1), lead))
-            elif speeds[k] > MOVES_MPS:
-                met = np.flatnonzero(inside[k])
-                first = int(met[0])
-                comes, goes = moves[first] - MARGIN_S, moves[met[-1]] + MARGIN_S
-                ours = [reached_s(gap, speed, ACCELERATION, self._limit) for gap in
-                        (float(gaps[k, met].min()), float(gaps[k, met].max() + 2.0 * lengthwise[k, first]
-                         + self._given.vehicle.length_m))]  # fmt: skip
-                if ours[0] < goes and ours[1] > comes:
-                    with_us = math.cos(float(turns[k, first])) > math.cos(SAME_RAD)
-                    lead = float(speeds[k] * np.cos(turns[k, first])) if with_us else 0.0
-                    found.append((f'{k} comes', max(float(gaps[k, met].min()), 0.1), lead))
+                continue
+            beyond = float(gaps[k, met].max() + 2.0 * lengthwise[k, first]) + self._given.vehicle.length_m
+            ours = [reached_s(far, speed, ACCELERATION, self._limit) for far in (gap, beyond)]
+            if ours[0] < moves[met[-1]] + MARGIN_S and ours[1] > moves[first] - MARGIN_S:
+                found.append((f'{k} comes', gap, lead if with_us else 0.0))
         return found
 
 
