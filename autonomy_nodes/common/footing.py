@@ -100,10 +100,9 @@ def swept_boxes(objects: Objects, place: np.ndarray) -> list[Box]:
     velocity = np.nan_to_num(objects.velocities_mps)
     speeds = np.hypot(velocity[:, 0], velocity[:, 1])
     close = np.linalg.norm(objects.positions_m[:, :2] - place, axis=1) < FAR_M
-    found = []
-    for i in np.flatnonzero((speeds > MOVES_MPS) & close):
-        back = 0.5 * TRACE_S * velocity[i]
-        ahead = abs(np.cos(objects.headings_rad[i]) * back[0] + np.sin(objects.headings_rad[i]) * back[1])
-        half = objects.dimensions_m[i, :2] / 2.0 + np.array([ahead, 0.0])
-        found.append(Box(np.array([*(objects.positions_m[i, :2] - back), objects.headings_rad[i]]), half))
-    return found
+    moving = np.flatnonzero((speeds > MOVES_MPS) & close)
+    back, headings = 0.5 * TRACE_S * velocity[moving], objects.headings_rad[moving]
+    half = objects.dimensions_m[moving, :2] / 2.0
+    half[:, 0] += np.abs(np.cos(headings) * back[:, 0] + np.sin(headings) * back[:, 1])
+    poses = np.column_stack([objects.positions_m[moving, :2] - back, headings])
+    return [Box(*told) for told in zip(poses, half)]

@@ -83,6 +83,13 @@ def wrapped(angle_rad: np.ndarray | float) -> np.ndarray | float:
     return (angle_rad + np.pi) % (2.0 * np.pi) - np.pi
 
 
+def unwrapped(angles_rad: np.ndarray) -> np.ndarray:
+    """Return (..., M) angles without jumps of a turn along the last axis; most have none, which is found faster."""
+    if (np.abs(np.diff(angles_rad)) < np.pi).all():
+        return angles_rad
+    return np.unwrap(angles_rad)
+
+
 def rotation_exp(rotation_vector: np.ndarray) -> np.ndarray:
     """Return the (3, 3) rotation by a rotation vector in radians (Rodrigues)."""
     angle = float(np.linalg.norm(rotation_vector))

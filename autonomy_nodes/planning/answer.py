@@ -39,16 +39,19 @@ def table_of_marks(
     columns = {f'gate_{name}': np.isinf(times).astype(float) for name, times in vetoes.times_s.items()}
     columns |= {f'when_{name}': np.minimum(times, 99.0) for name, times in vetoes.times_s.items()}
     columns |= {f'term_{name}': values for name, values in marks.items()}
-    ends = np.column_stack([drives.poses[:, -1, :2], np.full(len(drives), ego.position_m[2])])
+    ends = np.column_stack([drives.poses[proposals.of, -1, :2], np.full(len(scores), ego.position_m[2])])
     return Marks(proposals.kinds, ends, scores, columns)
 
 
 def best_candidates(
-    drives: Drives, scores: np.ndarray, chosen: int, count: int, ego: EgoState
+    drives: Drives, of: np.ndarray, scores: np.ndarray, chosen: int, count: int, ego: EgoState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (B, T, 4) poses and (B,) scores of the chosen drive and of the best besides."""
+    """Return (B, T, 4) poses and (B,) scores of the chosen candidate and of the best besides.
+
+    of: (N,) which drive each is.
+    """
     order = [chosen, *(int(n) for n in np.argsort(-scores, kind='stable') if n != chosen)][:count]
-    poses = drives.poses[order]
+    poses = drives.poses[of[order]]
     height = np.full((*poses.shape[:2], 1), ego.position_m[2])
     return np.concatenate([poses[..., :2], height, poses[..., 2:]], axis=-1), scores[order]
 

@@ -37,7 +37,7 @@ def _alike(poses: np.ndarray) -> np.ndarray:
     By how far they come, and of those that come as far by where they end, from right to left.
     """
     count, x0, y0 = len(poses), poses[0, 0, 0], poses[0, 0, 1]
-    cos, sin, gone, left = math.cos(poses[0, 0, 2]), math.sin(poses[0, 0, 2]), np.empty(len(poses)), np.empty(len(poses))
+    cos, sin, gone, left = math.cos(poses[0, 0, 2]), math.sin(poses[0, 0, 2]), np.empty(count), np.empty(count)
     for n in range(count):
         x, y = poses[n, -1, 0] - x0, poses[n, -1, 1] - y0
         gone[n], left[n] = math.hypot(x, y), y * cos - x * sin

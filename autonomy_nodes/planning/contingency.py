@@ -16,8 +16,8 @@ def choose_stop(chosen: int, proposals: Proposals, vetoes: Vetoes) -> int:
     """
     stops = np.flatnonzero(proposals.kinds == KINDS.index('stop'))
     harm_s = harm_time(vetoes)[stops]
-    elsewhere = proposals.wishes.path[stops] != proposals.wishes.path[chosen]
-    braking = proposals.wishes.braking_mps2[stops]
+    path, braking = proposals.wishes.path[proposals.of], proposals.wishes.braking_mps2[proposals.of[stops]]
+    elsewhere = path[stops] != path[chosen]
     order = np.lexsort((stops, braking, elsewhere, -harm_s))
     return int(stops[order[0]])
 
@@ -26,7 +26,7 @@ def least_bad_stop(proposals: Proposals, vetoes: Vetoes) -> int:
     """Return the stop with the longest time to contact, then to other harm; the hardest of equals if that is soon."""
     stops = np.flatnonzero(proposals.kinds == KINDS.index('stop'))
     contact_s, harm_s = vetoes.times_s['contact'][stops], harm_time(vetoes)[stops]
-    braking = proposals.wishes.braking_mps2[stops]
+    braking = proposals.wishes.braking_mps2[proposals.of[stops]]
     soon = float(contact_s.max()) < SOON_S
     order = np.lexsort((stops, -braking if soon else braking, -harm_s, -contact_s))
     return int(stops[order[0]])

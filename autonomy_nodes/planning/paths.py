@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.common.geometry import unwrapped
 from autonomy_nodes.planning.reference import STEP_M, Reference
 
 SHARPNESS_PER_M = 0.05  # how fast curvature changes along an arc [1/m per m]
@@ -95,7 +96,7 @@ def through(names: tuple[str, ...], drives: np.ndarray, count: int) -> Paths:
         gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(drive[:, :2], axis=0), axis=1))])
         fresh = np.concatenate([[True], np.diff(gone) > 1e-3])  # a drive that stands repeats its last place
         gone, poses = gone[fresh], drive[fresh]
-        heading = np.unwrap(poses[:, 2])
+        heading = unwrapped(poses[:, 2])
         stations = np.arange(count) * STEP_M
         over = np.maximum(stations - gone[-1], 0.0)
         x, y = (np.interp(stations, gone, poses[:, axis]) for axis in range(2))
@@ -109,7 +110,7 @@ def _measured(
     """Return paths through (P, M, 2) points, with heading and curvature by differences."""
     steps = np.gradient(points, axis=1, edge_order=2)
     scale = np.maximum(np.hypot(steps[..., 0], steps[..., 1]), 1e-3)
-    headings = np.unwrap(np.arctan2(steps[..., 1], steps[..., 0]), axis=1)
+    headings = unwrapped(np.arctan2(steps[..., 1], steps[..., 0]))
     if first_heading is not None:  # a drive that stands has no direction of its own
         still = scale[:, 0] <= 1e-3
         headings[still] = first_heading[still, None]

@@ -123,16 +123,17 @@ class Planner:
     def choose(self, around: Around, proposals: Proposals, seen: View, vetoes: Vetoes, marks: Scores) -> Plan:
         """Return the best drive, and why it is that."""
         situation, course, vehicle = around.situation, around.course, self.config.vehicle
-        ego, drives = situation.ego, seen.drives
+        ego, drives, of = situation.ego, seen.drives, proposals.of
+        vetoes, marks = vetoes.each(of), marks.each(of)
         clean = vetoes.clean()
         scores = marks.totals(clean) * clean
         chosen = best(scores, clean)
         if chosen is None or course.reached:
             chosen = least_bad_stop(proposals, vetoes)
-        reason = explain(chosen, proposals.names, seen, vetoes, marks)
+        reason = explain(chosen, proposals, seen, vetoes, marks)
         stop = choose_stop(chosen, proposals, vetoes)
 
-        trajectory, contingency = (trajectory_of(drives, n, ego, around.ground, vehicle) for n in (chosen, stop))
+        trajectory, contingency = (trajectory_of(drives, of[n], ego, around.ground, vehicle) for n in (chosen, stop))
         self._last = trajectory
         if proposals.kinds[chosen] != KINDS.index('last'):
             self._name = proposals.names[chosen]
@@ -140,7 +141,7 @@ class Planner:
         table = table_of_marks(drives, proposals, vetoes, marks.terms, scores, ego)
         words = (*missing_words(around.ground, situation, around.start, vehicle), *course.words)
         words = (*words, *untold_lights(course, vehicle.front_m))
-        shown = best_candidates(drives, scores, chosen, SHOWN, ego)
+        shown = best_candidates(drives, of, scores, chosen, SHOWN, ego)
         return Plan(trajectory, contingency, decision, table, *shown, words)
 
     def _arriving(self, course: Course, start: Start) -> np.ndarray:

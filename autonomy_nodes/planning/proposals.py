@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.common.geometry import unwrapped
 from autonomy_nodes.common.objects import EgoProposals
 from autonomy_nodes.common.types import SECOND_NS, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.course import Course
+from autonomy_nodes.planning.distinct import Row, distinct
 from autonomy_nodes.planning.paths import Paths, arcs, joined, shifted, through
 from autonomy_nodes.planning.rollout import STEP_S, STEPS, TIMES_S, Start, Wishes
 from autonomy_nodes.planning.speeds import Caps, Leads
@@ -20,7 +22,6 @@ IN_LANE_M = 2.0  # nearer to the reference is in its own lane
 PLACE_AHEAD_M = (8.0, 150.0)  # no way to it is drawn nearer or further
 BESIDE_M, MOST_BESIDE_M = 0.2, 6.0  # from the reference: it may lie in the lane beside it
 NO_SPEEDS = np.zeros((0, STEPS + 1))
-Row = tuple[int, str, str, float, float]  # path, kind, name, share of the speed (or which arrival), hardest braking
 GRAVITY = 9.81
 COURSES = {'route': 'route lane', 'lane': 'lane', 'goal': 'way to the goal', 'ahead': 'straight on'}
 STANDS_S = 6.0  # a stop ends well within the horizon
@@ -66,11 +67,15 @@ FINER = ProposalSettings(  # 500 candidates and more on a lane
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """N candidates. kinds: (N,) uint8 index of `KINDS`. names: in words. wishes: what the vehicle is asked to do."""
+    """N candidates. kinds: (N,) uint8 index of `KINDS`. names: in words. wishes: what the vehicle is asked to do.
+
+    `wishes` are of the D drives that differ; of: (N,) which of them each candidate is.
+    """
 
     kinds: np.ndarray
     names: tuple[str, ...]
     wishes: Wishes
+    of: np.ndarray
 
 
 def propose_paths(
@@ -110,7 +115,7 @@ def shifted_last(last: Trajectory | None, stamp_ns: int, settings: ProposalSetti
     def column(values: np.ndarray) -> np.ndarray:
         return np.interp(at, last.times_s, values)
 
-    poses = np.column_stack([column(values) for values in last.poses.T[:3]] + [column(np.unwrap(last.poses[:, 3]))])
+    poses = np.column_stack([column(values) for values in last.poses.T[:3]] + [column(unwrapped(last.poses[:, 3]))])
     return Trajectory(
         stamp_ns, TIMES_S, poses, column(last.speeds_mps), column(last.accelerations_mps2),
         column(last.heading_rates_rps), column(last.wheel_angles_rad),
@@ -164,10 +169,11 @@ def _finer(
     found = [(path, 'stop', f'{names[path]}, stop at {braking:.1f} m/s2', 0.0, braking)
              for path in range(core, plain) for braking in (comfort, full)]  # fmt: skip
     for share in settings.fine_shares:
+        said, said_at = _upto(course, share), _at(course, share)
         for path, name in enumerate(names):
-            upto = f'{name}, {_upto(course, share)}'
+            upto = f'{name}, {said}'
             found.append((path, 'follow', upto, share, firm))
-            found.append((path, 'cruise', f'{name}, {_at(course, share)}', share, firm))
+            found.append((path, 'cruise', f'{name}, {said_at}', share, firm))
             found.append((path, 'yield', f'{name}, yielding' if share == 1.0 else f'{upto}, yielding', share, firm))
     return [row for row in found if row[2] not in told]
 
@@ -177,8 +183,10 @@ def _wished(
     arriving: np.ndarray,
 ) -> Proposals:
     """Return the candidates of these rows."""
+    all_kinds, names = np.array([KINDS.index(row[1]) for row in rows], np.uint8), tuple(row[2] for row in rows)
+    firsts, of = distinct(rows, caps, leads)
+    rows, kinds = [rows[first] for first in firsts], all_kinds[firsts]
     path = np.array([row[0] for row in rows])
-    kinds = np.array([KINDS.index(row[1]) for row in rows], np.uint8)
     speeds = np.repeat(np.array([[row[3] * course.speed_mps] for row in rows]), STEPS, axis=1)
     drives = np.concatenate(list(given.values()) or [np.zeros((0, STEPS + 1))])
     of_drive = path >= plain
@@ -192,13 +200,12 @@ def _wished(
     paces[timed] = np.gradient(profiles, STEP_S, axis=1)[:, 1:] if len(profiles) else profiles[:, 1:]
     heedful = np.isin(kinds, (KINDS.index('follow'), KINDS.index('yield')))
     cautious = kinds == KINDS.index('yield')
-    lead_u = np.where(heedful[:, None], leads.follow_u[path], np.inf)
-    lead_u = np.where(cautious[:, None], leads.cautious_u[path], lead_u)
-    lead_mps = np.where(cautious[:, None], leads.cautious_mps[path], leads.follow_mps[path])
-    along = np.where(heedful[:, None], caps.careful[path], caps.by_curves[path])
+    of_lead = np.where(cautious, 1, np.where(heedful, 0, 2)) * len(paths) + path
+    lead_u = np.concatenate([leads.follow_u, leads.cautious_u, np.full_like(leads.follow_u, np.inf)])[of_lead]
+    lead_mps = np.concatenate([leads.follow_mps, leads.cautious_mps, leads.follow_mps])[of_lead]
+    along = np.concatenate([caps.by_curves, caps.careful])[np.where(heedful, len(paths), 0) + path]
     braking = np.array([row[4] for row in rows])
-    names = tuple(row[2] for row in rows)
-    return Proposals(kinds, names, Wishes(path, speeds, paces, braking, along, lead_u, lead_mps))
+    return Proposals(all_kinds, names, Wishes(path, speeds, paces, braking, along, lead_u, lead_mps), of)
 
 
 def _ordered(rows: list[Row]) -> list[Row]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonomy_nodes.common.geometry import unwrapped
 from autonomy_nodes.planning.reference_loops import projected
 
 STEP_M = 1.0
@@ -56,7 +57,7 @@ def reference_through(kind: str, points: np.ndarray) -> Reference:
 
 def reference_of(kind: str, points: np.ndarray) -> Reference:
     """Return the reference whose points these are: (M, 2), a station apart."""
-    headings = np.unwrap(np.arctan2(np.gradient(points[:, 1]), np.gradient(points[:, 0])))
+    headings = unwrapped(np.arctan2(np.gradient(points[:, 1]), np.gradient(points[:, 0])))
     lengths = np.maximum(np.linalg.norm(np.gradient(points, axis=0), axis=1), 1e-3)
     return Reference(kind, points, headings, np.gradient(headings) / lengths)
 

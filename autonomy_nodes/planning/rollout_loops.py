@@ -168,7 +168,7 @@ def _move(
 def _asked(
     wish: float, pace: float, caps: np.ndarray, u: float, look: float, points_m: float, speed: float
 ) -> float:
-    """Return the acceleration asked for: towards the wanted speed and its change, and such that a falling cap is kept."""
+    """Return the acceleration asked for: to the wanted speed and its change, and such that a falling cap is kept."""
     brake_m = max(BRAKE_LOOK_S * speed, 0.5)
     needed = (_between(caps, u + brake_m * points_m) - speed**2) / (2.0 * brake_m)
     wanted = min(wish, math.sqrt(max(_between(caps, look), 0.0)))

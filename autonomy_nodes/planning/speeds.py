@@ -152,18 +152,20 @@ def lead_on(
     stations, offsets, headings = course.reference.project(there[..., :2])  # (R, S)
     turn = there[..., 2] - headings
     half = traffic.half_m[traffic.of, None]
-    along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
-    across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
+    cos, sin = np.cos(turn), np.sin(turn)
+    straight, turned = np.abs(cos), np.abs(sin)
+    along = half[..., 0] * straight + half[..., 1] * turned
+    across = half[..., 0] * turned + half[..., 1] * straight
     rear_u = stations - along - course.station_m
     index = np.clip(np.round((rear_u + along) / STEP_M), 0, paths.sideways_m.shape[1] - 1).astype(np.int64)
     ahead = (rear_u[:, :1] + 2.0 * along[:, :1] > 0.0) & (rear_u + along > 0.0)
     likely = traffic.modes[:, int(np.argmax(traffic.probabilities))]
-    crossing = (np.abs(np.cos(turn)) < np.cos(CROSSING_RAD)) | (traffic.labels == Label.PEDESTRIAN)[traffic.of, None]
+    crossing = (straight < np.cos(CROSSING_RAD)) | (traffic.labels == Label.PEDESTRIAN)[traffic.of, None]
     room = across + vehicle.width_m / 2.0 + BESIDE_M
     follow_u, nearest, across_u = nearest_leads(
         paths.sideways_m, index, rear_u, offsets, room, ahead, np.ascontiguousarray(likely), crossing
     )
-    speeds = np.maximum(traffic.speeds_mps[:, ::LEAD_EVERY] * np.cos(turn), 0.0)
+    speeds = np.maximum(traffic.speeds_mps[:, ::LEAD_EVERY] * cos, 0.0)
     follow_mps = speeds[nearest, np.arange(speeds.shape[1])]
     across_u = np.minimum.accumulate(across_u[:, ::-1], axis=1)[:, ::-1]  # until they have crossed
     cautious_mps = np.where(across_u < follow_u, 0.0, follow_mps)

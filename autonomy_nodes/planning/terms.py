@@ -84,14 +84,15 @@ def headway(seen: View) -> OfWays:
     stations, offsets, headings = seen.course.reference.project(there[..., :2])
     turn = there[..., 2] - headings
     half = traffic.half_m[traffic.of, None]
-    along = half[..., 0] * np.abs(np.cos(turn)) + half[..., 1] * np.abs(np.sin(turn))
-    across = half[..., 0] * np.abs(np.sin(turn)) + half[..., 1] * np.abs(np.cos(turn))
-    lead = np.maximum(traffic.speeds_mps[:, steps] * np.cos(turn), 0.0)
+    cos, sin = np.cos(turn), np.sin(turn)
+    along = half[..., 0] * np.abs(cos) + half[..., 1] * np.abs(sin)
+    across = half[..., 0] * np.abs(sin) + half[..., 1] * np.abs(cos)
+    lead = np.maximum(traffic.speeds_mps[:, steps] * cos, 0.0)
     speed = np.maximum(seen.drives.speeds_mps[:, steps], 0.0)  # (N, S)
     fast = speed + REACTION_S * RSS_ACCELERATION
     wanted = speed * REACTION_S + 0.5 * RSS_ACCELERATION * REACTION_S**2
     wanted = wanted + fast**2 / (2.0 * vehicle.limits.comfort_braking_mps2)
-    aside, room, leading = seen.offsets_m[:, steps], across + vehicle.width_m / 2.0, np.cos(turn) > 0.5
+    aside, room, leading = seen.offsets_m[:, steps], across + vehicle.width_m / 2.0, cos > 0.5
     leading &= (offsets + room > aside.min()) & (offsets - room < aside.max())
     ways = np.flatnonzero(leading.any(axis=1))
     found = least_shares(

@@ -100,6 +100,8 @@ class Traffic:
 
     def only(self, kept: np.ndarray) -> 'Traffic':
         """Return the road users where (O,) is true."""
+        if kept.all():
+            return self
         rows = kept[self.of]
         places = np.cumsum(kept) - 1
         return replace(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonomy_nodes.planning.gates import Vetoes, View
+from autonomy_nodes.planning.proposals import Proposals
 from autonomy_nodes.planning.rollout import STEP_S
 from autonomy_nodes.planning.speeds import must_stop
 from autonomy_nodes.planning.terms import LEAST_M, Scores, best
@@ -22,23 +23,26 @@ class Reason:
     values: dict[str, str]
 
 
-def explain(chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, scores: Scores) -> Reason:
-    """Return why `chosen` was taken: the gate or road user that keeps us from something better, else a term."""
-    clean = vetoes.clean()
+def explain(chosen: int, proposals: Proposals, seen: View, vetoes: Vetoes, scores: Scores) -> Reason:
+    """Return why `chosen` was taken: the gate or road user that keeps us from something better, else a term.
+
+    vetoes, scores: of the candidates, not of the drives in `seen`.
+    """
+    clean, names, of = vetoes.clean(), proposals.names, proposals.of
     start = '' if clean[chosen] else 'nothing passes all gates: '
     if (blamed := _blamed(chosen, clean, vetoes, scores)) is not None:
         gate, other, whom = blamed
         if whom >= 0 and clean[other]:
             text = f'{names[other]} would come too close to {seen.traffic.said(whom)}'
             return Reason(text, other, {'who': seen.traffic.names[whom]})
-        text, values = _veto_in_words(gate, other, whom, seen, vetoes)
+        text, values = _veto_in_words(gate, other, whom, of, seen, vetoes)
         return Reason(f'{start}{names[other]} vetoed at {text}', other, {'gate': gate, **values})
     all_free = np.ones(len(clean), bool)
     unhindered = best(scores.totals(all_free), all_free)
     if unhindered is not None and not clean[unhindered]:  # several causes, each of them enough
-        text, values = _first_veto(unhindered, seen, vetoes)
+        text, values = _first_veto(unhindered, of, seen, vetoes)
         return Reason(f'{start}{names[unhindered]} vetoed at {text}, and by other things', unhindered, values)
-    alike = _alike(chosen, seen)
+    alike = _alike(of[chosen], seen)[of]
     if not (clean & ~alike).any():
         return Reason(f'{start}nothing else is possible', chosen, {})
     term, second, gain = _deciding_term(chosen, alike, clean, scores)
@@ -46,7 +50,7 @@ def explain(chosen: int, names: tuple[str, ...], seen: View, vetoes: Vetoes, sco
 
 
 def _alike(chosen: int, seen: View) -> np.ndarray:
-    """Return (N,) which drives are the chosen one, or the same by another name."""
+    """Return (D,) which drives are the chosen one, or as good as it."""
     poses = seen.drives.poses[..., :2]
     return np.asarray(np.abs(poses - poses[chosen]).max(axis=(1, 2)) < SAME_M)
 
@@ -60,6 +64,8 @@ def _blamed(
     causes += [('contact', whom) for whom in _in_the_way(vetoes, scores)]
     for gate, whom in causes:
         free = vetoes.clean(but_whom=whom) if gate == 'contact' else vetoes.clean(but=gate)
+        if whom < 0 and (free == clean).all():
+            continue  # nothing changes without it
         totals = scores.totals(free, whom)
         other = best(totals, free)
         if other is None or other == chosen or (whom < 0 and clean[other]):
@@ -80,7 +86,9 @@ def _in_the_way(vetoes: Vetoes, scores: Scores) -> list[int]:
     return [int(whom) for whom in order if weight[whom] > 0.1]
 
 
-def _veto_in_words(gate: str, which: int, whom: int, seen: View, vetoes: Vetoes) -> tuple[str, dict[str, str]]:
+def _veto_in_words(
+    gate: str, which: int, whom: int, of: np.ndarray, seen: View, vetoes: Vetoes
+) -> tuple[str, dict[str, str]]:
     """Return 'when: what' of a veto of candidate `which`, and the same as values."""
     when = float(vetoes.times_s[gate][which])
     if gate == 'contact':
@@ -90,7 +98,7 @@ def _veto_in_words(gate: str, which: int, whom: int, seen: View, vetoes: Vetoes)
         what = f'contact with {seen.traffic.said(whom)} (mode {mode}, {100.0 * chance:.0f} %)'
         return f'{when:.1f} s: {what}', {'when_s': f'{when:.1f}', 'who': seen.traffic.names[whom], 'mode': str(mode)}
     what = {
-        'ground': lambda: _ground_in_words(which, when, seen),
+        'ground': lambda: _ground_in_words(of[which], when, seen),
         'stop_line': lambda: _stop_in_words(seen),
         'lane_line': lambda: 'a line that may not be crossed',
         'end': lambda: f'{seen.course.end} {max(seen.course.end_m - seen.course.station_m, 0.0):.0f} m ahead',
@@ -99,13 +107,13 @@ def _veto_in_words(gate: str, which: int, whom: int, seen: View, vetoes: Vetoes)
     return f'{when:.1f} s: {what}', {'when_s': f'{when:.1f}'}
 
 
-def _first_veto(which: int, seen: View, vetoes: Vetoes) -> tuple[str, dict[str, str]]:
+def _first_veto(which: int, of: np.ndarray, seen: View, vetoes: Vetoes) -> tuple[str, dict[str, str]]:
     """Return in words what vetoes a candidate first."""
     gate = min(vetoes.times_s, key=lambda name: float(vetoes.times_s[name][which]))
     if not np.isfinite(vetoes.times_s[gate][which]):
         return 'the end of the horizon', {}
     whom = int(np.argmin(vetoes.contacts.times_s[which])) if gate == 'contact' else -1
-    text, values = _veto_in_words(gate, which, whom, seen, vetoes)
+    text, values = _veto_in_words(gate, which, whom, of, seen, vetoes)
     return text, {'gate': gate, **values}
 
 

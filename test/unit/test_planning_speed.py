@@ -1,5 +1,6 @@
 """The speed of planning: a road that is as crowded as it says, a baseline that does its work, parts of the whole."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,10 @@ from autonomy_nodes.evaluation.measures.crowded_road import (
 from autonomy_nodes.evaluation.measures.planning_pieces import STEP_S, looked_up, rasters, rolled_out
 from autonomy_nodes.evaluation.measures.planning_speed import LATTICES, PARTS
 from autonomy_nodes.evaluation.measures.task import Task
+from autonomy_nodes.planning.distinct import distinct
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
+from autonomy_nodes.planning.rollout import Wishes, roll_out
+from autonomy_nodes.planning.speeds import Caps, Leads
 
 SIMULATED = Path('simulated')
 
@@ -80,7 +84,7 @@ def test_the_parts_make_the_whole_and_all_ways_are_judged(tmp_path):
     assert found['n_candidates.mean'] >= 500
     assert (found['n_scenes'], found['n_users.mean'], found['n_ways.mean']) == (1, 32, 192)
     parts = sum(found[f'{part}.cpu_ms.p50'] for part in PARTS)
-    assert 0.0 < parts <= found['cpu_ms.p50']
+    assert 0.0 < parts <= found['cpu_ms.p50'] and 0 < found['n_drives.mean'] < found['n_candidates.mean']
     assert found['cpu_ratio'] == pytest.approx(found['cpu_ms.p50'] / found['peer.numpy.cpu_ms.p50'])
     few = Task(SIMULATED, tmp_path, limit=1, options={'of': 'planning', 'blocks': '1'})
     assert speed.evaluate(few).figures['n_candidates.mean'] <= 64
@@ -105,3 +109,37 @@ def test_what_else_is_asked_for_is_refused(tmp_path):
         speed.evaluate(Task(SIMULATED, tmp_path, options={'of': 'planning', 'lattice': 'coarse'}))
     with pytest.raises(DataError, match='blocks=0'):
         speed.evaluate(Task(SIMULATED, tmp_path, options={'of': 'planning', 'blocks': '0'}))
+
+
+def test_candidates_that_are_one_drive_by_several_names_are_simulated_once():
+    careful, curves = np.full((3, 9), 25.0), np.full((3, 9), 25.0)
+    careful[1, 8] = -1.0  # there path 1 is blocked
+    nobody, still = np.full((3, 41), np.inf), np.zeros((3, 41))
+    crossing = nobody.copy()
+    crossing[2, 5] = 12.0
+    told = Caps(curves, careful), Leads(nobody, still, crossing, still)
+    rows = [(path, kind, '', 0.7, 4.0) for path in range(3) for kind in ('follow', 'cruise', 'yield')]
+    firsts, of = distinct([*rows, (0, 'cruise', '', 0.7, 3.0), (0, 'arrive', '', 0.7, 4.0)], *told)
+    assert of.tolist() == [0, 0, 0, 1, 2, 1, 3, 3, 4, 5, 6]
+    assert firsts == [0, 3, 4, 6, 8, 9, 10]
+
+
+def test_who_has_several_names_is_judged_as_each_would_be_alone():
+    crowd = crowd_of(3)
+    told = situation_of(crowd, start_of(crowd.bend, 3, SECOND_NS), 0.0, grids_of(crowd.bend, SECOND_NS, 3), 0.0)
+    planner = Planner(PlannerConfig(proposals=LATTICES['fine']))
+    around = planner.look_around(told)
+    paths, proposals = planner.generate(around)
+    drives = planner.simulate(around, paths, proposals)
+    each = Wishes(*(getattr(proposals.wishes, field.name)[proposals.of] for field in fields(Wishes)))
+    alone = roll_out(around.start, paths, each, planner.config.vehicle)
+    assert len(drives) < 450 and len(alone) == len(proposals.names) == 512
+    assert np.array_equal(drives.poses[proposals.of], alone.poses)
+    seen, vetoes = planner.judge(around, drives)
+    _, vetoes_alone = planner.judge(around, alone)
+    for name, times in vetoes.each(proposals.of).times_s.items():
+        assert np.array_equal(times, vetoes_alone.times_s[name])
+    assert np.array_equal(vetoes.each(proposals.of).contacts.times_s, vetoes_alone.contacts.times_s)
+    marks, marks_alone = (planner.mark(around, of) for of in (seen, planner.judge(around, alone)[0]))
+    for name, values in marks.each(proposals.of).marks.items():
+        assert np.array_equal(values, marks_alone.marks[name])

@@ -3,7 +3,8 @@
 `--data simulated --set of=planning`: scenes are made of `--seed` on, `--limit` of them (see crowded_road.py); each is
 planned twice, 0.1 s apart, and the second step is measured: it has a last plan to be true to. The lattice is the finer
 one, of 500 candidates; `--set lattice=shipped`: that of the node's settings. `--set blocks=N`: that many blocks of
-candidates at most. Raw answers: `timing.csv`, a row a scene.
+candidates at most. Candidates that are one drive by several names are
+simulated and judged once: `n_drives` of `n_candidates` differ. Raw answers: `timing.csv`, a row a scene.
 """
 
 from collections.abc import Callable
@@ -69,17 +70,19 @@ def _measured(seed: int, config: PlannerConfig) -> dict[str, float]:
     ego, wheel = after_tick(planner.plan(situation_of(crowd, ego, wheel, grids, 0.0)).trajectory)
     situation = situation_of(crowd, ego, wheel, grids, (ego.stamp_ns - SECOND_NS) / SECOND_NS)
     spent: dict[str, float] = {}
-    ways = 0
+    told: dict[str, int] = {}
 
-    def clocked(name: str, part: Callable[..., Any], *told: Any) -> Any:
-        nonlocal ways
-        gave, spent[f'{name}.cpu_ms'] = timed(partial(part, *told))
-        ways = len(gave.traffic.of) if name == 'look_around' else ways
+    def clocked(name: str, part: Callable[..., Any], *given: Any) -> Any:
+        gave, spent[f'{name}.cpu_ms'] = timed(partial(part, *given))
+        if name == 'look_around':
+            told['n_ways'] = len(gave.traffic.of)
+        elif name == 'simulate':
+            told['n_drives'] = len(gave)
         return gave
 
     for part in PARTS:
         setattr(planner, part, partial(clocked, part, getattr(planner, part)))
     plan, whole_s = timed(partial(planner.plan, situation))
     base = {f'{BASE}.{name}.cpu_ms': spent_s for name, spent_s in pieces_s(situation.predictions, 10.0).items()}
-    counted = {'n_candidates': len(plan.marks.scores), 'n_users': len(crowd.kinds), 'n_ways': ways}
+    counted = {'n_candidates': len(plan.marks.scores), 'n_users': len(crowd.kinds), **told}
     return counted | {name: 1e3 * seconds for name, seconds in ({'cpu_ms': whole_s} | spent | base).items()}
