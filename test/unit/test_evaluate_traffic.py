@@ -18,9 +18,10 @@ from autonomy_nodes.evaluation.traffic.sight import Sight, visible
 from autonomy_nodes.evaluation.traffic.site import GIVE_WAY, site_of
 from autonomy_nodes.mapping.pieces import cut
 from autonomy_nodes.sim.flow import loops
+from autonomy_nodes.sim.flow.drivers import drawn as member_of
 from autonomy_nodes.sim.flow.families import FAMILIES, generator
 from autonomy_nodes.sim.flow.flow import Flow
-from autonomy_nodes.sim.flow.place import STOP_SIGN, Place
+from autonomy_nodes.sim.flow.place import STOP_SIGN, Entry, Place
 
 SECOND_NS = 1_000_000_000
 
@@ -149,19 +150,18 @@ def test_it_goes_on_at_a_stop_sign_once_it_has_stood():
 
 
 def test_others_stop_behind_one_who_took_a_place_and_stands():
-    flow, row = begun(Course('a', 'street', 5_100_001, 1.0))
-    flow.take(row, OURS)
-    pose = flow.states[row, [loops.X, loops.Y, loops.HEADING]].copy()
+    place = road()
+    drivers = [member_of('car', 12.0, 0.0, np.random.default_rng(seed)) for seed in (1, 2)]
+    place.entries += [Entry(drivers[0], 0, 80.0, speed_mps=0.0), Entry(drivers[1], 0, 20.0, speed_mps=10.0)]
+    flow = Flow(place, np.random.default_rng(0))
+    flow.take(0, OURS)
     for _ in range(150):
-        flow.steer(row, pose, 0.0, 0.0)
+        flow.steer(0, np.array([80.0, 0.0, 0.0]), 0.0, 0.0)
         flow.advance()
-    flow.steer(row, pose, 0.0, 0.0)
-    assert np.array_equal(flow.states[row, [loops.X, loops.Y, loops.HEADING]], pose)
-    same = flow.there & (flow.on == flow.on[row]) & (flow.states[:, loops.S] < flow.states[row, loops.S])
-    assert same.any() and flow.states[same, loops.SPEED].max(initial=0.0) < 12.0
-    gaps = flow.states[row, loops.S] - OURS.rear_m - (flow.states[same, loops.S] + flow.traits[same, 0]
-                                                      - flow.traits[same, 2])  # fmt: skip
-    assert gaps.min() > 0.0
+    flow.steer(0, np.array([80.0, 0.0, 0.0]), 0.0, 0.0)
+    assert flow.states[0, [loops.X, loops.S]].tolist() == [80.0, 80.0]
+    front = flow.states[1, loops.S] + flow.traits[1, 0] - flow.traits[1, 2]
+    assert flow.states[1, loops.SPEED] < 0.3 and 0.5 < 80.0 - OURS.rear_m - front < 6.0
 
 
 def test_the_same_course_begins_alike_for_both_and_gives_the_same_again():
@@ -214,8 +214,9 @@ def test_more_drives_change_none_and_another_seed_all():
 
 
 def test_nobody_is_there_who_could_be_replaced_where_all_walk(monkeypatch):
-    empty = road()
-    monkeypatch.setitem(FAMILIES, 'street', lambda rng, difficulty: empty)
+    walk = road()
+    way = walk.way(np.column_stack([np.arange(50.0), np.full(50, 5.0)]), 1.4, on_foot=True)
+    walk.entries.append(Entry(member_of('pedestrian', 1.4, 0.0, np.random.default_rng(0)), way, 2.0))
+    monkeypatch.setitem(FAMILIES, 'street', lambda rng, difficulty: walk)
     with pytest.raises(DataError, match='nobody'):
         begun(Course('a', 'street', 1, 1.0))
-    assert isinstance(Flow(empty, np.random.default_rng(0)), Flow)
