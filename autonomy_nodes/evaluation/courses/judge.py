@@ -14,6 +14,7 @@ from autonomy_nodes.planning.ground import GroundSettings
 REVERSE_MPS = -0.05
 REVERSE_RAD, REVERSE_RPS = math.radians(35.0), math.radians(10.0)  # of the hitch, backwards, which nothing makes stable
 RATE_S = 0.1  # over which a rate is taken
+NEAR_M = 0.3
 
 
 def of_truck(place: Place, drive: Driven, vehicle: Vehicle) -> Figures:
@@ -46,13 +47,23 @@ def of_country(truth: Country, drive: Driven, vehicle: Vehicle) -> Figures:
     """
     easy = truth.at('traversability', wheel_places(drive.states, vehicle))
     never = ~(easy > 0.0)  # nor beyond the land
-    hit = is_blocked(truth, outlines(drive.states, vehicle)).any(axis=1)
+    hit = is_blocked(truth, _under(drive.states, vehicle)).any(axis=1)
     wheel, hard = never.any(axis=1), ~(easy >= GroundSettings().traversability)
     return {
         'least_traversability': float(np.nan_to_num(easy).min()), 'hard': float(hard.any(axis=1).mean()),
         'wheel_violation': float(wheel.any()), 'touched': float(hit.any()),
         'violation': float(wheel.any() or hit.any()), **_common(drive),
     }  # fmt: skip
+
+
+def _under(states: np.ndarray, vehicle: Vehicle) -> np.ndarray:
+    """Return (N, K, 2) places all over the body, so near to one another that no cell lies between them."""
+    along = np.linspace(-vehicle.rear_m, vehicle.front_m, math.ceil(vehicle.length_m / NEAR_M) + 1)
+    across = 0.5 * np.linspace(-vehicle.width_m, vehicle.width_m, math.ceil(vehicle.width_m / NEAR_M) + 1)
+    ahead, left = (told.ravel() for told in np.meshgrid(along, across))
+    cos, sin = np.cos(states[:, 2, None]), np.sin(states[:, 2, None])
+    x, y = (states[:, axis, None] for axis in range(2))
+    return np.stack([x + ahead * cos - left * sin, y + ahead * sin + left * cos], axis=-1)
 
 
 def _common(drive: Driven) -> Figures:

@@ -59,7 +59,10 @@ class Place:
 
 
 def room_of(free: np.ndarray) -> np.ndarray:
-    """Return (X, Y) float32 metres to the edge of what is free, below 0 outside; beyond the cells nothing is free."""
+    """Return (X, Y) float32 metres to the edge of what is free, below 0 outside; beyond the cells nothing is free.
+
+    A cell that an outline touches counts as inside it, so that free room is told up to a cell too large.
+    """
     cells = np.pad(free.astype(np.uint8), 1)
     inside = cv2.distanceTransform(cells, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outside = cv2.distanceTransform(1 - cells, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

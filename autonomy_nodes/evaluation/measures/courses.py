@@ -99,7 +99,7 @@ def options_of(task: Task) -> dict[str, int]:
     try:
         found = OPTIONS | {name: int(value) for name, value in task.options.items()}
     except ValueError as error:
-        raise DataError(f'--set of courses: {error}') from error
+        raise DataError(f'--set of courses, {dict(task.options)}: {error}') from error
     if min(found['count'], found['offroad']) < 0 or min(found['every'], found['seconds']) < 1:
         raise DataError(f'--set of courses: {found} must not be below 0, every and seconds not below 1')
     return found
