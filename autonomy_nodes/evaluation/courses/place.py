@@ -106,7 +106,8 @@ def road_of(place: Place, lanelets: int = 3) -> Road:
     """Return what a map and the ground tell of it: coarse cells are free where all of their fine cells are."""
     step = round(CELL_M / FINE_M)
     rows, columns = (size // step for size in place.free.shape)
-    drivable = place.free[: rows * step, : columns * step].reshape(rows, step, columns, step).all(axis=(1, 3))
+    cells = place.free[: rows * step, : columns * step].reshape(rows, step, columns, step)
+    drivable = np.asarray(cells.all(axis=(1, 3)))
     draft, ids = Draft(), {}
     if place.laned:
         left, right = offset(place.line, LANE_HALF_M), offset(place.line, -LANE_HALF_M)

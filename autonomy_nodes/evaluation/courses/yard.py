@@ -7,6 +7,7 @@ import numpy as np
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.evaluation.courses.place import (
+    FINE_M,
     STEP_M,
     WITNESS_M,
     Place,
@@ -24,7 +25,7 @@ from autonomy_nodes.sim.scenes.roads import curve
 ROOM_M = (1.0, 2.0)  # beside the witness, drawn; less than that nothing stands
 FENCE_M = (5.0, 14.0)
 RADII_M = (11.0, 16.0)  # of the drive axle
-TRAILER_M, WALL_M = (13.6, 2.55), 0.4
+TRAILER_M, WALL_M, ROW_M = (13.6, 2.55), 0.4, 3.4  # the last from one to the next in a row
 EASED_M = 8.0  # over which a bend begins
 ATTEMPTS = 100
 
@@ -81,7 +82,7 @@ def _furnished(
     """Return what stays free with rows of trailers and walls put where the witness does not come, and how many."""
     clear = np.ones(cells.shape, np.uint8)
     for edge in swept[:: round(1.0 / STEP_M)]:
-        index = np.floor((edge - corner) / 0.1).astype(int)
+        index = np.floor((edge - corner) / FINE_M).astype(int)
         clear[index[:, 0], index[:, 1]] = 0
     away = room_of(clear.astype(bool))  # from the edges of what the witness sweeps
     count, stand = 0, cells.astype(np.uint8)
@@ -91,7 +92,8 @@ def _furnished(
         row = int(rng.integers(1, 6)) if rng.random() < 0.7 else 0
         size = TRAILER_M if row else (float(rng.uniform(8.0, 30.0)), WALL_M)
         for place in range(max(row, 1)):
-            outline = rectangle(*(middle + 3.4 * place * beside).tolist(), heading, *size)
+            x, y = (middle + ROW_M * place * beside).tolist()
+            outline = rectangle(x, y, heading, *size)
             if _edge(away, corner, outline) > room_m:
                 fill(stand, corner, outline, 0)
                 count += 1
