@@ -40,14 +40,15 @@ class SemanticSettings:
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
     soft: how easy uneven ground is at least where that chance is at most `sure`, unless geometry says never: blades of
     grass are as rough as rubble, and bear nobody. 0: no easier than geometry says.
-    caution: log odds that are added to the network's 'blocked'. alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
-    more falls to a third. margin_m: about boxes of road users, whose cells are not free.
+    caution: log odds that are added to the network's 'blocked'. alike: how alike the errors of two sweeps are. sweeps:
+    that are remembered. fade_s: in which what is not told any more falls to a third. margin_m: about boxes of road
+    users, whose cells are not free.
     """
 
     forbidden: float = 0.5
-    soft: float = 0.36
-    sure: float = 0.05
-    caution: float = 0.6
+    soft: float = 0.5
+    sure: float = 0.18
+    caution: float = 0.7
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0

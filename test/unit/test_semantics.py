@@ -115,7 +115,7 @@ def test_nothing_gets_freer_but_uneven_ground_and_unknown_stays_unknown_or_is_ba
 
 
 @pytest.mark.parametrize(
-    'easy, blocked, then', [(0.15, -4.0, 0.36), (0.15, -1.5, 0.15), (0.03, -4.0, 0.03), (0.0, -4.0, 0.0)]
+    'easy, blocked, then', [(0.15, -4.0, 0.5), (0.15, -1.0, 0.15), (0.03, -4.0, 0.03), (0.0, -4.0, 0.0)]
 )
 def test_uneven_ground_of_which_it_is_sure_is_soft_unless_geometry_says_never(easy, blocked, then):
     grid = told(said('low_vegetation', 0.999, blocked), grid=terrain(easy=easy))
