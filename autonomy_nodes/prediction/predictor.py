@@ -110,8 +110,7 @@ class Predictor:
         on_route = frozenset(route.lanelet_ids) if route is not None else frozenset()
         lanes = LaneField(pieces, ego.odom_from_base, on_route) if pieces is not None else None
         own = mover_of(ego)
-        ways = lanes.paths(joined(movers, own), TIMES_S[-1]) if lanes is not None else None
-        others, ours = (None, None) if ways is None else _parted(ways, len(movers))
+        others, ours = (None, None) if lanes is None else _parted(lanes.paths(joined(movers, own), TIMES_S[-1]), len(movers))
         red = lights is not None and Light.RED in lights.states.values()
         options = hypotheses(movers, others, TIMES_S, self.config.hypotheses, red)
         if terrain is not None:
@@ -126,12 +125,10 @@ class Predictor:
         else:
             paths, alone, more = self._with_learned(paths, alone, told, movers, sigmas)
             order, scene = paired(paths, alone, movers.sizes_m)
-            paths, marginal = (np.take_along_axis(each, order.reshape(*order.shape, *[1] * (each.ndim - 2)), axis=1)
-                               for each in (paths, alone))  # fmt: skip
+            paths = np.take_along_axis(paths, order[..., None, None], axis=1)
+            marginal = np.take_along_axis(alone, order, axis=1)
             guarded += more
-        chances = self._intents(paths, marginal, movers, tracks, middles_of(pieces, ego.odom_from_base))
-        if told is not None:
-            chances[told.rows] = told.intents
+        chances = self._intents(paths, marginal, movers, tracks, middles_of(pieces, ego.odom_from_base), told)
         paths[..., 2] += np.where(movers.reversing, np.pi, 0.0)[:, None, None]
         return Predicted(
             Predictions(tracks, paths, marginal, STEP_S),
@@ -170,13 +167,17 @@ class Predictor:
         return paths, odds, int(bad.sum())
 
     def _intents(
-        self, paths: np.ndarray, odds: np.ndarray, movers: Movers, tracks: Objects, lanes: np.ndarray | None
-    ) -> np.ndarray:
-        """Return (N, len(INTENTS)) chances, by where the futures lead."""
+        self, paths: np.ndarray, odds: np.ndarray, movers: Movers, tracks: Objects, lanes: np.ndarray | None,
+        told: Foretold | None,
+    ) -> np.ndarray:  # fmt: skip
+        """Return (N, len(INTENTS)) chances, by where the futures lead; of whom the network told, as it says."""
         near = paths[:, :, :AHEAD]
-        told = np.ones(near.shape[:3], bool)
+        known = np.ones(near.shape[:3], bool)
         slow = np.isin(tracks.labels, SLOW)
-        return chances_of(intents_of(near, told, STEP_S, movers.speeds_mps, slow, lanes), odds)
+        chances = chances_of(intents_of(near, known, STEP_S, movers.speeds_mps, slow, lanes), odds)
+        if told is not None:
+            chances[told.rows] = told.intents
+        return chances
 
     def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
         """Return the options with less weight where a path runs into what stands."""
