@@ -110,7 +110,7 @@ class Predictor:
         on_route = frozenset(route.lanelet_ids) if route is not None else frozenset()
         lanes = LaneField(pieces, ego.odom_from_base, on_route) if pieces is not None else None
         own = mover_of(ego)
-        others, ours = (None, None) if lanes is None else _parted(lanes.paths(joined(movers, own), TIMES_S[-1]), len(movers))
+        others, ours = _parted(lanes and lanes.paths(joined(movers, own), TIMES_S[-1]), len(movers))
         red = lights is not None and Light.RED in lights.states.values()
         options = hypotheses(movers, others, TIMES_S, self.config.hypotheses, red)
         if terrain is not None:
@@ -198,7 +198,9 @@ class Predictor:
         return np.where(bad[..., None, None], plain[:, None], paths), int(bad.sum())
 
 
-def _parted(ways: LanePaths, count: int) -> tuple[LanePaths | None, LanePaths]:
+def _parted(ways: LanePaths | None, count: int) -> tuple[LanePaths | None, LanePaths | None]:
     """Return the ways of the first `count` movers, None where they have none, and those of the one after."""
+    if ways is None:
+        return None, None
     own = ways.owners == count
     return (ways.rows(~own) if (~own).any() else None), ways.rows(own)
