@@ -110,8 +110,7 @@ class Predictor:
         on_route = frozenset(route.lanelet_ids) if route is not None else frozenset()
         lanes = LaneField(pieces, ego.odom_from_base, on_route) if pieces is not None else None
         own = mover_of(ego)
-        ways = None if lanes is None else lanes.paths(joined(movers, own), TIMES_S[-1])
-        others, ours = _parted(ways, len(movers))
+        others, ours = _parted(None if lanes is None else lanes.paths(joined(movers, own), TIMES_S[-1]), len(movers))
         red = lights is not None and Light.RED in lights.states.values()
         options = hypotheses(movers, others, TIMES_S, self.config.hypotheses, red)
         if terrain is not None:
