@@ -27,15 +27,14 @@ STILL_M = 0.3  # who goes less far from knot to knot keeps his direction
 class Foretold:
     """Of M road users. rows: (M,) of the tracks. paths: (M, K, 1 + KNOTS, 3) x y direction in odom, the first now.
 
-    odds: (M, K) of each, a row sums to 1. scene: (K,) of the modes of all. intents: (M, len(INTENTS)) chances.
-    sigmas_m: (M, K, KNOTS, 2) along and across, where its agent goes now.
+    odds: (M, K) of each, a row sums to 1. scene: (K,) of the modes of all. sigmas_m: (M, K, KNOTS, 2) along and
+    across, where its agent goes now.
     """
 
     rows: np.ndarray
     paths: np.ndarray
     odds: np.ndarray
     scene: np.ndarray
-    intents: np.ndarray
     sigmas_m: np.ndarray
 
 
@@ -66,7 +65,7 @@ class LearnedPrediction:
         spread = answer['spread'][:, told].transpose(1, 0, 2, 3).astype(float)
         return Foretold(
             rows, in_odom(knots, frames), shares(answer['mode'][:, told].T), shares(answer['scene']),
-            shares(answer['intent'][told]), SIGMA_OF_SCALE * np.exp(np.clip(spread, *SPREAD_BOUNDS)),
+            SIGMA_OF_SCALE * np.exp(np.clip(spread, *SPREAD_BOUNDS)),
         )  # fmt: skip
 
 

@@ -128,7 +128,7 @@ class Predictor:
             paths = np.take_along_axis(paths, order[..., None, None], axis=1)
             marginal = np.take_along_axis(alone, order, axis=1)
             guarded += more
-        chances = self._intents(paths, marginal, movers, tracks, middles_of(pieces, ego.odom_from_base), told)
+        chances = self._intents(paths, marginal, movers, tracks, middles_of(pieces, ego.odom_from_base))
         paths[..., 2] += np.where(movers.reversing, np.pi, 0.0)[:, None, None]
         return Predicted(
             Predictions(tracks, paths, marginal, STEP_S),
@@ -167,17 +167,16 @@ class Predictor:
         return paths, odds, int(bad.sum())
 
     def _intents(
-        self, paths: np.ndarray, odds: np.ndarray, movers: Movers, tracks: Objects, lanes: np.ndarray | None,
-        told: Foretold | None,
-    ) -> np.ndarray:  # fmt: skip
-        """Return (N, len(INTENTS)) chances, by where the futures lead; of whom the network told, as it says."""
+        self, paths: np.ndarray, odds: np.ndarray, movers: Movers, tracks: Objects, lanes: np.ndarray | None
+    ) -> np.ndarray:
+        """Return (N, len(INTENTS)) chances, by where the futures lead, whoever foretold them.
+
+        The network's own word for it was right less often (docs/benchmarks.md), and can contradict its futures.
+        """
         near = paths[:, :, :AHEAD]
         known = np.ones(near.shape[:3], bool)
         slow = np.isin(tracks.labels, SLOW)
-        chances = chances_of(intents_of(near, known, STEP_S, movers.speeds_mps, slow, lanes), odds)
-        if told is not None:
-            chances[told.rows] = told.intents
-        return chances
+        return chances_of(intents_of(near, known, STEP_S, movers.speeds_mps, slow, lanes), odds)
 
     def _clear(self, options: Hypotheses, terrain: Grid) -> Hypotheses:
         """Return the options with less weight where a path runs into what stands."""

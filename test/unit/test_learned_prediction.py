@@ -98,6 +98,22 @@ def test_what_breaks_physics_is_replaced_by_the_plain_channel_and_counted():
     )
 
 
+def test_how_far_off_the_likeliest_future_may_be_is_told_where_the_network_told_it():
+    backend = Saying()
+    run = backend.run
+
+    def answer(inputs):
+        told = run(inputs)
+        told['spread'][..., 0], told['spread'][..., 1] = np.log(2.0), np.log(0.5)
+        return told
+
+    backend.run = answer
+    found = predicted(backend)
+    assert found.intents.sigmas_m == pytest.approx(np.tile(np.sqrt(2.0) * np.array([2.0, 0.5]), (2, 4, 1)), rel=1e-5)
+    assert found.intents.chances.sum(axis=1) == pytest.approx(1.0)
+    assert np.isnan(predicted(Saying(speed=60.0)).intents.sigmas_m).all()  # of what was replaced nobody knows it
+
+
 @pytest.mark.parametrize('name', ['knots', 'mode', 'scene'])
 def test_a_network_that_says_no_number_is_not_believed(name):
     found, plain = predicted(Saying(spoil=name)), predicted(None)
