@@ -133,7 +133,7 @@ def write_intents(intents: Intents) -> bytes:
     rows['object'] = np.arange(len(rows))
     for name, column in zip(WORDS, intents.chances.T):
         rows[name] = column
-    for name, column in zip(SIGMAS, intents.sigmas_m.reshape(len(rows), -1).T):
+    for name, column in zip(SIGMAS, intents.sigmas_m.reshape(len(rows), len(SIGMAS)).T):
         rows[name] = column
     return write_points(intents.stamp_ns, INTENTS.frame, rows)
 

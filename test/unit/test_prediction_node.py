@@ -62,6 +62,13 @@ def test_predictions_come_last_and_all_carry_the_stamp_of_the_tracks():
     assert predictions.paths[0, :, 0, :2] == pytest.approx(np.array([[20.0, 1.75]] * MODES))
 
 
+def test_an_empty_road_is_foretold_too():
+    nobody = topics.TRACKS, write_tracked(tracks(stamp_ns=STAMP))
+    sink = played(own(), nobody)
+    assert [name for name, _ in sink.messages] == list(GIVEN)
+    assert len(read_intents(sink.messages[1][1]).chances) == 0
+
+
 def test_without_odometry_of_the_stamp_there_are_no_predictions():
     assert played(seen()).messages == []
 
