@@ -2,11 +2,10 @@
 
 Of each cell, fixed in odom, the logarithms of the network's chances are averaged. Neighbouring sweeps are hardly
 independent, so n of them count as n / (1 + (n - 1) r) (r: how alike their errors are; Kish 1965), and only the last few
-are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network takes
-freedom from the geometric channel's terrain, and gives it to none but ground that geometry holds for uneven and not for
-impassable, and of which it is sure: grass. Unknown ground stays unknown or becomes forbidden. Of its classes vegetation
-as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is learned of what no
-vehicle may enter.
+are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network only ever
+takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. Of its classes
+vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is learned of
+what no vehicle may enter.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +28,6 @@ _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
-_NEVER_EASY = 0.05  # traversability by geometry up to which ground stays what it is
 _FAINT = 0.1  # sweeps: less than this tell nothing
 
 
@@ -38,30 +36,20 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
-    soft: how easy uneven ground is at least where that chance is at most `sure`, unless geometry says never: blades of
-    grass are as rough as rubble, and bear nobody. 0: no easier than geometry says.
-    caution: log odds that are added to the network's 'blocked'. alike: how alike the errors of two sweeps are. sweeps:
-    that are remembered. fade_s: in which what is not told any more falls to a third. margin_m: about boxes of road
-    users, whose cells are not free.
+    alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
+    more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
-    soft: float = 0.5
-    sure: float = 0.18
-    caution: float = 0.7
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
     margin_m: float = 0.4
 
     def __post_init__(self) -> None:
-        for name in ('forbidden', 'alike', 'sure'):
+        for name in ('forbidden', 'alike'):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
-        if not 0.0 <= self.soft < 1.0:
-            raise ValueError(f'semantics.soft={self.soft} must lie between 0 and 1')
-        if not np.isfinite(self.caution):
-            raise ValueError(f'semantics.caution={self.caution} must be a number')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
         if not self.fade_s > 0.0:
@@ -91,11 +79,10 @@ class Semantics:
         if learned is not None:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior),
-                grid.layers['elevation'], rotation, place, grid.resolution_m, (settings.sweeps, settings.caution),
+                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
-        limits = np.array([settings.forbidden, settings.sure, settings.soft])
-        kind, certainty, forbidden = _judged(self._state, easy, settings.alike, limits)
+        kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
         _stand(easy, users, rotation, place, grid.resolution_m, settings.margin_m)
         told = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
         return replace(grid, layers={**grid.layers, **told})
@@ -142,14 +129,13 @@ def _taken(
     rotation: np.ndarray,
     place: np.ndarray,
     resolution: float,
-    counts: tuple[float, float],
+    most: float,
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
     terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; elevation: (X, Y) in odom. place:
-    (3,) base_link from the grid's corner, its height. counts: sweeps that count, and the caution.
+    (3,) base_link from the grid's corner, its height. most: sweeps that count.
     """
-    most, caution = counts
     one = np.float32(1.0)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
@@ -177,19 +163,16 @@ def _taken(
             share, shift = one / count, highest + np.log(total)
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
-            never = min(max(blocked[a, b] + np.float32(caution), np.log(barred / free), -_SUREST), _SUREST)
+            never = min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = count
 
 
 @njit(cache=True)
 def _judged(
-    state: np.ndarray, easy: np.ndarray, alike: float, limits: np.ndarray
+    state: np.ndarray, easy: np.ndarray, alike: float, limit: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lower `easy` where no vehicle may enter, in place; return class, how sure it is, the chance of 'forbidden'.
-
-    limits: forbidden, sure, soft of the settings.
-    """
+    """Lower `easy` where no vehicle may enter, in place; return class, how sure it is, the chance of 'forbidden'."""
     kind = np.zeros(easy.shape, np.float32)
     certainty, forbidden = np.full(easy.shape, np.nan, np.float32), np.full(easy.shape, np.nan, np.float32)
     for i in range(easy.shape[0]):
@@ -209,12 +192,10 @@ def _judged(
             odds = np.float32(_RARE) + weight * (state[i, j, _NEVER] - np.float32(_RARE))
             chance = np.float32(1.0) / (np.float32(1.0) + np.exp(-odds))
             forbidden[i, j] = chance
-            if chance >= limits[0]:
+            if chance >= limit:
                 easy[i, j] = 0.0
             elif easy[i, j] == easy[i, j]:
                 easy[i, j] = min(easy[i, j], np.float32(1.0) - chance)
-                if chance <= limits[1] and easy[i, j] > _NEVER_EASY:
-                    easy[i, j] = max(easy[i, j], np.float32(limits[2]))
     return kind, certainty, forbidden
 
 
