@@ -36,6 +36,27 @@ def picked(
 
 
 @njit(cache=True)
+def least_missed(ends: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    """Return (N,) which future of each lies nearest to others: what remains when the farthest are taken one by one.
+
+    ends: (N, K, 2) places, odds: (N, K). The likeliest is taken first (farthest-point sampling, Gonzalez 1985).
+    """
+    count, modes, _ = ends.shape
+    found = np.zeros(count, np.int64)
+    for n in range(count):
+        nearest, latest = np.full(modes, np.inf), np.argmax(odds[n])
+        for _ in range(modes - 1):
+            nearest[latest] = -1.0
+            for k in range(modes):
+                if nearest[k] >= 0.0:
+                    dx, dy = ends[n, k, 0] - ends[n, latest, 0], ends[n, k, 1] - ends[n, latest, 1]
+                    nearest[k] = min(nearest[k], np.sqrt(dx * dx + dy * dy))
+            latest = np.argmax(nearest)
+        found[n] = latest
+    return found
+
+
+@njit(cache=True)
 def runs_into(
     paths: np.ndarray, steps: np.ndarray, heights: np.ndarray, corner_m: np.ndarray, resolution_m: float, tall_m: float
 ) -> np.ndarray:

@@ -17,7 +17,7 @@ from autonomy_nodes.prediction.intents import HORIZON_S, chances_of, intents_of,
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
 from autonomy_nodes.prediction.learned import Foretold, LearnedPrediction
-from autonomy_nodes.prediction.modes import picked, runs_into
+from autonomy_nodes.prediction.modes import least_missed, picked, runs_into
 from autonomy_nodes.prediction.movers import History, Movers, joined
 from autonomy_nodes.prediction.pairing import paired
 from autonomy_nodes.prediction.proposals import ProposalsConfig, mover_of, proposals
@@ -153,11 +153,15 @@ class Predictor:
     ) -> tuple[np.ndarray, np.ndarray, int]:
         """Return paths and odds with the network's where these are possible, and how many were not; fill sigmas.
 
-        Who reverses is left to physics: the network was never shown anybody who does.
+        Who reverses is left to physics: the network was never shown anybody who does. Where all of its futures are
+        possible, what physics and lanes hold for likeliest stands in place of the one that is missed least.
         """
         kept = ~movers.reversing[told.rows]
         rows, theirs = told.rows[kept], told.paths[kept]
         bad = broken(theirs, movers.xy[rows], movers.speeds_mps[rows], STEP_S, self.config.guard)
+        plain = least_missed(np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2]), told.odds[kept])
+        whole = np.flatnonzero(~bad.any(axis=1))
+        theirs[whole, plain[whole]] = paths[rows[whole], 0]
         paths, odds = paths.copy(), odds.copy()
         paths[rows] = np.where(bad[..., None, None], paths[rows], theirs)
         odds[rows] = told.odds[kept]

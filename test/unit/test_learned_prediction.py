@@ -16,6 +16,7 @@ from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState  # noqa: 
 from autonomy_nodes.common.vehicle import Vehicle  # noqa: E402
 from autonomy_nodes.inference.manifest import Manifest, Tensor, read_manifest  # noqa: E402
 from autonomy_nodes.prediction.learned import LearnedPrediction, checked, in_odom, opened  # noqa: E402
+from autonomy_nodes.prediction.modes import least_missed  # noqa: E402
 from autonomy_nodes.prediction.network import empty  # noqa: E402
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig  # noqa: E402
 from autonomy_nodes.prediction.tensors import INPUTS, KNOTS, MODES, OUTPUTS  # noqa: E402
@@ -88,6 +89,30 @@ def test_futures_begin_where_the_agents_are_and_go_where_they_look():
     assert paths[0, 0, 2] == pytest.approx([12.4 + 6.0, 0.0, 0.0], abs=1e-4)  # mode 2 is the likeliest: 6 m/s
     assert paths[1, 0, 2] == pytest.approx([0.0, 42.4 + 6.0, np.pi / 2.0], abs=1e-4)
     assert odds.sum(axis=1) == pytest.approx(1.0) and (odds[:, 0] == odds.max(axis=1)).all()
+
+
+def test_one_future_is_what_physics_holds_for_likeliest():
+    found, plain = predicted(Saying()), predicted(None)
+    for agent, axis in ((0, 0), (1, 1)):  # speeds of 4 to 9 m/s over six seconds
+        gone, own = (
+            one.predictions.paths[agent, :, 12, axis] - one.predictions.paths[agent, :, 0, axis] for one in (found, plain)
+        )
+        assert np.abs(gone - own[0]).min() < 1e-3
+        assert len({24, 30, 36, 42, 48, 54} & set(np.round(gone, 2).tolist())) == 5
+
+
+@pytest.mark.parametrize(
+    'ends, odds, missed',
+    [
+        ((0.0, 1.0, 5.0, 20.0, 30.0, 42.0), (0.5, 0.1, 0.1, 0.1, 0.1, 0.1), 1),
+        ((0.0, 1.0, 5.0, 20.0, 30.0, 42.0), (0.1, 0.5, 0.1, 0.1, 0.1, 0.1), 0),  # the likeliest is never given up
+        ((0.0, 9.0, 5.0, 20.0, 18.5, 42.0), (0.5, 0.1, 0.1, 0.1, 0.1, 0.1), 4),  # 42, 20, 9 and 5 are taken before it
+    ],
+)
+def test_the_least_missed_future_is_the_one_nearest_to_others(ends, odds, missed):
+    places = np.zeros((1, 6, 2))
+    places[0, :, 1] = ends
+    assert least_missed(places, np.array([odds])).tolist() == [missed]
 
 
 def test_what_breaks_physics_is_replaced_by_the_plain_channel_and_counted():
