@@ -94,9 +94,8 @@ def test_futures_begin_where_the_agents_are_and_go_where_they_look():
 def test_one_future_is_what_physics_holds_for_likeliest():
     found, plain = predicted(Saying()), predicted(None)
     for agent, axis in ((0, 0), (1, 1)):  # speeds of 4 to 9 m/s over six seconds
-        gone, own = (
-            one.predictions.paths[agent, :, 12, axis] - one.predictions.paths[agent, :, 0, axis] for one in (found, plain)
-        )
+        both = (one.predictions.paths[agent, :, :, axis] for one in (found, plain))
+        gone, own = (paths[:, 12] - paths[:, 0] for paths in both)
         assert np.abs(gone - own[0]).min() < 1e-3
         assert len({24, 30, 36, 42, 48, 54} & set(np.round(gone, 2).tolist())) == 5
 
