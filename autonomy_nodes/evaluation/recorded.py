@@ -5,6 +5,7 @@ The frame of the recording stands for odom, and for a base_link that stands at i
 
 import numpy as np
 
+from autonomy_nodes.common.geometry import quaternion_of_heading
 from autonomy_nodes.common.lanes import PIECE_POINTS, LanePieces, Light, Line, Rule, TrafficLights
 from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.types import SECOND_NS, EgoState
@@ -13,6 +14,7 @@ from autonomy_nodes.messages.formats.trajectories import STEP_S, RecordedScene
 
 STEP_NS = round(STEP_S * SECOND_NS)
 HEIGHT_M = 1.6
+SIGMA_M, SIGMA_RAD = 0.05, 0.01  # of our own pose where it is told exactly
 VARIANCES = (0.1**2, 0.03**2, 0.2**2)  # of places, headings, velocities: about what labels scatter by
 CONFIDENCE = {Line.UNKNOWN: 0.5}
 
@@ -25,6 +27,18 @@ def stamp_of(step: int) -> int:
 def standing(step: int) -> EgoState:
     """Return a vehicle that stands at the origin of the scene: the recordings' own is one of the agents."""
     return EgoState(stamp_of(step), np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
+
+
+def exact() -> np.ndarray:
+    """Return the (6, 6) covariance of a pose or a twist that is told exactly."""
+    return np.diag([SIGMA_M**2] * 3 + [SIGMA_RAD**2] * 3)
+
+
+def ego_of(stamp_ns: int, pose: np.ndarray, speed_mps: float, turn_rate_rps: float) -> EgoState:
+    """Return the state in odom of a vehicle on the plane; pose: x y heading of base_link."""
+    twist = np.array([speed_mps, 0.0, 0.0, 0.0, 0.0, turn_rate_rps])
+    place = np.array([pose[0], pose[1], 0.0])
+    return EgoState(stamp_ns, place, quaternion_of_heading(float(pose[2])), twist, exact(), exact())
 
 
 def objects_at(scene: RecordedScene, step: int) -> tuple[Objects, np.ndarray]:

@@ -106,9 +106,10 @@ def samples(scene: RecordedScene, config: SamplesConfig) -> Iterator[Arrays]:
         if not len(rows):
             continue
         told, agents = scene_at(scene, road, now, rows, config.agents)
-        truth = _in_frames(truth_of(scene, now, np.maximum(agents, 0)), told.agents.frames)
+        happened = truth_of(scene, now, np.maximum(agents, 0))
+        truth = _in_frames(happened, told.agents.frames)
         known = (agents >= 0)[:, None] & np.isfinite(truth[:, :, 0])
-        intent = _intents(scene, road, now, agents, told)
+        intent = _intents(scene, road, now, agents, told, happened)
         kinds = np.full(config.agents, -1, np.int8)
         if now in targets:
             window = targets[now]
@@ -122,10 +123,12 @@ def samples(scene: RecordedScene, config: SamplesConfig) -> Iterator[Arrays]:
         }  # fmt: skip
 
 
-def _intents(scene: RecordedScene, road: RecordedMap, now: int, agents: np.ndarray, told: Scene) -> np.ndarray:
-    """Return (A,) places in INTENTS of what the agents then did, -1 of whom that is not known."""
+def _intents(
+    scene: RecordedScene, road: RecordedMap, now: int, agents: np.ndarray, told: Scene, happened: np.ndarray
+) -> np.ndarray:
+    """Return (A,) places in INTENTS of what the agents then did (A, 81, 3), -1 of whom that is not known."""
     rows = np.maximum(agents, 0)
-    paths = truth_of(scene, now, rows)[:, None, : KNOT * KNOTS_AHEAD + 1 : KNOT]
+    paths = happened[:, None, : KNOT * KNOTS_AHEAD + 1 : KNOT].copy()
     paths[:, 0, 0, 2] = told.agents.frames[:, 2]
     known = np.isfinite(paths[..., 0])
     slow = np.isin(scene.labels[rows], list(OTHERS))

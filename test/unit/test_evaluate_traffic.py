@@ -10,9 +10,9 @@ from autonomy_nodes.common.lanes import Light, Line, Rule
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.task import Task
 from autonomy_nodes.evaluation.measures.traffic import BESIDE, STACK, courses_of, evaluate, figures, outcome_of
-from autonomy_nodes.evaluation.recorded import tracked
+from autonomy_nodes.evaluation.recorded import ego_of, tracked
 from autonomy_nodes.evaluation.traffic.drive import OURS, Contact, Course, Drive, begun, driven
-from autonomy_nodes.evaluation.traffic.drivers import Given, LaneDriver, Seen, ego_of
+from autonomy_nodes.evaluation.traffic.drivers import Given, LaneDriver, Seen
 from autonomy_nodes.evaluation.traffic.picture import drawn
 from autonomy_nodes.evaluation.traffic.sight import Sight, visible
 from autonomy_nodes.evaluation.traffic.site import GIVE_WAY, site_of

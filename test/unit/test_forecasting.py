@@ -226,10 +226,10 @@ def test_a_word_is_right_where_the_recording_shows_the_same():
     stops[30:, 0] = stops[30, 0]
     window = window_of([goes, stops])
     on = np.stack([goes[1:, :2], line_of(y=40.0)[1:, :2]])[:, None]
-    told = forecast_intents.meant(window, Futures(on, np.ones((2, 1))), None)
+    told = forecast_intents.meant(window, {'a': Futures(on, np.ones((2, 1)))}, None)['a']
     assert [INTENTS[place] for place in told.true] == ['keep', 'stop'] and set(told.told.tolist()) == {0}
     chances = np.eye(len(INTENTS))[[0, INTENTS.index('stop')]]
-    sure = forecast_intents.meant(window, Futures(on, np.ones((2, 1)), None, chances), None)
+    sure = forecast_intents.meant(window, {'b': Futures(on, np.ones((2, 1)), None, chances)}, None)['b']
     found = forecast_intents.figures({'a': [told], 'b': [sure]}, {'a': 'peer.a.', 'b': ''})
     assert found['peer.a.intent_accuracy'] == found['peer.a.intent_recall'] == 0.5
     assert found['intent_accuracy'] == 1.0 and found['n_intent_stop'] == 1

@@ -10,17 +10,17 @@ from typing import Protocol
 
 import numpy as np
 
-from autonomy_nodes.common.geometry import quaternion_of_heading, wrapped
+from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.kinematics import tracking_curvature
 from autonomy_nodes.common.lanes import Route
 from autonomy_nodes.common.objects import Label, Objects, no_objects
 from autonomy_nodes.common.sensing import Steering
-from autonomy_nodes.common.types import SECOND_NS, Articulation, Decision, EgoState, Pose, Trajectory
+from autonomy_nodes.common.types import SECOND_NS, Articulation, Decision, Pose, Trajectory
 from autonomy_nodes.evaluation.commonroad import car
 from autonomy_nodes.evaluation.commonroad.road import Road, Way
 from autonomy_nodes.evaluation.commonroad.scenario import Lane, Scenario, Target
 from autonomy_nodes.evaluation.measures.task import timed
-from autonomy_nodes.evaluation.recorded import tracked
+from autonomy_nodes.evaluation.recorded import SIGMA_M, SIGMA_RAD, ego_of, exact, tracked
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.reference import Reference, reference_through
@@ -29,7 +29,6 @@ from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig
 from autonomy_nodes.sim.traffic import intelligent_driver
 
 PLANNED_S = 0.1  # from plan to plan, as on the vehicle
-SIGMA_M, SIGMA_RAD = 0.05, 0.01  # of our pose and of what is tracked: the scenario tells both exactly
 LABELS = {
     'car': Label.CAR, 'truck': Label.TRUCK, 'bus': Label.BUS, 'motorcycle': Label.MOTORCYCLE, 'taxi': Label.CAR,
     'bicycle': Label.BICYCLE, 'pedestrian': Label.PEDESTRIAN, 'priorityVehicle': Label.CAR, 'train': Label.TRUCK,
@@ -89,8 +88,9 @@ class Stack:
 
     def _planned(self, state: car.State, step: int) -> tuple[Trajectory, Answer]:
         scenario, road, stamp_ns = self._task.scenario, self._task.road, stamp_of(step, self._task.scenario)
-        ego = ego_of(state, stamp_ns, self._origin)
-        pose = Pose(stamp_ns, 'map', ego.position_m + [*self._origin, 0.0], ego.orientation, _covariance())
+        place = np.array([state.x_m - self._origin[0], state.y_m - self._origin[1], state.heading_rad])
+        ego = ego_of(stamp_ns, place, state.speed_mps, state.turn_rate_rps)
+        pose = Pose(stamp_ns, 'map', ego.position_m + [*self._origin, 0.0], ego.orientation, exact())
         view = self._guide.step(ego, pose)
         tracks = tracks_of(scenario, step, stamp_ns, self._origin)
         route = self._route(stamp_ns)
@@ -155,13 +155,6 @@ def shortened(lane: Lane) -> Lane:
     return replace(lane, left=sides[0], right=sides[1])
 
 
-def ego_of(state: car.State, stamp_ns: int, origin: np.ndarray) -> EgoState:
-    """Return the car's state in odom, which has `origin` of the scenario as its zero."""
-    twist = np.array([state.speed_mps, 0.0, 0.0, 0.0, 0.0, state.turn_rate_rps])
-    place = np.array([state.x_m - origin[0], state.y_m - origin[1], 0.0])
-    return EgoState(stamp_ns, place, quaternion_of_heading(state.heading_rad), twist, _covariance(), _covariance())
-
-
 def tracks_of(scenario: Scenario, step: int, stamp_ns: int, origin: np.ndarray) -> Objects:
     """Return the road users of a step as tracking gives them, in odom; who tells no speed stands."""
     there = [(user, told) for user in scenario.users if (told := user.at(step)) is not None]
@@ -175,10 +168,6 @@ def tracks_of(scenario: Scenario, step: int, stamp_ns: int, origin: np.ndarray) 
     keys = np.array([user.id for user, _ in there])
     variances = (SIGMA_M**2, SIGMA_RAD**2, 0.01)
     return tracked(stamp_ns, poses, velocities, (boxes[:, 3:5], HEIGHT_M), labels, keys, variances)
-
-
-def _covariance() -> np.ndarray:
-    return np.diag([SIGMA_M**2] * 3 + [SIGMA_RAD**2] * 3)
 
 
 # ------------------------------------------------------------------------------------------- two simple drivers

@@ -15,6 +15,7 @@ from autonomy_nodes.control.follower import Follower
 from autonomy_nodes.evaluation.commonroad.road import Road
 from autonomy_nodes.evaluation.courses.place import Place, road_of
 from autonomy_nodes.evaluation.measures.task import timed
+from autonomy_nodes.evaluation.recorded import exact
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.situation import Situation
@@ -25,7 +26,6 @@ STEP_S, SUBSTEPS = 0.1, 2  # a command each 0.05 s, as the node of control gives
 STUCK_S, STANDS_MPS, GOAL_M = 15.0, 0.05, 3.0  # the last as the simulator's judge has it
 START_NS = SECOND_NS
 PREDICTED, PREDICTED_S = 17, 0.5
-SIGMA_M, SIGMA_RAD = 0.05, 0.01  # of our own pose, which is told as it is
 REACHED, STUCK, LATE = 'goal reached', 'stuck', 'time over'
 
 Grids = Callable[[int, EgoState], tuple[Grid, Grid]]
@@ -117,8 +117,7 @@ class Loop:
         near, far = self._grids(now_ns, ego)
         pieces = match = route = None
         if self._guide is not None and self._road is not None:
-            covariance = np.diag([SIGMA_M**2] * 3 + [SIGMA_RAD**2] * 3)
-            view = self._guide.step(ego, Pose(now_ns, 'map', ego.position_m, ego.orientation, covariance))
+            view = self._guide.step(ego, Pose(now_ns, 'map', ego.position_m, ego.orientation, exact()))
             pieces, match = view.pieces, view.match
             route = Route(now_ns, (0.0,) * 4, (*self._goal.position_m, 0.0), tuple(self._road.ids.values()))
         joint = Articulation(now_ns, (motion.joint_rad,)) if self._trailer else None

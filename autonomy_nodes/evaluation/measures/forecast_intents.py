@@ -15,8 +15,8 @@ from autonomy_nodes.evaluation.measures.forecasts import Futures
 from autonomy_nodes.evaluation.measures.task import Figures
 from autonomy_nodes.messages.formats.trajectories import STEP_S
 from autonomy_nodes.prediction.intents import HORIZON_S, chances_of, intents_of
+from autonomy_nodes.prediction.tensors import KNOT_S
 
-KNOT_S = 0.5
 EACH, AHEAD = round(KNOT_S / STEP_S), round(HORIZON_S / STEP_S)
 
 
@@ -28,13 +28,16 @@ class Meant:
     told: np.ndarray
 
 
-def meant(window: Window, futures: Futures, middles: np.ndarray | None) -> Meant:
-    """Return what was meant and told; middles: (M, 2) points of the middles of lanes."""
+def meant(window: Window, methods: Mapping[str, Futures], middles: np.ndarray | None) -> dict[str, Meant]:
+    """Return what was meant and what each method told; middles: (M, 2) points of the middles of lanes."""
     true = _named(window, window.truth[:, None, 1:, :2], middles)[:, 0]
-    chances = futures.intents
-    if chances is None:
-        chances = chances_of(_named(window, futures.paths, middles), futures.odds)
-    return Meant(true, chances.argmax(axis=1))
+    found = {}
+    for method, futures in methods.items():
+        chances = futures.intents
+        if chances is None:
+            chances = chances_of(_named(window, futures.paths, middles), futures.odds)
+        found[method] = Meant(true, chances.argmax(axis=1))
+    return found
 
 
 def _named(window: Window, paths: np.ndarray, middles: np.ndarray | None) -> np.ndarray:

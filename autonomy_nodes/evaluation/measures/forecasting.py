@@ -98,8 +98,8 @@ def foretold(item: tuple[str, Path], out: Path, model: str = NONE, engine: str =
         now = moment(scene, road, window.now, window.agents)
         for method, baseline in BASELINES.items():
             futures[method].append(baseline(now))
-        for method, each in futures.items():
-            told.meant[method].append(meant(window, each[-1], middles))
+        for method, one in meant(window, {method: each[-1] for method, each in futures.items()}, middles).items():
+            told.meant[method].append(one)
     told.windows = found
     told.marks[APART] = [
         marks(window, ours.paths, ours.odds, ranked(replace(ours, scene=None)))

@@ -11,7 +11,8 @@ from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import SECOND_NS, DataError, Goal
 from autonomy_nodes.common.vehicle import Limits, Vehicle
 from autonomy_nodes.evaluation.commonroad.blame import is_own
-from autonomy_nodes.evaluation.traffic.drivers import DRIVERS, Given, Seen, ego_of
+from autonomy_nodes.evaluation.recorded import ego_of
+from autonomy_nodes.evaluation.traffic.drivers import DRIVERS, Given, Seen
 from autonomy_nodes.evaluation.traffic.sight import Sight
 from autonomy_nodes.evaluation.traffic.site import site_of
 from autonomy_nodes.planning.contact_loops import rectangles_overlap

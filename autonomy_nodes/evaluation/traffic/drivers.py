@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from autonomy_nodes.common.geometry import quaternion_of_heading, wrapped
+from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.kinematics import tracking_curvature
 from autonomy_nodes.common.lanes import Light, Route, TrafficLights
 from autonomy_nodes.common.objects import Objects
@@ -19,6 +19,7 @@ from autonomy_nodes.common.types import Command, EgoState, Goal, Pose, Trajector
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.control.follower import Follower
 from autonomy_nodes.evaluation.measures.task import timed
+from autonomy_nodes.evaluation.recorded import exact
 from autonomy_nodes.evaluation.traffic.site import BEYOND_M, GIVE_WAY, Site
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.planning.course import CourseSettings
@@ -31,8 +32,6 @@ from autonomy_nodes.sim.flow.gaps import reached_s
 from autonomy_nodes.sim.flow.place import STOP_SIGN
 from autonomy_nodes.sim.rightofway import must_stop
 from autonomy_nodes.sim.traffic import intelligent_driver
-
-SIGMA_M, SIGMA_RAD = 0.05, 0.01  # of our own pose, which is told as it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +69,6 @@ class Driver(Protocol):
         """Return what the vehicle shall do now."""
 
 
-def ego_of(stamp_ns: int, pose: np.ndarray, speed_mps: float, turn_rate_rps: float) -> EgoState:
-    """Return our state; pose: x y heading of base_link."""
-    twist = np.array([speed_mps, 0.0, 0.0, 0.0, 0.0, turn_rate_rps])
-    place = np.array([pose[0], pose[1], 0.0])
-    return EgoState(stamp_ns, place, quaternion_of_heading(float(pose[2])), twist, _covariance(), _covariance())
-
-
-def _covariance() -> np.ndarray:
-    return np.diag([SIGMA_M**2] * 3 + [SIGMA_RAD**2] * 3)
-
-
 class Stack:
     """Prediction, planning and control as their nodes run them; the tracks, the map and the ground are told."""
 
@@ -115,7 +103,7 @@ class Stack:
         near, far = road.grids(stamp_ns, ego.position_m[:2], ego.heading_rad, np.zeros(2))
         pieces = match = route = lights = None
         if self._guide is not None:
-            view = self._guide.step(ego, Pose(stamp_ns, 'map', ego.position_m, ego.orientation, _covariance()))
+            view = self._guide.step(ego, Pose(stamp_ns, 'map', ego.position_m, ego.orientation, exact()))
             pieces, match = view.pieces, view.match
             route = Route(stamp_ns, (0.0,) * 4, (0.0,) * 4, self._ids)
             lights = TrafficLights(stamp_ns, seen.lights) if seen.lights else None
