@@ -94,13 +94,19 @@ def train(
     """Train for so many steps and return the checkpoint's path; the rate falls to nothing at their end.
 
     held: moments that tell how good it is, and are not learned from. notes: kept in the checkpoint, for the card.
-    start: a checkpoint whose averaged weights a new run begins with.
+    start: a checkpoint whose averaged weights a new run begins with, more gently; one that goes on keeps its own rate
+    and what it is noted to have begun with.
     """
     torch.set_num_threads(threads)
-    if start is not None:
+    before = state_of(out / CHECKPOINT, settings.network) if resume else None
+    first = state_of(start, settings.network) if start is not None and before is None else None
+    notes = dict(notes or {})
+    notes |= _origins(notes, before, first)
+    if before is not None:
+        settings = replace(settings, rate=before['settings']['rate'])
+    elif first is not None:
         settings = replace(settings, rate=GENTLE * settings.rate)
-    training = _started(settings, seed, out / CHECKPOINT if resume else None, start)
-    notes = dict(notes or {}) | ({'began_with': state_of(start, settings.network)['notes']} if start else {})
+    training = _started(settings, seed, before, first)
     out.mkdir(parents=True, exist_ok=True)
     odds, means = odds_of(moments), dict[str, float]()
     began, earlier_s = time.monotonic(), training.spent_s
@@ -180,19 +186,34 @@ def dense(knots: np.ndarray) -> np.ndarray:
     return forecasts.dense(begun, KNOT_S, TRUTH_S * np.arange(1, HORIZON + 1))
 
 
-def _started(settings: TrainSettings, seed: int, path: Path | None, start: Path | None) -> Training:
+def _origins(
+    notes: Mapping[str, Any], before: Mapping[str, Any] | None, first: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what the notes tell of runs before, so that a card names all data, however often a run was cut."""
+    if first is not None:
+        return {'began_with': first['notes']}
+    if before is None:
+        return {}
+    if before['notes'].get('data') != notes.get('data'):  # goes on with other data: of the old it has learned too
+        return {'began_with': before['notes']}
+    return {key: value for key, value in before['notes'].items() if key == 'began_with'}
+
+
+def _started(
+    settings: TrainSettings, seed: int, before: Mapping[str, Any] | None, first: Mapping[str, Any] | None
+) -> Training:
+    """Return a training that goes on from `before`, or begins with the averaged weights of `first`, or with none."""
     torch.manual_seed(seed)
     network = Network(NETWORKS[settings.network]).train()
-    if start is not None:
-        network.load_state_dict(state_of(start, settings.network)['averaged'])
+    if first is not None:
+        network.load_state_dict(first['averaged'])
     optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
     training = Training(network, deepcopy(network), optimizer)
-    if path is not None:
-        state = state_of(path, settings.network)
-        network.load_state_dict(state['network'])
-        training.averaged.load_state_dict(state['averaged'])
-        optimizer.load_state_dict(state['optimizer'])
-        training.step, training.spent_s = state['step'], state['spent_s']
+    if before is not None:
+        network.load_state_dict(before['network'])
+        training.averaged.load_state_dict(before['averaged'])
+        optimizer.load_state_dict(before['optimizer'])
+        training.step, training.spent_s = before['step'], before['spent_s']
     return training
 
 

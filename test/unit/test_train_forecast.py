@@ -157,6 +157,19 @@ def test_a_run_begins_with_the_weights_it_is_given(moments, tmp_path):
     assert two == pytest.approx(one, rel=1e-3)
 
 
+def test_a_run_that_goes_on_keeps_its_rate_and_what_it_began_with(moments, tmp_path):
+    quiet = {'tell': lambda _: None}
+    first = train(PRESETS['ci'], moments, None, 1, tmp_path / 'first', notes={'data': 'recorded'}, **quiet)
+    out = tmp_path / 'then'
+    train(PRESETS['ci'], moments, None, 1, out, notes={'data': 'made'}, start=first, **quiet)
+    path = train(PRESETS['ci'], moments, None, 2, out, resume=True, notes={'data': 'made'}, **quiet)
+    state = torch.load(path, weights_only=True)
+    assert state['notes'] == {'data': 'made', 'began_with': {'data': 'recorded'}}
+    assert state['settings']['rate'] == 0.5 * PRESETS['ci'].rate
+    path = train(PRESETS['ci'], moments, None, 3, out, resume=True, notes={'data': 'other'}, **quiet)
+    assert torch.load(path, weights_only=True)['notes'] == {'data': 'other', 'began_with': state['notes']}
+
+
 def test_cells_of_terrain_change_nothing_as_long_as_nobody_learned_from_them(moments):
     network = Network(PRESETS_OF_NETWORKS['ci']).eval()
     inputs = batch_of(moments, np.array([0]))[0]
