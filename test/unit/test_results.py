@@ -15,7 +15,7 @@ from commonroad_scenes import needs_bench
 
 from autonomy_nodes.commands import evaluate
 from autonomy_nodes.commands.main import main
-from autonomy_nodes.evaluation.measures.drives import SIMULATED
+from autonomy_nodes.evaluation.measures.drives import FIRST_S, SIMULATED
 from autonomy_nodes.evaluation.measures.evidence import answers, content, of_each
 from autonomy_nodes.evaluation.measures.page import cpu_model, slices
 from autonomy_nodes.evaluation.measures.quiet import silenced
@@ -124,6 +124,8 @@ def test_a_drawn_part_of_what_was_reported_comes_out_again(path, tmp_path, begin
     assert sorted(result.items) == sorted(drawn) and not result.refused
     again = of_each(result, answers(tmp_path, {}), tmp_path)
     common = set(again) & set(told['answers'])
+    if what == 'traffic' and told['cpu'] != cpu_model():  # a drive goes its own way where a last bit differs
+        common = {name for name in common if name.endswith(f'_{FIRST_S:.0f}s')}
     assert len(common) >= count
     off = sorted(name for name in common if again[name] != told['answers'][name])
     assert not off, f'{off} differ from {path.name}, made on {told["cpu"]}; its command makes it anew'

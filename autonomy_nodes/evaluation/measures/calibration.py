@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from autonomy_nodes.sensors.extrinsics import Found, found, laid_on, stepped
 
 TRIALS = 5
 WITHIN_DEG, WITHIN_M = 0.5, 0.05
+DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def evaluate(task: Task) -> Result:
     result = Result(worst_by='camera.left_deg', low_is_bad=False)
     told = over(replace(task, limit=0), trials, answered, result)
     for name, (figures, answer) in told:
-        (task.out / f'{name}.json').write_text(json.dumps(answer, indent=1, sort_keys=True) + '\n')
+        (task.out / f'{name}.json').write_text(json.dumps(rounded(answer), indent=1, sort_keys=True) + '\n')
         result.frames.append(Scored(name, figures))
     for key in sorted({key for _, (figures, _) in told for key in figures}):
         values = [figures[key] for _, (figures, _) in told if key in figures]
@@ -91,6 +93,15 @@ def answered(trial: Trial) -> tuple[Figures, dict[str, object]]:
     if not figures:
         raise DataError(f'{trial.drive}: neither the place of the LiDAR nor pictures are told')
     return figures, answer
+
+
+def rounded(value: Any) -> Any:
+    """Return an answer with numbers of DIGITS after the point: the last bits differ between processors."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(value, DIGITS) + 0.0 if isinstance(value, float) else value
 
 
 def _by_ground(

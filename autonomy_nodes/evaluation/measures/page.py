@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from llvmlite.binding import get_host_cpu_name
+
 from autonomy_nodes.evaluation.measures.task import Result, Task
 
 WORST = 8
@@ -17,12 +19,16 @@ LIMITS = ('low95', 'high95', 'low', 'high', 'max')  # of a figure, not figures o
 
 
 def cpu_model() -> str:
-    """Return the name of the processor, as far as the system tells it."""
+    """Return the name of the processor, as far as the system tells it, and in brackets whose code it runs.
+
+    Compiled loops and libraries round as the second one does.
+    """
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()
     except OSError:
-        return platform.processor()
-    return next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), platform.machine())
+        lines = [f'model name: {platform.processor()}']
+    name = next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), platform.machine())
+    return f'{name} ({get_host_cpu_name()})'
 
 
 def flat(what: str, task: Task, result: Result, commit: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.drives import SIMULATED
+from autonomy_nodes.evaluation.measures.drives import FIRST_S, SIMULATED
 from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.pairs import exact_difference, ratio_interval, share_interval
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over
@@ -25,6 +25,7 @@ from autonomy_nodes.planning.warmup import warm as warm_planning
 from autonomy_nodes.prediction.predictor import PredictorConfig
 from autonomy_nodes.prediction.warmup import warm as warm_prediction
 from autonomy_nodes.sim.flow.families import FAMILIES
+from autonomy_nodes.sim.flow.flow import DT_S
 
 STACK, BESIDE = 'ours', 'idm'
 COUNT, SECONDS, EVERY = 200, 30.0, 1
@@ -50,6 +51,7 @@ def evaluate(task: Task) -> Result:
         times += [f'{name},{n},{1e3 * took_s:.3f}' for n, took_s in enumerate(pair[STACK].times_s)]
         for who, drive in pair.items():
             result.answers[f'{name}.{who}'] = short('\n'.join(lines_of(drive)))
+            result.answers[f'{name}.{who}_{FIRST_S:.0f}s'] = short('\n'.join(lines_of(drive)[: round(FIRST_S / DT_S)]))
         words = f'{name}: {outcome_of(pair[STACK])}'
         result.frames.append(Scored(words, compared(pair), partial(drawn, named[name], pair[STACK])))
     (task.out / 'timing.csv').write_text('\n'.join(times) + '\n')
