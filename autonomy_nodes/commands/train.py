@@ -35,8 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'for checkpoint.pt and log.jsonl; of export: a folder of models/, whose name is that of the model'
     parser.add_argument('--out', type=Path, metavar='DIR', help=about)
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
-    about = 'what is exported; of perception --only far: what all else is taken from; '
-    about += 'of prediction: what a run begins with'
+    about = 'what is exported; of perception and prediction: what a run begins with, a folder of models/ too; '
+    about += 'of perception --only far: what all else is taken from'
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
     parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
     about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
@@ -93,8 +93,8 @@ def _train(options: argparse.Namespace) -> None:
     only, start = ','.join(options.only), options.checkpoint.resolve() if options.checkpoint else None
     if only not in LESSONS:
         raise SettingsError(f'--only {only}: of perception {", ".join(filter(None, LESSONS))} can be learned alone')
-    if bool(only) != bool(start or (only and options.resume)):
-        raise SettingsError('--checkpoint FILE is for --only, which needs it unless it goes on with --resume')
+    if only and not (start or options.resume):
+        raise SettingsError('--only needs --checkpoint FILE, unless it goes on with --resume')
     arguments = {
         'preset': options.preset, 'minutes': options.minutes, 'out': options.out.resolve(),
         'source': far_examples if only else examples, 'guise': far_augmented if only else augmented,

@@ -10,20 +10,53 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.inference.manifest import MANIFEST, WEIGHTS, read_manifest
 
 CHECKPOINT, LOG = 'checkpoint.pt', 'log.jsonl'
+GENTLE = 0.5  # of the rate, for a run that begins with learned weights
 
 
 def state_of(path: Path, network: str) -> dict[str, Any]:
-    """Return what lies in a checkpoint; DataError where there is none, or it is not of the preset `network`."""
-    if not path.is_file():
+    """Return what lies in a checkpoint, or in a folder of models/, which tells nothing of an optimizer.
+
+    Raises DataError where there is none, or it is not of the preset `network`.
+    """
+    if (path / MANIFEST).is_file():
+        state = _of_model(path)
+    elif path.is_file():
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    else:
         raise DataError(f'{path}: no checkpoint to go on from; leave --resume out')
-    state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
     if (found := state['settings']['network']) != network:
         raise DataError(f'{path}: is of network {found!r}, not {network!r}; give its --preset')
     return state
+
+
+def _of_model(folder: Path) -> dict[str, Any]:
+    """Return the weights of a model, and what its card tells of how they were learned; `card` is of the far ring."""
+    manifest, weights = read_manifest(folder), load_file(folder / WEIGHTS)
+    notes = {'name': manifest.name, 'files': dict(manifest.files), **manifest.card.get('training', {})}
+    state = {'settings': {'network': manifest.network}, 'network': weights, 'averaged': weights, 'notes': notes}
+    return state | ({'far': {'card': manifest.card['far']}} if 'far' in manifest.card else {})
+
+
+def origins(
+    notes: Mapping[str, Any], before: Mapping[str, Any] | None, first: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what the notes tell of runs before, so that a card names all data, however often a run was cut.
+
+    before: the state that a run goes on from. first: the one whose weights it begins with.
+    """
+    if first is not None:
+        return {'began_with': first['notes']}
+    if before is None:
+        return {}
+    if before['notes'].get('data') != notes.get('data'):  # goes on with other data: of the old it has learned too
+        return {'began_with': before['notes']}
+    return {key: value for key, value in before['notes'].items() if key == 'began_with'}
 
 
 def save(state: Mapping[str, Any], out: Path) -> None:

@@ -63,17 +63,21 @@ def _card(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is told of a network beside its tensors and files."""
     card = {'training': _learned(state), 'quality': _quality(state), 'limits': LIMITS}
     if FAR.name in state:
-        long = f'places of {2.0 * FAR_PLACES.half_s_m:.0f} m; the rest of the network was left as it was'
-        card['far'] = {'training': {**_learned(state[FAR.name]), 'places': long}, 'quality': _quality(state[FAR.name])}
+        card['far'] = state[FAR.name].get('card') or _far_card(state[FAR.name])
     return card
 
 
+def _far_card(state: Mapping[str, Any]) -> dict[str, Any]:
+    long = f'places of {2.0 * FAR_PLACES.half_s_m:.0f} m; the rest of the network was left as it was'
+    return {'training': {**_learned(state), 'places': long}, 'quality': _quality(state)}
+
+
 def _learned(state: Mapping[str, Any]) -> dict[str, Any]:
-    settings = state['settings']
+    settings, seeds = state['settings'], f'seeds {state.get("first", 0)} to {state["seed"] - 1}'
     return {
         **state['notes'], 'settings': settings, 'steps': state['step'],
         'minutes': round(state['spent_s'] / 60.0, 1), 'samples': state['step'] * settings['batch'],
-        'data': f'autonomy_nodes.training.places, seeds 0 to {state["seed"] - 1}; nothing real, nothing downloaded',
+        'data': f'autonomy_nodes.training.places, {seeds}; nothing real, nothing downloaded',
         'licence': 'that of this repository: weights and data are made by its code alone',
     }  # fmt: skip
 

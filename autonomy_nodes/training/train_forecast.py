@@ -19,12 +19,11 @@ from autonomy_nodes.evaluation.measures import forecasts
 from autonomy_nodes.prediction.network import PRESETS as NETWORKS
 from autonomy_nodes.prediction.network import Network
 from autonomy_nodes.prediction.tensors import KNOT_S
-from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
+from autonomy_nodes.training.checkpoints import CHECKPOINT, GENTLE, average, origins, report, save, set_rate, state_of
 from autonomy_nodes.training.forecast_batches import TRUTH_S, GuiseSettings, batch_of, changed
 from autonomy_nodes.training.forecast_losses import losses
 from autonomy_nodes.training.forecast_samples import Prepared
 
-GENTLE = 0.5  # of the rate, for a run that begins with learned weights
 LEAST_RATE = 0.02  # of the highest, at the end of a run
 HORIZON, MISSED_M = 60, 2.0  # steps by which futures are judged, and how far off the last is missed
 MANY = 8  # agents of a moment; more of them do not make it likelier to be drawn
@@ -101,7 +100,7 @@ def train(
     before = state_of(out / CHECKPOINT, settings.network) if resume else None
     first = state_of(start, settings.network) if start is not None and before is None else None
     notes = dict(notes or {})
-    notes |= _origins(notes, before, first)
+    notes |= origins(notes, before, first)
     if before is not None:
         settings = replace(settings, rate=before['settings']['rate'])
     elif first is not None:
@@ -184,19 +183,6 @@ def dense(knots: np.ndarray) -> np.ndarray:
     """Return (..., HORIZON, C) every 0.1 s of (..., KNOTS, C) knots, by straight lines; the agent itself is at 0."""
     begun = np.concatenate([np.zeros_like(knots[..., :1, :]), knots], axis=-2)
     return forecasts.dense(begun, KNOT_S, TRUTH_S * np.arange(1, HORIZON + 1))
-
-
-def _origins(
-    notes: Mapping[str, Any], before: Mapping[str, Any] | None, first: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return what the notes tell of runs before, so that a card names all data, however often a run was cut."""
-    if first is not None:
-        return {'began_with': first['notes']}
-    if before is None:
-        return {}
-    if before['notes'].get('data') != notes.get('data'):  # goes on with other data: of the old it has learned too
-        return {'began_with': before['notes']}
-    return {key: value for key, value in before['notes'].items() if key == 'began_with'}
 
 
 def _started(

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.perception.network import Network, filled
-from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
+from autonomy_nodes.training.checkpoints import CHECKPOINT, GENTLE, average, origins, report, save, set_rate, state_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.lessons import LESSONS, WHOLE, Lesson
 from autonomy_nodes.training.samples import HELD_OUT, Guise, Sample, Samples, SampleSettings, Source
@@ -74,7 +74,7 @@ PRESETS = {
 class Training:
     """All that a checkpoint holds: network, its averaged weights, optimizer, and how far it is.
 
-    rest: what it tells of other lessons.
+    rest: what it tells of other lessons. first: the seed that it began with.
     """
 
     network: Network
@@ -83,6 +83,7 @@ class Training:
     step: int = 0
     seed: int = 0
     spent_s: float = 0.0
+    first: int = 0
     rest: dict[str, Any] = field(default_factory=dict)
 
 
@@ -117,12 +118,20 @@ def train(
     """Train for so many minutes in all, of which slice_minutes now (0: all), and return the checkpoint's path.
 
     The rate falls to nothing at the end of `minutes`, or of `steps` where given: then a run repeats to the digit.
-    notes: kept in the checkpoint, for the card. only: a lesson of LESSONS. start: a checkpoint with all else.
+    notes: kept in the checkpoint, for the card. only: a lesson of LESSONS. start: a checkpoint, or a folder of models/,
+    with all else; of the whole network, with the weights that a new run begins with, more gently: a run that goes on
+    keeps its rate and what it is noted to have begun with.
     """
     lesson, settings, (device, rank, ranks) = LESSONS[only], settings_of(preset, only), _placed()
     torch.set_num_threads(threads)
+    before = state_of(out / CHECKPOINT, settings.network) if resume else None
+    base = state_of(start, settings.network) if start is not None else None
+    notes = dict(notes or {})
+    if not lesson.name:
+        notes |= origins(notes, before, None if before else base)
+        settings = replace(settings, rate=_rate(settings, before, base))
     training = _started(settings, device, seed, lesson)
-    _load(training, out / CHECKPOINT if resume else None, start, lesson, settings)
+    _load(training, before, base, lesson, out / CHECKPOINT)
     out.mkdir(parents=True, exist_ok=True)
     learner = lesson.learner(training.network)
     network = DistributedDataParallel(learner) if ranks > 1 else learner
@@ -137,7 +146,7 @@ def train(
         share, over = _agreed(share, cut or share >= 1.0, device, ranks)
         if rank == 0 and training.step and (over or time.monotonic() - saved > settings.every_s):
             found = lesson.quality(training.averaged, held, device)
-            _save(training, out, lesson, {'settings': asdict(settings), 'quality': found, 'notes': dict(notes or {})})
+            _save(training, out, lesson, {'settings': asdict(settings), 'quality': found, 'notes': notes})
             _report(training, means | found, out, tell)
             saved = time.monotonic()
         if over:
@@ -193,7 +202,13 @@ def _started(settings: TrainSettings, device: torch.device, seed: int, lesson: L
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster
     mine = [weight for name, weight in network.named_parameters() if lesson.mine(name)]
     optimizer = torch.optim.AdamW(mine, settings.rate, weight_decay=settings.decay)
-    return Training(network, deepcopy(network), optimizer, seed=seed)
+    return Training(network, deepcopy(network), optimizer, seed=seed, first=seed)
+
+
+def _rate(settings: TrainSettings, before: Mapping[str, Any] | None, base: Mapping[str, Any] | None) -> float:
+    if before is not None:
+        return float(before['settings']['rate'])
+    return settings.rate if base is None else GENTLE * settings.rate
 
 
 def _placed() -> tuple[torch.device, int, int]:
@@ -219,18 +234,20 @@ def _held_out(source: Source, count: int) -> list[Example]:
 def _save(training: Training, out: Path, lesson: Lesson, told: Mapping[str, Any]) -> None:
     mine = {
         'optimizer': training.optimizer.state_dict(), 'step': training.step, 'seed': training.seed,
-        'spent_s': training.spent_s, **told,
+        'spent_s': training.spent_s, 'first': training.first, **told,
     }  # fmt: skip
     weights = {'network': training.network.state_dict(), 'averaged': training.averaged.state_dict()}
     save({**training.rest, **weights, **({lesson.name: mine} if lesson.name else mine)}, out)
 
 
 def _load(
-    training: Training, path: Path | None, start: Path | None, lesson: Lesson, settings: TrainSettings
+    training: Training, state: Mapping[str, Any] | None, base: Mapping[str, Any] | None, lesson: Lesson, path: Path
 ) -> None:
-    """Take what a lesson has learned from one checkpoint, all else from another; one may be both, or there is none."""
-    state, base = (state_of(each, settings.network) if each is not None else None for each in (path, start))
-    if state is not None and lesson.name and lesson.name not in state:
+    """Take what a lesson has learned from one state, all else from another; one may be both, or there is none.
+
+    path: of the first one, for who has to be told.
+    """
+    if state is not None and lesson.name and 'optimizer' not in state.get(lesson.name, {}):
         raise DataError(f'{path}: has not learned {lesson.name} yet; leave --resume out')
     one, other = state or base, base or state
     if one is None or other is None:
@@ -245,6 +262,7 @@ def _load(
         learned = state[lesson.name] if lesson.name else state
         training.optimizer.load_state_dict(learned['optimizer'])
         training.step, training.seed, training.spent_s = learned['step'], learned['seed'], learned['spent_s']
+        training.first = learned.get('first', 0)
 
 
 def _report(training: Training, found: Mapping[str, float], out: Path, tell: Callable[[str], None]) -> None:

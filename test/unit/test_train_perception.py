@@ -12,7 +12,7 @@ from flat_examples import as_it_is, examples  # noqa: E402
 from autonomy_nodes.common.types import DataError  # noqa: E402
 from autonomy_nodes.training.checkpoints import CHECKPOINT, LOG  # noqa: E402
 from autonomy_nodes.training.samples import HELD_OUT, Samples, SampleSettings  # noqa: E402
-from autonomy_nodes.training.train_perception import TrainSettings, train  # noqa: E402
+from autonomy_nodes.training.train_perception import PRESETS, TrainSettings, train  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures('one_thread')
 
@@ -119,3 +119,26 @@ def test_a_strip_is_cut_out_of_all_that_lies_on_the_grid_and_of_nothing_else():
     assert strip['reach'][0, 100, 100 - starts[0]] < 0.01  # base_link
     with pytest.raises(ValueError, match='across'):
         SampleSettings(across=30)
+
+
+def test_a_run_begins_with_the_weights_of_a_model_and_its_card_tells_so(trained, tmp_path):
+    pytest.importorskip('onnxscript')
+    from safetensors.torch import load_file
+
+    from autonomy_nodes.training.export import export
+
+    model, out = tmp_path / 'model', tmp_path / 'on'
+    export(trained / CHECKPOINT, model, 'ci')
+    run(out, 1, start=model, seed=5000)
+    run(out, 2, start=model, resume=True)
+    state = torch.load(out / CHECKPOINT, weights_only=True)
+    learned = load_file(model / 'weights.safetensors')
+    weights = {name: value for name, value in learned.items() if name.endswith('.weight')}
+    away = max(float((state['network'][name] - value).abs().max()) for name, value in weights.items())
+    assert 0.0 < away < 0.1  # where it began, and not as another network begins
+    assert state['settings']['rate'] == 0.5 * PRESETS['ci'].rate
+    told = export(out / CHECKPOINT, tmp_path / 'next', 'next').card['training']
+    assert told['began_with']['name'] == 'ci' and told['began_with']['steps'] == 40
+    assert told['data'].startswith('autonomy_nodes.training.places, seeds 5000 to 5')
+    with pytest.raises(DataError, match='give its --preset'):
+        train('small', 1.0, tmp_path / 'other', examples, as_it_is, steps=1, start=model)
