@@ -103,15 +103,15 @@ def _meet_one(own: np.ndarray, look: int, boxes: np.ndarray, r: int, hits: np.nd
 
 @njit(cache=True)
 def first_overlaps(
-    poses: np.ndarray, axes: np.ndarray, faster: np.ndarray, middle_m: float, own_half: np.ndarray,
+    poses: np.ndarray, axes: np.ndarray, moving: np.ndarray, faster: np.ndarray, middle_m: float, own_half: np.ndarray,
     margins: np.ndarray, there: np.ndarray, their_axes: np.ndarray, half: np.ndarray, last: np.ndarray,
 ) -> np.ndarray:
-    """Return (N, R) the first moment at which our body and a box overlap, -1 for never.
+    """Return (N, R) the first moment at which our body and a box overlap while we move, -1 for never.
 
-    poses: (N, T, 3) of our body, (middle_m, own_half) its rectangle, grown by margins (R, 2) in front and at the sides
-    and by faster (N, T) at the sides. there: (R, T, 3) boxes of half (R, 2). axes, their_axes: (N or R, T, 2) cosines
-    and sines of the headings. last: (R,) how many moments count. Drives are held against boxes some at a time: where
-    none of them can be, nothing is looked at.
+    poses: (N, T, 3) of our body, (middle_m, own_half) its rectangle, grown by margins (R, 3) in front and at the sides,
+    and at these by so many times faster (N, T). moving: (N, T), else a moment does not count. there: (R, T, 3) boxes of
+    half (R, 2). axes, their_axes: (N or R, T, 2) cosines and sines of the headings. last: (R,) how many moments count.
+    Drives are held against boxes some at a time: where none of them can be, nothing is looked at.
     """
     count, steps, others = len(poses), min(poses.shape[1], last.max()), len(there)
     found, at, to = np.full((count, others), np.int16(-1), np.int16), poses[0, 0], axes[0, 0]
@@ -138,12 +138,12 @@ def first_overlaps(
                 _meet_one(own, t, boxes, r, hits)
                 for k in range(len(which)):
                     n = which[k]
-                    if not hits[k] or found[n, r] >= 0:
+                    if not hits[k] or found[n, r] >= 0 or not moving[n, t]:
                         continue
                     c, s = axes[n, t, 0], axes[n, t, 1]
                     x = there[r, t, 0] - (poses[n, t, 0] + middle_m * c)
                     y = there[r, t, 1] - (poses[n, t, 1] + middle_m * s)
-                    more = margins[r, 1] + faster[n, t] if margins[r, 1] > 0.0 else 0.0
+                    more = margins[r, 1] + margins[r, 2] * faster[n, t]
                     if rectangles_overlap(
                         x - ahead * c, y - ahead * s, c, s, (own_half[0] + ahead, own_half[1] + more),
                         their_axes[r, t, 0], their_axes[r, t, 1], (half[r, 0], half[r, 1]),
@@ -154,23 +154,22 @@ def first_overlaps(
 
 @njit(cache=True)
 def own_contacts(
-    first: np.ndarray, poses: np.ndarray, axes: np.ndarray, speeds: np.ndarray, in_lane: np.ndarray,
-    body: tuple[float, float, float], there: np.ndarray, half: np.ndarray, their_speeds: np.ndarray, of: np.ndarray,
-    mode: np.ndarray, users: int, standing: tuple[float, float],
+    first: np.ndarray, poses: np.ndarray, axes: np.ndarray, in_lane: np.ndarray, body: tuple[float, float, float],
+    there: np.ndarray, half: np.ndarray, their_speeds: np.ndarray, of: np.ndarray, mode: np.ndarray, users: int,
+    standing_mps: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (N, O) the first moment at which a drive touches a road user by our own fault, T for never, and the mode.
 
-    first: (N, R) of `first_overlaps`, with poses, axes, there and half as there. speeds, in_lane: (N, T).
-    body: front, rear and width of ours. their_speeds: (R, T). of, mode: (R,) whose way it is, in which mode.
-    standing: the speeds below which we, and others, stand. Of several ways of one road user the soonest counts, of
-    these the first.
+    first: (N, R) of `first_overlaps`, with poses, axes, there and half as there. in_lane: (N, T). body: front, rear and
+    width of ours. their_speeds: (R, T), below standing_mps they stand. of, mode: (R,) whose way it is, in which mode.
+    Of several ways of one road user the soonest counts, of these the first.
     """
     front_m, rear_m, width_m = body
     moments, modes = np.full((len(first), users), poses.shape[1], np.int64), np.zeros((len(first), users), np.int64)
     for n in range(len(first)):
         for r in range(len(of)):
             t = first[n, r]
-            if t < 0 or t >= moments[n, of[r]] or abs(speeds[n, t]) <= standing[0]:
+            if t < 0 or t >= moments[n, of[r]]:
                 continue
             x, y = there[r, t, 0] - poses[n, t, 0], there[r, t, 1] - poses[n, t, 1]
             cos, sin = axes[n, t, 0], axes[n, t, 1]
@@ -182,7 +181,7 @@ def own_contacts(
             edge = front_m - 0.3 - gone * abs(math.sin(turn))  # who crosses was met since the moment before
             front = along + long > edge and abs(across) < wide + width_m / 2.0
             aside = along >= -rear_m and not in_lane[n, t]
-            if their_speeds[r, t] < standing[1] or front or aside:
+            if their_speeds[r, t] < standing_mps or front or aside:
                 moments[n, of[r]], modes[n, of[r]] = t, mode[r]
     return moments, modes
 

@@ -1,5 +1,6 @@
 """Which drives run into road users, and when, by our own fault."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from autonomy_nodes.planning.rollout import TIMES_S
 from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettings, axes_of
 
 EGO_STANDING_MPS = 0.05
+HALVINGS = 6
+LATE_STEPS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,37 +37,59 @@ def contacts(
     until_s = np.where(traffic.speeds_mps.max(axis=1) < STANDING_MPS, np.inf, settings.within_s)
     last = np.searchsorted(TIMES_S, until_s, side='right')  # (R,) moments that count
     margins, half = _start_margins(poses[:1, :1], body, traffic, settings)
-    faster = settings.lateral_s * np.abs(speeds_mps)
+    pace = np.abs(speeds_mps)
     first = first_overlaps(
-        poses, axes, faster, body.middle_m, np.array(body.half_m), margins, traffic.claims,
-        axes_of(traffic.claims), half, last,
+        poses, axes, _moving(pace), settings.lateral_s * pace, body.middle_m, np.array(body.half_m), margins,
+        traffic.claims, axes_of(traffic.claims), half, last,
     )  # fmt: skip
     moments, modes = own_contacts(
-        first, poses, axes, speeds_mps, in_lane, (body.front_m, body.rear_m, body.width_m), traffic.claims, half,
-        traffic.speeds_mps, traffic.of, traffic.modes.argmax(axis=1), len(traffic), (EGO_STANDING_MPS, STANDING_MPS),
+        first, poses, axes, in_lane, (body.front_m, body.rear_m, body.width_m), traffic.claims, half,
+        traffic.speeds_mps, traffic.of, traffic.modes.argmax(axis=1), len(traffic), STANDING_MPS,
     )  # fmt: skip
     return Contacts(np.append(TIMES_S, np.inf)[moments], modes)
+
+
+def _moving(pace_mps: np.ndarray) -> np.ndarray:
+    """Return (N, T) when we move, and a moment after: nobody comes to a stop, or is met, at the very time foretold."""
+    now = pace_mps > EGO_STANDING_MPS
+    found = now.copy()
+    for late in range(1, LATE_STEPS + 1):
+        found[:, late:] |= now[:, :-late]
+    return found
 
 
 def _start_margins(
     start: np.ndarray, body: Body, traffic: Traffic, settings: TrafficSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (R, 2) room kept in front and at the sides, none to whom we stand nearer already, and (R, 2) half sizes.
+    """Return (R, 3) room kept in front, at the sides, and whether there is more of it with speed; (R, 2) half sizes.
 
-    A box that reaches into our body at the start is too large, or it would be an accident: it is taken as small as it
-    must be.
+    To whom we stand nearer already we keep as much as there is: a drive may go on beside him, or away, and no nearer. A
+    box that reaches into our body at the start is too large, or it would be an accident: it is taken as small as it
+    must be, and whoever goes further into it touches.
     """
-    full, half = np.tile([settings.ahead_m, settings.lateral_m], (len(traffic.of), 1)), traffic.claim_half_m[traffic.of]
-    still, always, there = np.zeros((1, 1)), np.ones(len(full), np.int64), np.ascontiguousarray(traffic.claims[:, :1])
-    axes, theirs, own_half = axes_of(start), axes_of(there), np.array(body.half_m)
+    full = np.tile([settings.ahead_m, settings.lateral_m, 1.0], (len(traffic.of), 1))
+    half = traffic.claim_half_m[traffic.of]
+    now, there = (start, axes_of(start), np.ones((1, 1), bool), np.zeros((1, 1))), traffic.claims[:, :1].copy()
+    theirs, own_half, always = axes_of(there), np.array(body.half_m), np.ones(len(full), np.int64)
 
-    def touching() -> np.ndarray:
-        return first_overlaps(start, axes, still, body.middle_m, own_half, full, there, theirs, half, always)[0] >= 0
+    def touching(room: np.ndarray, half: np.ndarray) -> np.ndarray:
+        return first_overlaps(*now, body.middle_m, own_half, room, there, theirs, half, always)[0] >= 0
 
-    full[touching()] = 0.0
-    for shrunk in (0.7, 0.7, 0.7, 0.7, 0.0):
-        inside = touching()
-        if not inside.any():
-            break
-        half[inside] *= shrunk
+    near = touching(full, half)
+    if near.any():
+        full[near, 2] = 0.0
+        full *= _largest(lambda part: touching(part * full, half), near)
+        inside = touching(np.zeros_like(full), half)
+        if inside.any():
+            half = half * _largest(lambda part: touching(np.zeros_like(full), part * half), inside)
     return full, half
+
+
+def _largest(touching: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Return (R, 1) the largest part, to 1 in 2**HALVINGS, at which nothing touches; 1 but for some `rows` (R,)."""
+    low, high = np.where(rows, 0.0, 1.0)[:, None], np.ones((len(rows), 1))
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        touched = touching(middle)[:, None] & rows[:, None]
+        low, high = np.where(touched, low, middle), np.where(touched, middle, high)
+    return low

@@ -5,12 +5,15 @@ The third value is the direction of travel, which is the heading unless the vehi
 
 import numpy as np
 
+from autonomy_nodes.prediction.lane_loops import drawn_along
 from autonomy_nodes.prediction.lane_paths import LanePaths
 from autonomy_nodes.prediction.movers import Movers
 
 ACCELERATION_FADES_S = 1.5
 TURN_FADES_S = 3.0
 OFFSET_FADES_S = 2.5
+ROLLING_MPS = 2.0  # who is slower comes aside by metres, not by seconds
+AXLES_SHARE = 0.6  # of the length of a vehicle, between its axles
 STANDING_MPS = 0.3  # a track this slow stands; what is left is noise of the tracker
 
 
@@ -59,17 +62,19 @@ def steered(movers: Movers, travelled_m: np.ndarray, turned_rad: np.ndarray) -> 
 
 
 def along_lanes(lanes: LanePaths, owners: Movers, travelled_m: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-    """Return (Q, P, 3) along each lane path, the distance from its middle fading away.
+    """Return (Q, P, 3) along each lane path, the distance from its middle fading away; nobody slides on the spot.
 
     owners: what moves along each, Q rows. travelled_m: (Q, P).
     """
     points, headings = lanes.at(lanes.starts_m[:, None] + travelled_m)
-    offsets = lanes.offsets_m[:, None] * np.exp(-times_s / OFFSET_FADES_S)
+    offsets = lanes.offsets_m[:, None] * np.exp(-np.minimum(times_s, travelled_m / ROLLING_MPS) / OFFSET_FADES_S)
     paths = np.empty((*travelled_m.shape, 3))
     paths[..., 0] = points[..., 0] - offsets * np.sin(headings)
     paths[..., 1] = points[..., 1] + offsets * np.cos(headings)
-    paths[..., 2] = headings - np.arctan2(offsets / OFFSET_FADES_S, np.maximum(owners.speeds_mps, 2.0)[:, None])
-    paths[:, 0, :2], paths[:, 0, 2] = owners.xy, owners.directions_rad
+    aside = np.arctan2(offsets / OFFSET_FADES_S, np.maximum(owners.speeds_mps, ROLLING_MPS)[:, None])
+    axles_m = AXLES_SHARE * owners.sizes_m[:, 0]
+    paths[..., 2] = drawn_along(headings - aside, owners.directions_rad, travelled_m, axles_m)
+    paths[:, 0, :2] = owners.xy
     return paths
 
 

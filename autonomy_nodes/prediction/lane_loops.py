@@ -151,3 +151,21 @@ def travelled(
             found[row, step + 1] = found[row, step] + (speed + after) / 2.0 * length_s
             speed = after
     return found
+
+
+@njit(cache=True)
+def drawn_along(ahead: np.ndarray, now: np.ndarray, travelled_m: np.ndarray, axles_m: np.ndarray) -> np.ndarray:
+    """Return (Q, P) headings of bodies whose rear is drawn along while the front goes in directions `ahead` (Q, P).
+
+    They begin with now (Q,) and turn by metres (Q, P), the more slowly the further apart their axles (Q,) are: long
+    vehicles swing wide.
+    """
+    found = np.empty(ahead.shape)
+    for row in range(len(ahead)):
+        heading, length = now[row], max(axles_m[row], 0.1)
+        found[row, 0] = heading
+        for step in range(1, ahead.shape[1]):
+            off = (ahead[row, step] - heading + np.pi) % (2.0 * np.pi) - np.pi
+            heading += off * (1.0 - np.exp((travelled_m[row, step - 1] - travelled_m[row, step]) / length))
+            found[row, step] = heading
+    return found

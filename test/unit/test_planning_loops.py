@@ -55,18 +55,21 @@ def rectangle(pose, ahead_m):
 def test_the_first_overlap_is_that_of_the_rectangles_one_by_one(scene):
     poses, there, random = scene
     half = random.uniform(0.3, 2.5, (WAYS, 2))
-    margins = np.where(random.random((WAYS, 1)) < 0.5, [[0.5, 0.2]], 0.0)
+    margins = np.where(random.random((WAYS, 1)) < 0.5, [[0.5, 0.2, 1.0]], [[0.0, 0.1, 0.0]])
+    moving = random.random((DRIVES, MOMENTS)) < 0.8
     faster, last = random.uniform(0.0, 0.3, (DRIVES, MOMENTS)), random.integers(3, MOMENTS + 1, WAYS)
     expected = np.full((DRIVES, WAYS), -1)
     for n, r in np.ndindex(DRIVES, WAYS):
         for t in range(last[r]):
-            aside = margins[r, 1] + faster[n, t] if margins[r, 1] else 0.0
+            if not moving[n, t]:
+                continue
+            aside = margins[r, 1] + margins[r, 2] * faster[n, t]
             mine = rectangle(poses[n, t], MIDDLE_M + 0.5 * margins[r, 0])
             grown = OWN_HALF + [0.5 * margins[r, 0], aside]
             if expected[n, r] < 0 and boxes_overlap(mine, grown[None], there[r, t][None], half[r][None])[0]:
                 expected[n, r] = t
     assert (expected >= 0).sum() > 5 and (expected < 0).sum() > 5
-    told = (poses, axes_of(poses), faster, MIDDLE_M, OWN_HALF, margins, there, axes_of(there), half, last)
+    told = (poses, axes_of(poses), moving, faster, MIDDLE_M, OWN_HALF, margins, there, axes_of(there), half, last)
     assert_array_equal(first_overlaps(*told), expected)
 
 
@@ -283,7 +286,7 @@ def test_own_contacts_are_those_of_nuplans_rule_one_by_one(scene):
     half, body = random.uniform(0.3, 2.5, (WAYS, 2)), (3.3, 0.7, 1.8)
     of, mode = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.arange(WAYS) % 3
     first = random.integers(-1, MOMENTS, (DRIVES, WAYS))
-    speeds, in_lane = random.choice([0.0, 3.0], (DRIVES, MOMENTS)), random.random((DRIVES, MOMENTS)) < 0.5
+    in_lane = random.random((DRIVES, MOMENTS)) < 0.5
     theirs = random.choice([0.0, 2.0], (WAYS, MOMENTS))
     expected, modes = np.full((DRIVES, 3), MOMENTS), np.zeros((DRIVES, 3), int)
     for n, r in np.ndindex(DRIVES, WAYS):
@@ -294,10 +297,10 @@ def test_own_contacts_are_those_of_nuplans_rule_one_by_one(scene):
         long, wide = half[r] @ np.abs([np.cos(turn), np.sin(turn)]), half[r] @ np.abs([np.sin(turn), np.cos(turn)])
         by_front = along + long > body[0] - 0.3 and abs(across) < wide + 0.9
         own = theirs[r, t] == 0.0 or by_front or (along >= -body[1] and not in_lane[n, t])
-        if t >= 0 and speeds[n, t] > 0.0 and own and t < expected[n, of[r]]:
+        if t >= 0 and own and t < expected[n, of[r]]:
             expected[n, of[r]], modes[n, of[r]] = t, mode[r]
     assert (expected < MOMENTS).sum() > 20 and (expected == MOMENTS).sum() > 5
-    told = (poses, axes_of(poses), speeds, in_lane, body, there, half, theirs, of, mode, 3, (0.05, 0.5))
+    told = (poses, axes_of(poses), in_lane, body, there, half, theirs, of, mode, 3, 0.5)
     found = own_contacts(first, *told)
     assert_array_equal(found[0], expected)
     assert_array_equal(found[1], modes)
