@@ -1,18 +1,22 @@
 """A way over open ground to a goal that is not in a straight line: round all obstacles that were seen.
 
 It only guides. What was never seen counts as passable here, or no way would be found into the open; whether the vehicle
-may really go there is for the gates to say.
+may really go there is for the gates to say. It keeps away from obstacles where there is room: who comes too near to one
+can no longer turn.
 """
 
 import numpy as np
+from numba import njit
 
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.planning.ground import OUTSIDE, Ground, clearance_of
 
 CELL_M = 1.6
-AROUND_M = 30.0  # room for detours beside the straight line
+AROUND_M = 60.0  # room for detours beside the straight line
 FARTHEST_M = 100.0  # a goal further away is approached step by step
-UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 2.0, 1e3
+UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 3.0, 1e3
+ROOM_M = 6.0  # from obstacles, to turn in: nearer to them a way is dearer, up to TIGHT_COST more
+STRAIGHTER = 1.05  # a straight line may cost so much more than the way over cells that it replaces
 RENEWED_S = 1.0
 
 
@@ -69,13 +73,18 @@ def _corners(place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: floa
     low = np.floor((np.minimum(place, target) - AROUND_M) / CELL_M) * CELL_M  # cells stay where they are as we move
     size = np.ceil((np.maximum(place, target) + AROUND_M - low) / CELL_M).astype(int)
     x, y = (low[axis] + (np.arange(size[axis]) + 0.5) * CELL_M for axis in range(2))
-    clear = room.clearance(np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1))
-    cost = np.where(clear == OUTSIDE, UNSEEN_COST, np.where(clear < 1.8 * radius_m, TIGHT_COST, 1.0))
-    cost = np.where((clear < radius_m) & (clear != OUTSIDE), BLOCKED_COST, cost)
+    cost = _priced(room.clearance(np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1)), radius_m)
     start, end = (tuple(((point - low) / CELL_M).astype(int).tolist()) for point in (place, target))
     cells = _descent(costs_to(end, cost), start)
     points = np.concatenate([place[None], low + (cells[1:-1] + 0.5) * CELL_M, target[None]])
     return np.concatenate([_pulled(points, room, radius_m)[1:-1], goal[None]])
+
+
+def _priced(clear: np.ndarray, radius_m: float) -> np.ndarray:
+    """Return (...) what a metre costs at places with so much room about them, OUTSIDE: unseen."""
+    tight = np.clip((ROOM_M - clear) / (ROOM_M - radius_m), 0.0, 1.0)
+    cost = np.where(clear == OUTSIDE, UNSEEN_COST, 1.0 + TIGHT_COST * tight**2)
+    return np.where((clear < radius_m) & (clear != OUTSIDE), BLOCKED_COST, cost)
 
 
 class _Room:
@@ -83,7 +92,7 @@ class _Room:
 
     def __init__(self, ground: Ground) -> None:
         self._sheets = [
-            (sheet, clearance_of(sheet.blocked & ~sheet.unknown, sheet.grid.resolution_m, ground.settings.reach_m))
+            (sheet, clearance_of(sheet.blocked & ~sheet.unknown, sheet.grid.resolution_m, ROOM_M))
             for sheet in ground.sheets
         ]
 
@@ -95,6 +104,13 @@ class _Room:
             found = np.where(inside, clear[index[..., 0], index[..., 1]], found)
         return found
 
+    def price(self, start: np.ndarray, end: np.ndarray, radius_m: float) -> float:
+        """Return what the straight line costs."""
+        length_m = float(np.linalg.norm(end - start))
+        steps = max(int(length_m / (0.5 * CELL_M)), 1)
+        line = start + ((np.arange(steps) + 0.5) / steps)[:, None] * (end - start)
+        return float(_priced(self.clearance(line), radius_m).mean()) * length_m
+
     def is_free(self, start: np.ndarray, end: np.ndarray, radius_m: float) -> bool:
         """Return whether a disc passes on the straight line; what it touches at the start does not count."""
         steps = max(int(np.linalg.norm(end - start) / 0.5), 2)
@@ -104,36 +120,34 @@ class _Room:
         return not bool(((clear < radius_m) & (clear != OUTSIDE) & off).any())
 
 
-def costs_to(end: tuple[int, ...], cost: np.ndarray) -> np.ndarray:
+@njit(cache=True)
+def costs_to(end: tuple[int, int], cost: np.ndarray) -> np.ndarray:
     """Return (X, Y) least costs from each cell to the cell `end`, over eight neighbours.
 
-    Rows are swept up and down until nothing changes (fast sweeping, Zhao 2005); within a row by running minima.
+    Cells are swept in four orders until nothing changes (fast sweeping, Zhao 2005).
     """
-    found = np.full(cost.shape, np.inf)
+    wide, long = cost.shape
+    found = np.full((wide, long), np.inf)
     found[end] = 0.0
-    for _ in range(20):
-        before = found.copy()
-        for rows in (slice(None), slice(None, None, -1)):
-            _sweep(found[rows], cost[rows])
-        if (found == before).all():
-            break
+    changed = True
+    while changed:
+        changed = False
+        for turn in range(4):
+            for a in range(wide):
+                i = a if turn < 2 else wide - 1 - a
+                for b in range(long):
+                    j = b if turn % 2 == 0 else long - 1 - b
+                    least = found[i, j]
+                    for di in range(-1, 2):
+                        for dj in range(-1, 2):
+                            p, q = i + di, j + dj
+                            if 0 <= p < wide and 0 <= q < long:
+                                way = 1.414 if di != 0 and dj != 0 else 1.0
+                                least = min(least, found[p, q] + way * cost[i, j])
+                    if least < found[i, j]:
+                        found[i, j] = least
+                        changed = True
     return found
-
-
-def _sweep(found: np.ndarray, cost: np.ndarray) -> None:
-    """Carry costs from each row to the next one, in place."""
-    for row in range(len(found)):
-        here, price = found[row], cost[row]
-        if row:
-            above = found[row - 1]
-            np.minimum(here, above + price, out=here)
-            np.minimum(here[1:], above[:-1] + 1.414 * price[1:], out=here[1:])
-            np.minimum(here[:-1], above[1:] + 1.414 * price[:-1], out=here[:-1])
-        if np.isfinite(here).any():
-            gone = np.cumsum(price)
-            np.minimum(here, gone + np.minimum.accumulate(here - gone), out=here)
-            back = np.cumsum(price[::-1])
-            np.minimum(here, (back + np.minimum.accumulate(here[::-1] - back))[::-1], out=here)
 
 
 def _descent(costs: np.ndarray, start: tuple[int, ...]) -> np.ndarray:
@@ -151,13 +165,15 @@ def _descent(costs: np.ndarray, start: tuple[int, ...]) -> np.ndarray:
 
 
 def _pulled(points: np.ndarray, room: _Room, radius_m: float) -> np.ndarray:
-    """Return the corners of a way pulled straight where the straight line is free."""
+    """Return the corners of a way pulled straight where the straight line costs hardly more."""
+    spent = np.concatenate([[0.0], np.cumsum([room.price(*pair, radius_m) for pair in zip(points, points[1:])])])
     kept, here = [0], 0
     while here < len(points) - 1:
         far = len(points) - 1
-        while far > here + 1 and not room.is_free(points[here], points[far], 1.15 * radius_m):
+        while far > here + 1:
+            if room.price(points[here], points[far], radius_m) <= STRAIGHTER * (spent[far] - spent[here]):
+                break
             far = here + (far - here) // 2 if far - here > 8 else far - 1
         kept.append(far)
         here = far
     return points[kept]
-
