@@ -361,6 +361,36 @@ def test_being_hit_at_the_side_is_our_fault_unless_we_are_in_our_lane():
     assert np.isinf(first_contact(5.0, into_our_side, in_lane=True)).all()
 
 
+def test_beside_whom_we_stand_we_may_go_on_but_come_no_nearer():
+    """Its side is 0.1 m from ours, its middle 4 m ahead; we go straight on, or by 0.05 rad towards it or away."""
+    near = car(4.0, 1.9)
+    assert np.isinf(first_contact(2.0, near)).all()
+    for heading, free in ((0.05, False), (-0.05, True)):
+        traffic = read_traffic(users(near), None, np.ones(1, bool), TrafficSettings())
+        poses, speeds = drive_at(2.0)
+        poses[..., 1] += np.maximum(poses[..., 0] - 0.5, 0.0) * math.tan(heading)
+        lane = np.zeros(speeds.shape, bool)
+        found = contacts(poses, axes_of(poses), speeds, BODY, lane, traffic, TrafficSettings()).times_s
+        assert bool(np.isinf(found).all()) == free
+
+
+def test_a_box_that_reaches_into_us_is_taken_smaller_and_is_not_run_into():
+    inside = car(5.7, 0.5)  # its rear lies 0.15 m behind our front
+    assert first_contact(1.0, inside) == pytest.approx([0.2])
+    assert np.isinf(first_contact(0.0, inside)).all()
+
+
+def test_who_waits_until_somebody_stands_in_his_way_does_not_go_on_through_him():
+    """The other comes to stand before us while we stand; then we would move."""
+    traffic = read_traffic(users(car(12.0, 0.0, math.pi, 2.0)), None, np.ones(1, bool), TrafficSettings())
+    poses, speeds = drive_at(0.0)
+    after = np.maximum(TIMES_S - 3.0, 0.0)
+    poses[..., 0], speeds[:] = after, (after > 0.0).astype(float)
+    lane = np.zeros(speeds.shape, bool)
+    found = contacts(poses, axes_of(poses), speeds, BODY, lane, traffic, TrafficSettings()).times_s
+    assert found[0] == pytest.approx([3.2])
+
+
 def test_a_pedestrian_owns_the_way_of_the_next_second():
     before = first_contact(8.0, pedestrian(20.0, -2.9, math.pi / 2.0, 1.0))  # at our side after 1.7 s, we after 2 s
     car_like = first_contact(8.0, (1, 20.0, -2.9, math.pi / 2.0, 1.0, 0.6, 0.6))
@@ -516,6 +546,19 @@ def test_a_free_straight_line_has_no_corners_and_unseen_ground_is_no_wall_for_th
     corners = Way().around(np.zeros(2), goal, walled, 1.4, STAMP_NS)
     assert len(corners) > 1
     assert corners[:-1, 1].max() < -3.0 - 1.0
+
+
+def test_where_there_is_room_a_way_keeps_away_from_obstacles_and_where_there_is_none_it_goes_between():
+    goal = np.array([40.0, 0.0])
+    beside = read(block(ground(cells=300), (18.0, 20.0), (-2.0, 40.0)))
+    corners = Way().around(np.zeros(2), goal, beside, 1.4, STAMP_NS)
+    line = np.concatenate([np.linspace(a, b, 40) for a, b in zip([np.zeros(2), *corners[:-1]], corners)])
+    away = np.hypot(np.maximum(np.abs(line[:, 0] - 19.0) - 1.0, 0.0), np.maximum(-2.0 - line[:, 1], 0.0))
+    assert 3.0 < away.min() < 8.0
+    gap = block(block(ground(cells=300), (18.0, 20.0), (2.4, 60.0)), (18.0, 20.0), (-60.0, -2.4))
+    through = Way().around(np.zeros(2), goal, read(block(gap, (8.0, 9.0), (-3.0, 3.0))), 1.4, STAMP_NS)
+    at = np.interp(19.0, [0.0, *through[:, 0]], [0.0, *through[:, 1]])
+    assert abs(at) < 1.0
 
 
 @pytest.mark.parametrize('length_m, end', [(114.0, ''), (110.0, 'end of the route'), (76.0, 'end of the route')])

@@ -13,6 +13,7 @@ from autonomy_nodes.common.types import Goal
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.prediction.baselines import (
     TURN_FADES_S,
+    along_lanes,
     constant_turn,
     constant_velocity,
     distances,
@@ -21,6 +22,7 @@ from autonomy_nodes.prediction.baselines import (
 )
 from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.joint import overlaps, weighed
+from autonomy_nodes.prediction.lane_loops import drawn_along
 from autonomy_nodes.prediction.lane_paths import LaneField
 from autonomy_nodes.prediction.movers import History
 from autonomy_nodes.prediction.predictor import MODES, STEP_S, STEPS, TIMES_S, Predictor, PredictorConfig
@@ -148,6 +150,25 @@ def test_in_a_lane_the_likeliest_path_follows_the_bend():
     to_centre = np.hypot(path[:5, 0] - 30.0, path[:5, 1] - 20.0)  # until the lane ends after 2 s
     assert np.abs(to_centre - 20.0).max() < 0.3
     assert path[3, 2] == pytest.approx(0.6 + 1.5 * 6.0 / 20.0, abs=0.12)
+
+
+def test_who_stands_beside_the_middle_of_a_lane_neither_slides_nor_turns_on_the_spot():
+    road_map, _ = straight(length_m=100.0)
+    ways = LaneField(pieces_of(road_map), np.eye(4)).paths(movers_of((30.0, 2.6, 0.2, 0.0)), 8.0)
+    owner = movers_of((30.0, 2.6, 0.2, 0.0)).rows(ways.owners)
+    gone = np.tile(0.5 * TIMES_S, (len(ways), 1))  # 4 m in 8 s, as who starts behind a queue
+    still = along_lanes(ways, owner, 0.0 * gone, TIMES_S)[0]
+    assert still == pytest.approx(np.tile([30.0, 2.6, 0.2], (STEPS, 1)))
+    rolled = along_lanes(ways, owner, gone, TIMES_S)[0]
+    assert 1.75 < rolled[-1, 1] < 2.4 and (np.diff(rolled[:, 1]) <= 0.0).all()
+
+
+def test_a_long_vehicle_comes_out_of_a_bend_later_than_a_short_one():
+    ahead, gone = np.zeros((2, 21)), np.tile(np.linspace(0.0, 10.0, 21), (2, 1))
+    car, truck = drawn_along(ahead, np.full(2, 0.4), gone, np.array([2.7, 7.2]))
+    assert car[-1] == pytest.approx(0.4 * np.exp(-10.0 / 2.7)) and truck[-1] == pytest.approx(0.4 * np.exp(-10.0 / 7.2))
+    across = drawn_along(np.full((1, 2), -3.1), np.array([3.1]), np.array([[0.0, 50.0]]), np.array([2.7]))
+    assert across[0, -1] == pytest.approx(2.0 * np.pi - 3.1, abs=1e-3)  # the short way round
 
 
 def test_where_a_lane_forks_both_ways_are_among_the_modes():
