@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from autonomy_nodes.common.scene_ground import CELL, LANE_TRAITS, POINT
 from autonomy_nodes.common.scene_loops import RELATIONS
 from autonomy_nodes.common.scene_tracks import STATE, TRAITS
-from autonomy_nodes.prediction.tensors import INPUTS, INTENTS, KNOT_S, KNOTS, MODES, SPREAD
+from autonomy_nodes.prediction.tensors import INPUTS, KNOT_S, KNOTS, MODES, SPREAD
 
 EVERY_POINT = 2  # of a piece of a line one in so many is looked at
 _FAR = -1e4  # in place of minus infinity, which half precision turns into NaN
@@ -76,7 +76,6 @@ class Network(nn.Module):
         self.modes = nn.Parameter(0.5 * torch.randn(MODES, width))
         self.decoders = nn.ModuleList(_Decoder(settings) for _ in range(settings.decoders))
         self.knots, self.mode, self.scene = (_mlp(width, count) for count in (KNOTS * (2 + len(SPREAD)), 1, 1))
-        self.intent = _mlp(width, len(INTENTS))
         self.times: Tensor
         self.register_buffer('times', KNOT_S * torch.arange(1, KNOTS + 1), persistent=False)
 
@@ -105,7 +104,6 @@ class Network(nn.Module):
             'spread': knots[..., 2:].transpose(1, 2),
             'mode': self.mode(x)[..., 0].transpose(1, 2),
             'scene': self.scene(among)[..., 0],
-            'intent': self.intent(agents[:, :, 0]),
         }
 
     def _near(self, others: str, inputs: Mapping[str, Tensor]) -> '_Near':

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from autonomy_nodes.common.objects import INTENTS
 from autonomy_nodes.common.scene import NEIGHBOURS
 from autonomy_nodes.common.scene_ground import CELL, CELLS, LANE_TRAITS, LANES, POINT
 from autonomy_nodes.common.scene_loops import RELATIONS
@@ -42,7 +41,6 @@ OUTPUTS: dict[str, tuple[int, ...]] = {
     'spread': (MODES, AGENTS, KNOTS, len(SPREAD)),
     'mode': (MODES, AGENTS),  # logits of each agent's futures
     'scene': (MODES,),  # logits of the futures of all
-    'intent': (AGENTS, len(INTENTS)),  # logits
 }
 
 

@@ -19,7 +19,7 @@ TRUTH_S = 0.1  # from step to step of what happened
 LEAST_KNOTS = 3  # who is told for a shorter time is not learned from
 SLOW_WEIGHT, ON_FOOT_WEIGHT = 0.05, 0.4  # who stands, who walks or cycles, against a vehicle that moves
 _PAIRS = ('agents_agents', 'agents_lanes')
-_TRUTH = ('truth.path', 'truth.told', 'learned', 'agent', 'intent')
+_TRUTH = ('truth.path', 'truth.told', 'learned', 'agent')
 _AT = {name: place for place, name in enumerate(STATE)}
 _SIDEWAYS = {  # columns that change their sign in a mirror
     'agents_states': [_AT['y_m'], _AT['heading_sin'], _AT['vy_mps']],
@@ -84,7 +84,6 @@ def batch_of(
     knots = np.ascontiguousarray(found['truth.path'][:, :, KNOT - 1 :: KNOT, :2], np.float32)
     told = np.ascontiguousarray(found['truth.told'][:, :, KNOT - 1 :: KNOT])
     targets = {'knots': knots, 'told': told, 'weight': _weights(found, told)}
-    targets['intent'] = found['intent'].astype(np.int64)
     return inputs, {name: torch.from_numpy(value) for name, value in targets.items()}
 
 

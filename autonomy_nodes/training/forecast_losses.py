@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from autonomy_nodes.prediction.tensors import SPREAD_BOUNDS
 
-WEIGHTS = {'own': 1.0, 'joint': 0.1, 'spread': 0.05, 'mode': 0.5, 'scene': 0.2, 'idle': 0.02, 'intent': 0.1}
+WEIGHTS = {'own': 1.0, 'joint': 0.1, 'spread': 0.05, 'mode': 0.5, 'scene': 0.2, 'idle': 0.02}
 LAST = 0.5  # of what makes a future the nearest: where it ends, beside its mean
 HUBER_M = 1.0
 
@@ -21,7 +21,7 @@ def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict
     """Return {part: loss} and 'total'.
 
     outputs: as tensors.OUTPUTS, (B, ...). targets: knots (B, A, T, 2) in the agents' frames, told (B, A, T),
-    weight (B, A) how much an agent counts; intent (B, A) int64, -1 where it is not told.
+    weight (B, A) how much an agent counts.
     """
     out = {name: value.float() for name, value in outputs.items()}
     told = targets['told'].float()
@@ -42,7 +42,6 @@ def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict
         'mode': _mean(cross_entropy(out['mode'], own, reduction='none'), weight),
         'scene': (cross_entropy(out['scene'], joint, reduction='none') * (weight.sum(-1) > 0.0)).mean(),
         'idle': _mean(nearness.mean(1), weight),
-        'intent': _intent(out['intent'], targets['intent'], weight),
     }
     found['total'] = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
     return found
@@ -63,12 +62,6 @@ def _spread(knots: Tensor, spread: Tensor, asked: Mapping[str, Tensor]) -> Tenso
     scale = spread.clamp(*SPREAD_BOUNDS)
     cost = ((knots - asked['knots']).abs() * torch.exp(-scale) + scale).sum(-1)
     return _mean((cost * asked['told']).sum(-1) / asked['count'].clamp(min=1.0), asked['weight'])
-
-
-def _intent(logits: Tensor, intent: Tensor, weight: Tensor) -> Tensor:
-    told = intent >= 0
-    loss = cross_entropy(logits.transpose(1, 2), intent.clamp(min=0), reduction='none')
-    return _mean(loss, weight * told)
 
 
 def _mean(value: Tensor, weight: Tensor) -> Tensor:

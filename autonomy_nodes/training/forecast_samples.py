@@ -28,7 +28,6 @@ from autonomy_nodes.evaluation.measures.forecasts import LONGEST, PAST, REACH_M
 from autonomy_nodes.evaluation.measures.task import in_processes
 from autonomy_nodes.evaluation.recorded import RecordedMap, objects_at, standing
 from autonomy_nodes.messages.formats.trajectories import STEP_S, RecordedScene, in_folds, read_scene
-from autonomy_nodes.prediction.intents import HORIZON_S, intents_of, middles_of
 from autonomy_nodes.prediction.tensors import KNOT_S
 
 VALUES = {'agents': 'states', 'lanes': 'points'}
@@ -36,7 +35,6 @@ TABLES = {name: (values, 'told', 'traits', 'there', 'frames') for name, values i
 PAIRS = {'agents_agents': ('agents', 'agents'), 'agents_lanes': ('agents', 'lanes'), 'lanes_lanes': ('lanes', 'lanes')}
 HISTORY_STEP = 2  # of 0.1 s
 KNOT = round(KNOT_S / STEP_S)
-KNOTS_AHEAD = round(HORIZON_S / KNOT_S)
 Arrays = dict[str, np.ndarray]
 
 
@@ -66,8 +64,7 @@ class Prepared:
     and of each pair of tables `index`, `there`; lane_links; environment. What happened, of each row of the agents:
     truth.path (W, A, 80, 4) float32: x y [m], cos and sin of the heading after 0.1 ... 8 s in its frame; truth.told
     (W, A, 80); learned (W, A): who moves and is told long enough; scored (W, A): who is a target of the benchmark;
-    kind (W, A) int8: place in forecast_windows.KINDS, -1 where not scored; intent (W, A) int8: place in
-    objects.INTENTS, -1 where the recording ends before; agent (W, A) int32: row of the recording,
+    kind (W, A) int8: place in forecast_windows.KINDS, -1 where not scored; agent (W, A) int32: row of the recording,
     -1 where nobody is; t0 (W,) int32 step.
     """
 
@@ -109,7 +106,6 @@ def samples(scene: RecordedScene, config: SamplesConfig) -> Iterator[Arrays]:
         happened = truth_of(scene, now, np.maximum(agents, 0))
         truth = _in_frames(happened, told.agents.frames)
         known = (agents >= 0)[:, None] & np.isfinite(truth[:, :, 0])
-        intent = _intents(scene, road, now, agents, told, happened)
         kinds = np.full(config.agents, -1, np.int8)
         if now in targets:
             window = targets[now]
@@ -119,23 +115,8 @@ def samples(scene: RecordedScene, config: SamplesConfig) -> Iterator[Arrays]:
         yield _stored(told) | {
             'truth.path': np.where(known[..., None], truth, 0.0).astype(np.float32), 'truth.told': known,
             'learned': np.isin(agents, rows), 'scored': kinds >= 0, 'kind': kinds, 'agent': agents.astype(np.int32),
-            'intent': intent, 't0': np.int32(now),
+            't0': np.int32(now),
         }  # fmt: skip
-
-
-def _intents(
-    scene: RecordedScene, road: RecordedMap, now: int, agents: np.ndarray, told: Scene, happened: np.ndarray
-) -> np.ndarray:
-    """Return (A,) places in INTENTS of what the agents then did (A, 81, 3), -1 of whom that is not known."""
-    rows = np.maximum(agents, 0)
-    paths = happened[:, None, : KNOT * KNOTS_AHEAD + 1 : KNOT].copy()
-    paths[:, 0, 0, 2] = told.agents.frames[:, 2]
-    known = np.isfinite(paths[..., 0])
-    slow = np.isin(scene.labels[rows], list(OTHERS))
-    pieces = road.pieces(now, scene.states[rows[agents >= 0], now, :2], REACH_M)
-    middles = middles_of(pieces, standing(now).odom_from_base)
-    found = intents_of(np.nan_to_num(paths), known, KNOT_S, told.agents.speeds_mps, slow, middles)[:, 0]
-    return np.where((agents >= 0) & known[:, 0, -1], found, -1).astype(np.int8)
 
 
 def learnable(scene: RecordedScene, now: int, least: int) -> np.ndarray:

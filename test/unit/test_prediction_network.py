@@ -112,8 +112,7 @@ def test_what_is_fed_has_the_names_and_shapes_of_the_inputs():
 
 def asked(knots):
     everywhere = torch.ones(knots.shape[:-1], dtype=torch.bool)
-    nobody_told = torch.full(knots.shape[:2], -1)
-    return {'knots': knots, 'told': everywhere, 'weight': torch.ones(knots.shape[:2]), 'intent': nobody_told}
+    return {'knots': knots, 'told': everywhere, 'weight': torch.ones(knots.shape[:2])}
 
 
 def outputs(batch=1):
@@ -153,13 +152,3 @@ def test_the_joint_mode_is_one_for_all():
     losses(out, asked(wanted))['joint'].backward()
     learned = out['knots'].grad.abs().sum(dim=(0, 2, 3, 4))
     assert learned[1] > 0.0 and learned.sum() == learned[1] and MODES == 6
-
-
-def test_an_intent_is_learned_of_whom_it_is_told_alone():
-    out = {name: torch.zeros(1, *shape, requires_grad=True) for name, shape in OUTPUTS.items()}
-    targets = asked(torch.zeros(1, *OUTPUTS['knots'][1:]))
-    targets['intent'][0, 2] = 3
-    losses(out, targets)['total'].backward()
-    told = out['intent'].grad[0]
-    assert told[2, 3] < 0.0 and (told[2, :3] > 0.0).all()
-    assert told[:2].abs().sum() == told[3:].abs().sum() == 0.0
