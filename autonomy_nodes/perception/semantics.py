@@ -28,6 +28,7 @@ _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
+_PASSING = np.float32(0.12)  # sweeps that are remembered of cells under road users: about a second long
 _FAINT = 0.1  # sweeps: less than this tell nothing
 
 
@@ -76,14 +77,15 @@ class Semantics:
         settings, rotation = self.settings, np.ascontiguousarray(ego.odom_from_base[:3, :3])
         place = np.array([*(ego.position_m[:2] - grid.origin_m), ego.position_m[2]])
         self._fade(self._follow(grid))
+        under = _under(grid.shape, users, rotation, place, grid.resolution_m, settings.margin_m)
         if learned is not None:
             _taken(
-                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior),
+                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior), under,
                 grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
-        _stand(easy, users, rotation, place, grid.resolution_m, settings.margin_m)
+        easy[under], forbidden[under] = 0.0, 1.0
         told = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
         return replace(grid, layers={**grid.layers, **told})
 
@@ -125,6 +127,7 @@ def _taken(
     terrain: np.ndarray,
     blocked: np.ndarray,
     asked: np.ndarray,
+    under: np.ndarray,
     elevation: np.ndarray,
     rotation: np.ndarray,
     place: np.ndarray,
@@ -133,8 +136,9 @@ def _taken(
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
-    terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; elevation: (X, Y) in odom. place:
-    (3,) base_link from the grid's corner, its height. most: sweeps that count.
+    terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; under: (X, Y) where road users are,
+    who leave no trail: what is told there is soon forgotten. elevation: (X, Y) in odom. place: (3,) base_link from the
+    grid's corner, its height. most: sweeps that count.
     """
     one = np.float32(1.0)
     for i in range(state.shape[0]):
@@ -165,7 +169,7 @@ def _taken(
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
             never = min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
-            state[i, j, _COUNT] = count
+            state[i, j, _COUNT] = _PASSING if under[i, j] else count
 
 
 @njit(cache=True)
@@ -200,10 +204,11 @@ def _judged(
 
 
 @njit(cache=True)
-def _stand(
-    easy: np.ndarray, boxes: np.ndarray, rotation: np.ndarray, place: np.ndarray, resolution: float, margin: float
-) -> None:
-    """Set `easy` to 0 in the cells whose middles lie in boxes (B, 5) of base_link, or so near to them."""
+def _under(
+    shape: tuple[int, int], boxes: np.ndarray, rotation: np.ndarray, place: np.ndarray, resolution: float, margin: float
+) -> np.ndarray:
+    """Return (X, Y) the cells whose middles lie in boxes (B, 5) of base_link, or so near to them."""
+    found = np.zeros(shape, np.bool_)
     for n in range(len(boxes)):
         x, y = boxes[n, 0], boxes[n, 1]
         c, s = np.cos(boxes[n, 4]), np.sin(boxes[n, 4])
@@ -213,10 +218,11 @@ def _stand(
         middle_j = rotation[1, 0] * x + rotation[1, 1] * y + place[1]
         low_i, high_i = max(int((middle_i - reach) / resolution), 0), int((middle_i + reach) / resolution) + 1
         low_j, high_j = max(int((middle_j - reach) / resolution), 0), int((middle_j + reach) / resolution) + 1
-        for i in range(low_i, min(high_i, easy.shape[0])):
-            for j in range(low_j, min(high_j, easy.shape[1])):
+        for i in range(low_i, min(high_i, shape[0])):
+            for j in range(low_j, min(high_j, shape[1])):
                 off_i, off_j = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
                 ahead = rotation[0, 0] * off_i + rotation[1, 0] * off_j - x
                 left = rotation[0, 1] * off_i + rotation[1, 1] * off_j - y
                 if abs(ahead * c + left * s) <= half and abs(left * c - ahead * s) <= side:
-                    easy[i, j] = 0.0
+                    found[i, j] = True
+    return found

@@ -183,6 +183,16 @@ def test_road_users_stand_in_cells_that_are_not_free_and_leave_no_trace():
     assert (told(said(), 1, semantics, start=2).at('traversability', places) > 0.98).all()
 
 
+def test_who_drives_on_leaves_no_trail_of_cells_that_nobody_looks_at_again():
+    """Between two rings of a sweep nobody is seen again for a while."""
+    for users, free in ((np.array([[*HERE, 4.0, 2.0, 0.0]]), True), (NOBODY, False)):
+        semantics = Semantics(PLAIN)
+        there = told(said('obstacle'), 8, semantics, users=users)
+        assert at(there, 'traversability') < 0.05 and at(there, 'forbidden') > 0.9
+        after = told(None, 15, semantics, start=9)  # a second and a half
+        assert (at(after, 'traversability') > 0.9) == free
+
+
 def test_a_jump_back_in_time_forgets():
     semantics = Semantics(PLAIN)
     told(said('wet'), 3, semantics, start=100)
