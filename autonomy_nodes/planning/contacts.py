@@ -12,6 +12,7 @@ from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettin
 
 EGO_STANDING_MPS = 0.05
 HALVINGS = 6
+SMALLER = (0.7, 0.7, 0.7, 0.7, 0.0)  # what reaches into us is taken so much smaller, again and again
 LATE_STEPS = 5
 
 
@@ -64,8 +65,8 @@ def _start_margins(
     """Return (R, 3) room kept in front, at the sides, and whether there is more of it with speed; (R, 2) half sizes.
 
     To whom we stand nearer already we keep as much as there is: a drive may go on beside him, or away, and no nearer. A
-    box that reaches into our body at the start is too large, or it would be an accident: it is taken as small as it
-    must be, and whoever goes further into it touches.
+    box that reaches into our body at the start is too large, or it would be an accident: it is taken smaller, until it
+    does not.
     """
     full = np.tile([settings.ahead_m, settings.lateral_m, 1.0], (len(traffic.of), 1))
     half = traffic.claim_half_m[traffic.of]
@@ -79,9 +80,11 @@ def _start_margins(
     if near.any():
         full[near, 2] = 0.0
         full *= _largest(lambda part: touching(part * full, half), near)
-        inside = touching(np.zeros_like(full), half)
-        if inside.any():
-            half = half * _largest(lambda part: touching(np.zeros_like(full), part * half), inside)
+        for part in SMALLER:
+            inside = touching(np.zeros_like(full), half)
+            if not inside.any():
+                break
+            half[inside] *= part
     return full, half
 
 

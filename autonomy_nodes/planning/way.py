@@ -2,22 +2,37 @@
 
 It only guides. What was never seen counts as passable here, or no way would be found into the open; whether the vehicle
 may really go there is for the gates to say. It keeps away from obstacles where there is room: who comes too near to one
-can no longer turn.
+can no longer turn. It begins with a bend that the vehicle can drive, forwards.
 """
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
+from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.planning.ground import OUTSIDE, Ground, clearance_of
 
 CELL_M = 1.6
 AROUND_M = 60.0  # room for detours beside the straight line
 FARTHEST_M = 100.0  # a goal further away is approached step by step
-UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 3.0, 1e3
-ROOM_M = 6.0  # from obstacles, to turn in: nearer to them a way is dearer, up to TIGHT_COST more
+UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 1.0, 1e3
+ROOM_M = 4.5  # from obstacles, to turn in: nearer to them a way is dearer, up to TIGHT_COST more
+ASIDE_RAD = 1.0  # a goal further aside than this is turned to, though the straight line is free
+BENDS, STEPS, TURN_RAD = 9, 8, 1.3  # with which a way begins: so many, looked at so often, turning so far
 STRAIGHTER = 1.05  # a straight line may cost so much more than the way over cells that it replaces
 RENEWED_S = 1.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What goes the way: a disc of radius_m that must pass, with its front so far ahead; bend_m: the tightest bend."""
+
+    radius_m: float
+    front_m: float = 0.0
+    bend_m: float = 6.0
 
 
 class Way:
@@ -28,16 +43,15 @@ class Way:
         self._goal = np.zeros(2)
         self._stamp_ns = 0
 
-    def around(
-        self, place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: float, stamp_ns: int
-    ) -> np.ndarray:
-        """Return (K, 2) the corners of a way from `place`, the goal last: it alone where the straight line is free.
+    def around(self, pose: np.ndarray, goal: np.ndarray, ground: Ground, shape: Shape, stamp_ns: int) -> np.ndarray:
+        """Return (K, 2) the corners of a way from a pose (3,), the goal last: it alone where the straight line is free.
 
-        radius_m: of a disc that must pass.
+        The goal lies ahead then; else the first corner is where the first bend ends.
         """
+        place = pose[:2]
         age_s = (stamp_ns - self._stamp_ns) / SECOND_NS
         if not len(self._corners) or (self._goal != goal).any() or not 0.0 <= age_s < RENEWED_S:
-            self._corners = _corners(place, goal, ground, radius_m)
+            self._corners = _corners(pose, goal, ground, shape)
             self._goal, self._stamp_ns = goal.copy(), stamp_ns
         ahead = passed(place[None], np.concatenate([place[None], self._corners]))[0]
         return self._corners[ahead:]
@@ -63,21 +77,53 @@ def distance_to_go(places: np.ndarray, way: np.ndarray) -> np.ndarray:
     return np.linalg.norm(places - way[next_], axis=-1) + after[next_]
 
 
-def _corners(place: np.ndarray, goal: np.ndarray, ground: Ground, radius_m: float) -> np.ndarray:
+def _corners(pose: np.ndarray, goal: np.ndarray, ground: Ground, shape: Shape) -> np.ndarray:
     """Return the corners of a way, the goal last."""
-    room = _Room(ground)
+    room, place, radius_m = _Room(ground), pose[:2], shape.radius_m
     gap = goal - place
     target = place + gap * min(FARTHEST_M / max(float(np.linalg.norm(gap)), 1e-6), 1.0)
-    if room.is_free(place, target, radius_m):
+    aside = abs(float(wrapped(math.atan2(gap[1], gap[0]) - pose[2])))
+    if aside < ASIDE_RAD and room.is_free(place, target, radius_m):
         return goal[None]
     low = np.floor((np.minimum(place, target) - AROUND_M) / CELL_M) * CELL_M  # cells stay where they are as we move
     size = np.ceil((np.maximum(place, target) + AROUND_M - low) / CELL_M).astype(int)
     x, y = (low[axis] + (np.arange(size[axis]) + 0.5) * CELL_M for axis in range(2))
     cost = _priced(room.clearance(np.stack(np.meshgrid(x, y, indexing='ij'), axis=-1)), radius_m)
-    start, end = (tuple(((point - low) / CELL_M).astype(int).tolist()) for point in (place, target))
-    cells = _descent(costs_to(end, cost), start)
-    points = np.concatenate([place[None], low + (cells[1:-1] + 0.5) * CELL_M, target[None]])
-    return np.concatenate([_pulled(points, room, radius_m)[1:-1], goal[None]])
+    costs = costs_to(_cell(target, low), cost)
+    bends = _bends(pose, shape)
+    ends = bends[:, -1]
+    first = int(np.argmin(_prices(bends, pose, room, shape) + CELL_M * costs[tuple(_cells(ends, low).T)]))
+    cells = _descent(costs, _cell(ends[first], low))
+    points = np.concatenate([ends[first][None], low + (cells[1:-1] + 0.5) * CELL_M, target[None]])
+    return np.concatenate([_pulled(points, room, radius_m)[:-1], goal[None]])
+
+
+def _bends(pose: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return (B, S, 2) places of base_link along the bends with which a way may begin, and straight on."""
+    curvatures = np.linspace(-1.0, 1.0, BENDS)[:, None] / shape.bend_m
+    gone = np.linspace(0.0, TURN_RAD * shape.bend_m, STEPS + 1)[1:]
+    middle = pose[2] + 0.5 * curvatures * gone  # the chord of an arc lies along the mean of its headings
+    chord = gone * np.sinc(0.5 * curvatures * gone / np.pi)
+    return np.stack([pose[0] + chord * np.cos(middle), pose[1] + chord * np.sin(middle)], axis=-1)
+
+
+def _prices(bends: np.ndarray, pose: np.ndarray, room: '_Room', shape: Shape) -> np.ndarray:
+    """Return (B,) what bends cost, by the harder of base_link and the front; what is touched at the start is free."""
+    steps = np.diff(np.concatenate([np.broadcast_to(pose[:2], (len(bends), 1, 2)), bends], axis=1), axis=1)
+    ahead = steps / np.maximum(np.linalg.norm(steps, axis=-1, keepdims=True), 1e-9)
+    price = np.maximum(
+        *(_priced(room.clearance(bends + far_m * ahead), shape.radius_m) for far_m in (0.0, shape.front_m))
+    )
+    return np.asarray(price.mean(axis=1)) * TURN_RAD * shape.bend_m
+
+
+def _cells(places: np.ndarray, low: np.ndarray) -> np.ndarray:
+    return np.asarray(((places - low) / CELL_M).astype(int))
+
+
+def _cell(place: np.ndarray, low: np.ndarray) -> tuple[int, int]:
+    i, j = _cells(place, low).tolist()
+    return i, j
 
 
 def _priced(clear: np.ndarray, radius_m: float) -> np.ndarray:

@@ -41,7 +41,7 @@ from autonomy_nodes.planning.rollout_loops import JERK_MPS3
 from autonomy_nodes.planning.speeds import blocked, braked
 from autonomy_nodes.planning.start import JointModel
 from autonomy_nodes.planning.traffic import TrafficSettings, axes_of, read_traffic
-from autonomy_nodes.planning.way import Way, costs_to, distance_to_go, passed
+from autonomy_nodes.planning.way import Shape, Way, costs_to, distance_to_go, passed
 
 CAR = Vehicle()
 BODY = Body(3.6, 0.9, 1.8)
@@ -375,8 +375,8 @@ def test_beside_whom_we_stand_we_may_go_on_but_come_no_nearer():
 
 
 def test_a_box_that_reaches_into_us_is_taken_smaller_and_is_not_run_into():
-    inside = car(5.7, 0.5)  # its rear lies 0.15 m behind our front
-    assert first_contact(1.0, inside) == pytest.approx([0.2])
+    inside = car(5.7, 0.5)  # its rear lies 0.15 m behind our front: three tenths less of it lie 0.5 m before that
+    assert first_contact(1.0, inside) == pytest.approx([0.6])
     assert np.isinf(first_contact(0.0, inside)).all()
 
 
@@ -540,10 +540,11 @@ def test_distance_to_go_is_measured_over_the_corners_not_yet_passed():
 
 def test_a_free_straight_line_has_no_corners_and_unseen_ground_is_no_wall_for_the_way():
     goal = np.array([20.0, 0.0])
-    free = Way().around(np.zeros(2), goal, read(forget(ground(cells=200), (5.0, 8.0), (-9.0, 9.0))), 1.4, STAMP_NS)
+    unseen = read(forget(ground(cells=200), (5.0, 8.0), (-9.0, 9.0)))
+    free = Way().around(np.zeros(3), goal, unseen, Shape(1.4), STAMP_NS)
     assert free.tolist() == [[20.0, 0.0]]
     walled = read(block(ground(cells=200), (9.0, 11.0), (-3.0, 8.0)))
-    corners = Way().around(np.zeros(2), goal, walled, 1.4, STAMP_NS)
+    corners = Way().around(np.zeros(3), goal, walled, Shape(1.4), STAMP_NS)
     assert len(corners) > 1
     assert corners[:-1, 1].max() < -3.0 - 1.0
 
@@ -551,14 +552,21 @@ def test_a_free_straight_line_has_no_corners_and_unseen_ground_is_no_wall_for_th
 def test_where_there_is_room_a_way_keeps_away_from_obstacles_and_where_there_is_none_it_goes_between():
     goal = np.array([40.0, 0.0])
     beside = read(block(ground(cells=300), (18.0, 20.0), (-2.0, 40.0)))
-    corners = Way().around(np.zeros(2), goal, beside, 1.4, STAMP_NS)
+    corners = Way().around(np.zeros(3), goal, beside, Shape(1.4), STAMP_NS)
     line = np.concatenate([np.linspace(a, b, 40) for a, b in zip([np.zeros(2), *corners[:-1]], corners)])
     away = np.hypot(np.maximum(np.abs(line[:, 0] - 19.0) - 1.0, 0.0), np.maximum(-2.0 - line[:, 1], 0.0))
-    assert 3.0 < away.min() < 8.0
+    assert 2.2 < away.min() < 8.0  # where it must be 1.4 at least
     gap = block(block(ground(cells=300), (18.0, 20.0), (2.4, 60.0)), (18.0, 20.0), (-60.0, -2.4))
-    through = Way().around(np.zeros(2), goal, read(block(gap, (8.0, 9.0), (-3.0, 3.0))), 1.4, STAMP_NS)
+    through = Way().around(np.zeros(3), goal, read(block(gap, (8.0, 9.0), (-3.0, 3.0))), Shape(1.4), STAMP_NS)
     at = np.interp(19.0, [0.0, *through[:, 0]], [0.0, *through[:, 1]])
     assert abs(at) < 1.0
+
+
+def test_a_way_to_a_goal_behind_begins_with_a_bend_that_can_be_driven_on_the_side_where_there_is_room():
+    goal, shape = np.array([-30.0, 0.0]), Shape(1.4, 3.6, 6.0)
+    wall = read(block(ground(cells=300), (-20.0, 30.0), (3.0, 5.0)))
+    first = Way().around(np.zeros(3), goal, wall, shape, STAMP_NS)[0]
+    assert first[0] > 2.0 and -5.0 < first[1] < -2.0  # to the right, 7.8 m along a circle of 6 m
 
 
 @pytest.mark.parametrize('length_m, end', [(114.0, ''), (110.0, 'end of the route'), (76.0, 'end of the route')])
