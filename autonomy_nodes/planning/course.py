@@ -15,13 +15,11 @@ from autonomy_nodes.planning.reference import Reference, reference_through, smoo
 from autonomy_nodes.planning.road import NO_ROAD, Road, cut_off, road_along
 from autonomy_nodes.planning.situation import Situation
 from autonomy_nodes.planning.start import CRAWL_MPS, JointModel
-from autonomy_nodes.planning.way import Shape, Way
+from autonomy_nodes.planning.way import Way, shape_of
 
 AHEAD_M = 150.0  # no reference is needed further than the vehicle can go within the horizon
 BEHIND_M = 20.0
 BLEND_M = 24.0  # length over which a route changes lanes
-WAY_ROOM_M = 0.5  # kept beside the body by a way round obstacles
-EASY_SHARE = 0.8  # of the steering, with which such a way turns
 PASSED_M = 5.0  # a goal this far behind us was not just passed
 JOIN_M = 3.0  # lanes that follow one another meet within this
 
@@ -170,9 +168,7 @@ def _free_course(
     if there is None or np.linalg.norm(there - place) < 2.5:
         reference = reference_through('ahead', place + np.linspace(-5.0, AHEAD_M, 40)[:, None] * forward)
     else:
-        bend_m = vehicle.wheelbase_m / math.tan(EASY_SHARE * vehicle.limits.wheel_angle_rad)
-        shape = Shape(vehicle.width_m / 2.0 + WAY_ROOM_M, vehicle.front_m, bend_m)
-        corners = way.around(np.array([*place, heading]), there, ground, shape, situation.stamp_ns)
+        corners = way.around(np.array([*place, heading]), there, ground, shape_of(vehicle), situation.stamp_ns)
         first = _curve(place, forward, corners[0])
         reference = reference_through('goal', _rounded(np.concatenate([first, corners[1:]])))
     station, offset, along = _placed(reference, situation)

@@ -13,6 +13,7 @@ from numba import njit
 
 from autonomy_nodes.common.geometry import wrapped
 from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.ground import OUTSIDE, Ground, clearance_of
 
 CELL_M = 1.6
@@ -20,6 +21,7 @@ AROUND_M = 60.0  # room for detours beside the straight line
 FARTHEST_M = 100.0  # a goal further away is approached step by step
 UNSEEN_COST, TIGHT_COST, BLOCKED_COST = 1.5, 1.0, 1e3
 ROOM_M = 4.5  # from obstacles, to turn in: nearer to them a way is dearer, up to TIGHT_COST more
+BESIDE_M, STEERED = 0.5, 0.8  # room beside the body; share of the steering with which a way begins
 ASIDE_RAD = 1.0  # a goal further aside than this is turned to, though the straight line is free
 BENDS, STEPS, TURN_RAD = 9, 8, 1.3  # with which a way begins: so many, looked at so often, turning so far
 STRAIGHTER = 1.05  # a straight line may cost so much more than the way over cells that it replaces
@@ -33,6 +35,12 @@ class Shape:
     radius_m: float
     front_m: float = 0.0
     bend_m: float = 6.0
+
+
+def shape_of(vehicle: Vehicle) -> Shape:
+    """Return what a way must have room for."""
+    bend_m = vehicle.wheelbase_m / math.tan(STEERED * vehicle.limits.wheel_angle_rad)
+    return Shape(vehicle.width_m / 2.0 + BESIDE_M, vehicle.front_m, bend_m)
 
 
 class Way:
