@@ -45,7 +45,7 @@ def rasterised(
     fine = np.zeros((len(POINTS), *FINE), np.float32)
     light = _lay_points(points, ground.heights_m, _EDGES_M, fine)
     _lay_before(before, prior[0], fine[_BEFORE])
-    _lay_contrast(fine[_INTENSITY], light, fine[_CONTRAST])
+    _lay_contrast(fine[_INTENSITY], fine[_COUNT], light, fine[_CONTRAST])
     return {'points': fine, 'prior': prior}
 
 
@@ -173,13 +173,17 @@ def _lay_before(before: np.ndarray, height: np.ndarray, layer: np.ndarray) -> No
 
 
 @njit(cache=True, nogil=True)
-def _lay_contrast(intensity: np.ndarray, mean: float, layer: np.ndarray) -> None:
-    """Set the intensity of each cell as a multiple of the mean of all points; 0 where no point has any."""
-    if mean <= 0.0:
-        return
+def _lay_contrast(intensity: np.ndarray, count: np.ndarray, mean: float, layer: np.ndarray) -> None:
+    """Set the intensity of each cell with points as a multiple of the mean of all points.
+
+    Of a sensor that tells no light every cell is as bright as the mean: dark is what water is.
+    """
     for i in range(intensity.shape[0]):
         for j in range(intensity.shape[1]):
-            layer[i, j] = min(_MEAN_CONTRAST / mean * intensity[i, j], _MOST_CONTRAST)
+            if mean > 0.0:
+                layer[i, j] = min(_MEAN_CONTRAST / mean * intensity[i, j], _MOST_CONTRAST)
+            elif count[i, j] > 0.0:
+                layer[i, j] = _MEAN_CONTRAST
 
 
 @njit(cache=True, nogil=True)

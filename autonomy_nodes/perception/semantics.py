@@ -26,6 +26,7 @@ _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
 _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
+_PAVED = TERRAIN.index('paved')
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _PASSING = np.float32(0.12)  # sweeps that are remembered of cells under road users: about a second long
@@ -37,20 +38,26 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
+    paved: chance of the class from which that word weighs `less` (log odds): near a LiDAR high up a dark road looks as
+    water does, and of what is paved but a ditch nothing is forbidden for its class.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
+    paved: float = 0.5
+    less: float = 3.0
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
     margin_m: float = 0.4
 
     def __post_init__(self) -> None:
-        for name in ('forbidden', 'alike'):
+        for name in ('forbidden', 'paved', 'alike'):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
+        if not self.less >= 0.0:
+            raise ValueError(f'semantics.less={self.less} must not be below 0')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
         if not self.fade_s > 0.0:
@@ -81,7 +88,8 @@ class Semantics:
         if learned is not None:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior), under,
-                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
+                grid.layers['elevation'], rotation, place, grid.resolution_m,
+                (settings.sweeps, settings.paved, settings.less),
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
@@ -132,14 +140,15 @@ def _taken(
     rotation: np.ndarray,
     place: np.ndarray,
     resolution: float,
-    most: float,
+    counts: tuple[float, float, float],
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
     terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; under: (X, Y) where road users are,
     who leave no trail: what is told there is soon forgotten. elevation: (X, Y) in odom. place: (3,) base_link from the
-    grid's corner, its height. most: sweeps that count.
+    grid's corner, its height. counts: most sweeps that count; paved and less of the settings.
     """
+    most, paved, less = counts
     one = np.float32(1.0)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
@@ -167,7 +176,10 @@ def _taken(
             share, shift = one / count, highest + np.log(total)
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
-            never = min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST)
+            word = blocked[a, b]
+            if np.exp(terrain[_PAVED, a, b] - highest) > np.float32(paved) * total:
+                word -= np.float32(less)
+            never = min(max(word, np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = _PASSING if under[i, j] else count
 

@@ -13,10 +13,11 @@ from autonomy_nodes.training.targets import NOT_TOLD
 
 WEIGHTS = {
     'heat': 1.0, 'box': 2.0, 'heading': 2.0, 'velocity': 0.3, 'box_spread': 0.1, 'overlap': 0.5, 'ground': 2.0,
-    'ground_spread': 0.2, 'terrain': 1.2, 'top': 0.5, 'blocked': 0.5, 'occupied': 0.5,
+    'ground_spread': 0.2, 'terrain': 1.2, 'top': 0.5, 'blocked': 1.0, 'occupied': 0.5,
 }  # fmt: skip
 CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'high_vegetation': 2.0, 'wet': 4.0, 'rubble': 4.0, 'obstacle': 1.5}
 BLOCKED_WEIGHT = 3.0  # an obstacle that is missed is worse than one that is not there
+WET_WEIGHT = 4.0  # of 'blocked' in wet cells, which are rare: it alone tells water from mud
 MOVING_MPS, STANDING_WEIGHT = 0.3, 0.3  # most stand, and to say so of all would be cheap
 DIRECTION_WEIGHT = 0.4  # where is the front, beside how the box lies
 _SIZE, _HEADING, _MOVED = slice(0, 6), slice(6, 8), slice(8, 10)
@@ -30,7 +31,7 @@ def losses(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, 
     found = _boxes(out, targets) | {
         'heat': focal(out['heat'], targets['heat'], targets['heat_weight']),
         'terrain': _terrain(out['terrain'], targets['terrain'], targets['no_obstacle'][:, 0]),
-        'blocked': _mean(_binary(out['blocked'], targets['blocked'], BLOCKED_WEIGHT), seen),
+        'blocked': _mean(_binary(out['blocked'], targets['blocked'], BLOCKED_WEIGHT), seen * _wet(targets)),
         'occupied': _mean(_binary(out['occupied'], targets['occupied'], 1.0).mean(1, keepdim=True), seen),
         'top': _mean((out['top'] - targets['top']).abs(), seen * (0.2 + (targets['top'] > 0.0).float())),
     }
@@ -107,6 +108,11 @@ def _terrain(logits: Tensor, wanted: Tensor, no_obstacle: Tensor) -> Tensor:
     free = torch.logsumexp(logits, 1) - torch.logsumexp(logits[:, others], 1)
     asked = weight[wanted[told]].sum() + no_obstacle.sum()
     return (loss + (free * no_obstacle).sum()) / asked.clamp(min=1.0)
+
+
+def _wet(targets: dict[str, Tensor]) -> Tensor:
+    """Return (B, 1, X, Y) how much a cell counts."""
+    return 1.0 + (WET_WEIGHT - 1.0) * (targets['terrain'][:, None] == TERRAIN.index('wet')).float()
 
 
 def _binary(logits: Tensor, wanted: Tensor, positive: float) -> Tensor:

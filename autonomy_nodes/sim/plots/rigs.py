@@ -15,6 +15,7 @@ DRAWN: dict[str, tuple[tuple[int, int], float]] = {
     'os16': ((1024, 2048), 0.02), 'os32': ((1024, 2048), 0.04), 'os64': ((1024, 1024), 0.08),
     'os64_flat': ((1024, 1024), 0.06), 'os128': ((1024, 1024), 0.06),
 }  # fmt: skip
+TRUCKS, TRUCK_HEIGHT_M = 0.25, (2.0, 4.2)  # share of rigs, and how high the LiDAR of a cab sits
 TWO_32 = np.concatenate([ELEVATIONS_DEG['vlp32'], -ELEVATIONS_DEG['vlp32']])  # one above the other, upside down
 
 
@@ -76,11 +77,7 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
     rays[..., 2] = np.sin(elevation)
     tilt = np.clip(rng.normal(size=2) * 0.6, -3.0, 3.0) * _DEGREE if rng.random() < 0.7 else np.zeros(2)
     directions = rays.reshape(-1, 3) @ _tilted(*tilt).astype(np.float32).T
-    truck = rng.random() < 0.12
-    height = rng.uniform(2.0, 2.6) if truck else rng.uniform(1.5, 2.1)
-    at = np.array([rng.uniform(0.2, 1.6) if not truck else rng.uniform(2.5, 3.8), rng.normal() * 0.08, height])
-    roof = height - rng.uniform(0.35, 0.9)
-    body = (at[0] + rng.uniform(0.3, 1.1), at[0] - rng.uniform(0.4, 1.5), rng.uniform(0.4, 0.8), roof)
+    at, body = _mounted(rng)
     return Rig(
         name=name, directions=directions, shape=(len(azimuth), len(elevation)), turned=azimuth, raised=elevation,
         at_m=at, farthest_m=rng.uniform(75.0, 120.0), range_noise_m=rng.uniform(0.01, 0.04),
@@ -91,6 +88,16 @@ def drawn_rig(rng: np.random.Generator) -> Rig:
         blind=rng.choice([0.0, rng.uniform(0.0, 0.1), 1.0], p=[0.5, 0.3, 0.2]),
         own=rng.choice([0.0, rng.uniform(0.0, 0.05), rng.uniform(0.2, 1.0)], p=[0.45, 0.4, 0.15]), body=body,
     )  # fmt: skip
+
+
+def _mounted(rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Return where the LiDAR sits (3,), and `Rig.body`: on a car, or on the cab of a truck, some with a load behind."""
+    truck = rng.random() < TRUCKS
+    height = rng.uniform(*TRUCK_HEIGHT_M) if truck else rng.uniform(1.5, 2.4)
+    at = np.array([rng.uniform(2.5, 4.8) if truck else rng.uniform(0.2, 1.6), rng.normal() * 0.08, height])
+    roof, loaded = height - rng.uniform(0.35, 0.9), truck and rng.random() < 0.5
+    rear = at[0] - (rng.uniform(4.0, 14.0) if loaded else rng.uniform(0.4, 1.5))
+    return at, (at[0] + rng.uniform(0.3, 1.1), rear, rng.uniform(0.9, 1.3) if loaded else rng.uniform(0.4, 0.8), roof)
 
 
 def _tilted(roll: float, pitch: float) -> np.ndarray:
