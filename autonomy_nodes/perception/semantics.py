@@ -26,7 +26,8 @@ _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
 _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
-_PAVED = TERRAIN.index('paved')
+_PAVED, _WET = TERRAIN.index('paved'), TERRAIN.index('wet')
+_MUCH = 1.0  # log odds
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _PASSING = np.float32(0.12)  # sweeps that are remembered of cells under road users: about a second long
@@ -38,14 +39,14 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
-    paved: chance of the class from which that word weighs `less` (log odds): near a LiDAR high up a dark road looks as
-    water does, and of what is paved but a ditch nothing is forbidden for its class.
+    paved: chance of the class from which that word weighs `less` (log odds), unless wet is much likelier: near a LiDAR
+    high up a dark road looks as water does.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
-    paved: float = 0.5
+    paved: float = 0.2
     less: float = 3.0
     alike: float = 0.7
     sweeps: float = 8.0
@@ -177,8 +178,9 @@ def _taken(
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
             word = blocked[a, b]
-            if np.exp(terrain[_PAVED, a, b] - highest) > np.float32(paved) * total:
-                word -= np.float32(less)
+            if terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
+                if np.exp(terrain[_PAVED, a, b] - highest) > np.float32(paved) * total:
+                    word -= np.float32(less)
             never = min(max(word, np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = _PASSING if under[i, j] else count
