@@ -177,10 +177,9 @@ def _taken(
             share, shift = one / count, highest + np.log(total)
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
-            word = blocked[a, b]
-            if terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
-                if np.exp(terrain[_PAVED, a, b] - highest) > np.float32(paved) * total:
-                    word -= np.float32(less)
+            word, likely = blocked[a, b], np.exp(terrain[_PAVED, a, b] - highest) > np.float32(paved) * total
+            if likely and terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
+                word -= np.float32(less)
             never = min(max(word, np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = _PASSING if under[i, j] else count
