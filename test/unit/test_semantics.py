@@ -211,7 +211,9 @@ def test_the_grid_that_is_given_is_left_as_it_was():
     assert (grid.layers['traversability'] == 1.0).all() and set(grid.layers) == set(TERRAIN_LAYERS)
 
 
-@pytest.mark.parametrize('name, value', [('less', -1.0), ('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)])
+@pytest.mark.parametrize(
+    'name, value', [('less', -1.0), ('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)]
+)
 def test_nonsense_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'semantics.{name}={value}'):
         SemanticSettings(**{name: value})
