@@ -13,6 +13,7 @@ REQUIRES = [
     'PyYAML',  # settings files
     'scipy',  # spatial search, assignment, sparse solvers
     'numba',  # the loops that numpy cannot say, compiled
+    'llvmlite',  # comes with numba: which code a processor runs, told beside each figure
     'opencv-python-headless<5',  # undistortion, resizing, JPEG; cv2 4 is what apt has too
     'small_gicp',  # registration of LiDAR sweeps: 14-27 ms for 122 k points on one thread
     'rosbags',  # reads and writes bags, SQLite and MCAP, without ROS

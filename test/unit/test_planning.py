@@ -347,7 +347,7 @@ def test_a_dead_end_on_the_straight_line_to_the_goal_is_gone_round():
     grid = block(block(grid, (12.0, 32.0), (13.0, 15.0)), (12.0, 32.0), (-15.0, -13.0))
     state = ego(speed=3.0)
     found = plan(situation(state, terrain=grid, goal=Goal(STAMP_NS, 'odom', (60.0, 0.0, 0.0), 0.0)))
-    assert abs(found.trajectory.poses[-1, 1]) > 8.0
+    assert abs(found.trajectory.poses[-1, 1]) > 7.0  # on its way round a wall of 15 m to each side
 
 
 def test_without_goal_and_lane_it_follows_free_ground_past_obstacles():
