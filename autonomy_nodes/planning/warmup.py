@@ -7,7 +7,7 @@ import numpy as np
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.common.lanes import PIECE_POINTS, LaneMatch, LanePieces, Line
 from autonomy_nodes.common.objects import Label, Predictions, no_objects
-from autonomy_nodes.common.types import SECOND_NS, EgoState
+from autonomy_nodes.common.types import SECOND_NS, EgoState, Goal
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 from autonomy_nodes.planning.situation import Situation
 
@@ -16,13 +16,15 @@ PREDICTED, STEP_S = 17, 0.5
 
 
 def warm(config: PlannerConfig) -> None:
-    """Plan with a made-up car ahead, twice on flat ground and once in a lane without much room, and forget it."""
+    """Plan with a made-up car ahead and forget it: on flat ground, to a goal behind, in a lane without much room."""
     planner = Planner(config)
     for step in range(3):
         stamp_ns = SECOND_NS + step * SECOND_NS // 10
         ego = EgoState(stamp_ns, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.array([5.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
         near, far = _flat(stamp_ns, TERRAIN_LAYERS), _flat(stamp_ns, FAR_LAYERS)
         situation = Situation(ego, _car_ahead(stamp_ns), None, None, near, far)
+        if step == 1:
+            situation = replace(situation, goal=Goal(stamp_ns, 'odom', (-15.0, 0.0, 0.0), 0.0))
         if step == 2:
             beside = slice(CELLS // 2 + int(config.vehicle.width_m / 2.0 / CELL_M) + 1, None)
             near.layers['traversability'][:, beside] = 0.0
