@@ -13,7 +13,7 @@ from autonomy_nodes.planning.traffic import STANDING_MPS, Traffic, TrafficSettin
 EGO_STANDING_MPS = 0.05
 HALVINGS = 6
 SMALLER = (0.7, 0.7, 0.7, 0.7, 0.0)  # what reaches into us is taken so much smaller, again and again
-LATE_STEPS = 5
+LATE_STEPS = 5  # of 0.2 s, for which who has come to a stop still counts as moving
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,7 +116,7 @@ def _bends(pose: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 def _prices(bends: np.ndarray, pose: np.ndarray, room: '_Room', shape: Shape) -> np.ndarray:
-    """Return (B,) what bends cost, by the harder of base_link and the front; what is touched at the start is free."""
+    """Return (B,) what bends cost, by the harder of base_link and the front."""
     steps = np.diff(np.concatenate([np.broadcast_to(pose[:2], (len(bends), 1, 2)), bends], axis=1), axis=1)
     ahead = steps / np.maximum(np.linalg.norm(steps, axis=-1, keepdims=True), 1e-9)
     price = np.maximum(

@@ -126,6 +126,8 @@ def train(
     torch.set_num_threads(threads)
     before = state_of(out / CHECKPOINT, settings.network) if resume else None
     base = state_of(start, settings.network) if start is not None else None
+    if lesson.name and base is not None and 'optimizer' not in base:  # all else has to go on later
+        raise DataError(f'{start}: is a model; --only {lesson.name} takes all else from a checkpoint.pt')
     notes = dict(notes or {})
     if not lesson.name:
         notes |= origins(notes, before, None if before else base)

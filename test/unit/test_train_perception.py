@@ -142,3 +142,5 @@ def test_a_run_begins_with_the_weights_of_a_model_and_its_card_tells_so(trained,
     assert told['data'].startswith('autonomy_nodes.training.places, seeds 5000 to 5')
     with pytest.raises(DataError, match='give its --preset'):
         train('small', 1.0, tmp_path / 'other', examples, as_it_is, steps=1, start=model)
+    with pytest.raises(DataError, match='takes all else from a checkpoint'):
+        run(tmp_path / 'far', 1, start=model, only='far')
