@@ -160,29 +160,37 @@ def _taken(
             b = int(np.floor((rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * z - ORIGIN_M[1]) / CELL_M))
             if a < 0 or b < 0 or a >= blocked.shape[0] or b >= blocked.shape[1] or not asked[a, b]:
                 continue
-            highest = terrain[0, a, b]
-            for k in range(1, _CLASSES):
-                highest = max(highest, terrain[k, a, b])
-            free = barred = np.float32(1e-4)
-            total = np.float32(2e-4)
-            for k in range(_CLASSES):
-                chance = np.exp(terrain[k, a, b] - highest)
-                total += chance
-                if _BARRED[k]:
-                    barred += chance
-                else:
-                    free += chance
+            never, shift = _told(terrain, blocked, a, b, np.float32(paved), np.float32(less))
             # no view of a cell: to count who holds one costs more than the sums
             count = min(state[i, j, _COUNT], np.float32(most) - one) + one
-            share, shift = one / count, highest + np.log(total)
+            share = one / count
             for k in range(_CLASSES):
                 state[i, j, k] += share * (max(terrain[k, a, b] - shift, -_SUREST) - state[i, j, k])
-            word, likely = blocked[a, b], np.exp(terrain[_PAVED, a, b] - highest) > np.float32(paved) * total
-            if likely and terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
-                word -= np.float32(less)
-            never = min(max(word, np.log(barred / free), -_SUREST), _SUREST)
             state[i, j, _NEVER] += share * (never - state[i, j, _NEVER])
             state[i, j, _COUNT] = _PASSING if under[i, j] else count
+
+
+@njit(cache=True)
+def _told(
+    terrain: np.ndarray, blocked: np.ndarray, a: int, b: int, paved: np.float32, less: np.float32
+) -> tuple[float, float]:
+    """Return the log odds of 'forbidden' of one cell, and by how much its logits are above its log chances."""
+    highest = terrain[0, a, b]
+    for k in range(1, _CLASSES):
+        highest = max(highest, terrain[k, a, b])
+    free = barred = np.float32(1e-4)
+    total = np.float32(2e-4)
+    for k in range(_CLASSES):
+        chance = np.exp(terrain[k, a, b] - highest)
+        total += chance
+        if _BARRED[k]:
+            barred += chance
+        else:
+            free += chance
+    word, likely = blocked[a, b], np.exp(terrain[_PAVED, a, b] - highest) > paved * total
+    if likely and terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
+        word -= less
+    return min(max(word, np.log(barred / free), -_SUREST), _SUREST), highest + np.log(total)
 
 
 @njit(cache=True)

@@ -100,21 +100,10 @@ def settings_of(preset: str, lesson: str) -> TrainSettings:
 
 
 def train(
-    preset: str,
-    minutes: float,
-    out: Path,
-    source: Source,
-    guise: Guise,
-    seed: int = 0,
-    resume: bool = False,
-    slice_minutes: float = 0.0,
-    steps: int = 0,
-    threads: int = 1,
-    tell: Callable[[str], None] = print,
-    notes: Mapping[str, str] | None = None,
-    only: str = '',
-    start: Path | None = None,
-) -> Path:
+    preset: str, minutes: float, out: Path, source: Source, guise: Guise, seed: int = 0, resume: bool = False,
+    slice_minutes: float = 0.0, steps: int = 0, threads: int = 1, tell: Callable[[str], None] = print,
+    notes: Mapping[str, str] | None = None, only: str = '', start: Path | None = None,
+) -> Path:  # fmt: skip
     """Train for so many minutes in all, of which slice_minutes now (0: all), and return the checkpoint's path.
 
     The rate falls to nothing at the end of `minutes`, or of `steps` where given: then a run repeats to the digit.
@@ -124,10 +113,7 @@ def train(
     """
     lesson, settings, (device, rank, ranks) = LESSONS[only], settings_of(preset, only), _placed()
     torch.set_num_threads(threads)
-    before = state_of(out / CHECKPOINT, settings.network) if resume else None
-    base = state_of(start, settings.network) if start is not None else None
-    if lesson.name and base is not None and 'optimizer' not in base:  # all else has to go on later
-        raise DataError(f'{start}: is a model; --only {lesson.name} takes all else from a checkpoint.pt')
+    before, base = _before(lesson, settings, out / CHECKPOINT if resume else None, start)
     notes = dict(notes or {})
     if not lesson.name:
         notes |= origins(notes, before, None if before else base)
@@ -205,6 +191,17 @@ def _started(settings: TrainSettings, device: torch.device, seed: int, lesson: L
     mine = [weight for name, weight in network.named_parameters() if lesson.mine(name)]
     optimizer = torch.optim.AdamW(mine, settings.rate, weight_decay=settings.decay)
     return Training(network, deepcopy(network), optimizer, seed=seed, first=seed)
+
+
+def _before(
+    lesson: Lesson, settings: TrainSettings, mine: Path | None, start: Path | None
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what the run itself left before, and what it began with; None where there is none."""
+    before = state_of(mine, settings.network) if mine is not None else None
+    base = state_of(start, settings.network) if start is not None else None
+    if lesson.name and base is not None and 'optimizer' not in base:  # all else has to go on later
+        raise DataError(f'{start}: is a model; --only {lesson.name} takes all else from a checkpoint.pt')
+    return before, base
 
 
 def _rate(settings: TrainSettings, before: Mapping[str, Any] | None, base: Mapping[str, Any] | None) -> float:
