@@ -122,11 +122,11 @@ def judge(seen: View, ground_margin_m: float, gates: GateSettings, traffic: Traf
                   for (body, poses), axes in zip(seen.bodies, seen.axes)]  # fmt: skip
     times = {
         'contact': first.times_s.min(axis=1, initial=np.inf),
-        'ground': _first(np.any(off_ground, axis=0)),
-        'stop_line': _first(over_stop_line(seen)),
+        'ground': first_time(np.any(off_ground, axis=0)),
+        'stop_line': first_time(over_stop_line(seen)),
         'lane_line': over_lane_line(seen),
-        'end': _first(seen.stations_m > max(seen.course.end_m, seen.course.station_m) + gates.past_end_m),
-        'limits': _first(over_limits(seen, gates)),
+        'end': first_time(seen.stations_m > max(seen.course.end_m, seen.course.station_m) + gates.past_end_m),
+        'limits': first_time(over_limits(seen, gates)),
     }
     return Vetoes(times, first)
 
@@ -187,7 +187,7 @@ def _wrapped(turns: np.ndarray) -> np.ndarray:
     return found - np.pi
 
 
-def _first(hit: np.ndarray) -> np.ndarray:
+def first_time(hit: np.ndarray) -> np.ndarray:
     """Return (N,) the moment of the first True in (N, T), inf for never."""
     first = hit.argmax(axis=1)
     return np.where(hit[np.arange(len(hit)), first], TIMES_S[first], np.inf)

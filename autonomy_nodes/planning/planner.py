@@ -10,7 +10,7 @@ from autonomy_nodes.common.types import Decision, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.answer import best_candidates, table_of_marks, trajectory_of
 from autonomy_nodes.planning.arrival import arriving_speeds
-from autonomy_nodes.planning.contingency import choose_stop, least_bad_stop
+from autonomy_nodes.planning.contingency import choose_stop, least_bad_stop, without_margin
 from autonomy_nodes.planning.course import Course, CourseSettings, choose_course
 from autonomy_nodes.planning.gates import GateSettings, Vetoes, View, judge, view
 from autonomy_nodes.planning.ground import Ground, GroundSettings
@@ -53,10 +53,11 @@ class PlannerConfig:
 
 @dataclass(frozen=True, eq=False)
 class Around:
-    """What a step begins with, in odom. last: what is left of the last plan."""
+    """What a step begins with, in odom. last, kept: what is left of the last plan, and of the stop beside it."""
 
     situation: Situation
     last: Trajectory | None
+    kept: Trajectory | None
     start: Start
     ground: Ground
     course: Course
@@ -72,6 +73,7 @@ class Planner:
         self._stops = StopWatch(config.course.stop_line_wait_s, config.vehicle.front_m)
         self._terrain, self._blind = TerrainMemory(config.ground.max_age_s), BlindZones(config.vehicle.blind_m)
         self._last: Trajectory | None = None
+        self._kept: Trajectory | None = None  # the stop beside it
         self._name = ''
 
     def plan(self, situation: Situation) -> Plan:
@@ -86,20 +88,20 @@ class Planner:
     def look_around(self, situation: Situation) -> Around:
         """Return where we are, what we may follow, on which ground, among whom."""
         config, vehicle = self.config, self.config.vehicle
-        last = shifted_last(self._last, situation.stamp_ns, config.proposals)
+        last, kept = (shifted_last(old, situation.stamp_ns, config.proposals) for old in (self._last, self._kept))
         start = start_of(situation, last, self._joint, vehicle)
         ground = ground_of(situation, start, self._terrain, self._blind, vehicle, config.ground)
         course = choose_course(situation, ground, self._way, self._joint, vehicle, config.course)
         course = self._stops.without_released(course, situation)
         traffic = traffic_of(situation, start, course, vehicle, config.traffic)
-        return Around(situation, last, start, ground, course, traffic)
+        return Around(situation, last, kept, start, ground, course, traffic)
 
     def generate(self, around: Around) -> tuple[Paths, Proposals]:
         """Return paths, and ways to drive them."""
         settings, vehicle = self.config.proposals, self.config.vehicle
         course, start, last = around.course, around.start, around.last
-        learned = around.situation.proposals
-        paths, given = propose_paths(course, start, learned, last, self._name, vehicle, settings)
+        learned, kept = around.situation.proposals, around.kept
+        paths, given = propose_paths(course, start, learned, last, self._name, kept, vehicle, settings)
         caps = caps_along(paths, course, around.ground, self.config.ground.margin_m, start.speed_mps, vehicle)
         leads = lead_on(paths, course, around.traffic, vehicle)
         arriving = self._arriving(course, start)
@@ -124,7 +126,7 @@ class Planner:
         """Return the best drive, and why it is that."""
         situation, course, vehicle = around.situation, around.course, self.config.vehicle
         ego, drives, of = situation.ego, seen.drives, proposals.of
-        vetoes, marks = vetoes.each(of), marks.each(of)
+        vetoes, marks = without_margin(vetoes, proposals, seen).each(of), marks.each(of)
         clean = vetoes.clean()
         scores = marks.totals(clean) * clean
         chosen = best(scores, clean)
@@ -134,7 +136,7 @@ class Planner:
         stop = choose_stop(chosen, proposals, vetoes)
 
         trajectory, contingency = (trajectory_of(drives, of[n], ego, around.ground, vehicle) for n in (chosen, stop))
-        self._last = trajectory
+        self._last, self._kept = trajectory, contingency
         if proposals.kinds[chosen] != KINDS.index('last'):
             self._name = proposals.names[chosen]
         decision = _decision(situation, course, proposals.names, chosen, stop, reason, scores)

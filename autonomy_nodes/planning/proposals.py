@@ -1,4 +1,4 @@
-"""What might be done: paths times ways to drive them, plus what others propose, plus the last plan."""
+"""What might be done: paths times ways to drive them, plus what others propose, plus the last plan and its stop."""
 
 import math
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from autonomy_nodes.planning.speeds import Caps, Leads
 KINDS = ('stop', 'follow', 'yield', 'cruise', 'last', 'learned', 'arrive')
 BLOCK = 64
 PLACE = 'way to the place'
+KEPT = 'the stop of before'
 IN_LANE_M = 2.0  # nearer to the reference is in its own lane
 PLACE_AHEAD_M = (8.0, 150.0)  # no way to it is drawn nearer or further
 BESIDE_M, MOST_BESIDE_M = 0.2, 6.0  # from the reference: it may lie in the lane beside it
@@ -80,9 +81,12 @@ class Proposals:
 
 def propose_paths(
     course: Course, start: Start, learned: EgoProposals | None, last: Trajectory | None, last_name: str,
-    vehicle: Vehicle, settings: ProposalSettings,
+    kept: Trajectory | None, vehicle: Vehicle, settings: ProposalSettings,
 ) -> tuple[Paths, dict[str, np.ndarray]]:
-    """Return all paths, and {kind: (D, T) speeds} of those that somebody proposes with speeds, which come last."""
+    """Return all paths, and {kind: (D, T) speeds} of those that somebody proposes with speeds, which come last.
+
+    last, kept: what is left of the last plan, and of the stop that stood beside it.
+    """
     speed = max(start.speed_mps, 0.0)
     count = int(max(speed, course.speed_mps) * TIMES_S[-1] + 25.0)
     bend = math.tan(start.wheel_rad) / vehicle.wheelbase_m
@@ -95,6 +99,9 @@ def propose_paths(
     if last is not None:
         found.append(through((f'as before ({last_name})',), last.poses[None, :, [0, 1, 3]], count))
         speeds['last'] = last.speeds_mps[None]
+    if kept is not None:
+        found.append(through((KEPT,), kept.poses[None, :, [0, 1, 3]], count))
+        speeds['stop'] = kept.speeds_mps[None]
     if learned is not None and len(learned.drives):
         moments = np.arange(learned.drives.shape[1]) * learned.step_s
         names = tuple(f'learned drive {number}' for number in range(len(learned.drives)))

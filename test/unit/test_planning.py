@@ -31,6 +31,7 @@ from autonomy_nodes.common.lanes import Light, Line, Route, Rule, TrafficLights
 from autonomy_nodes.common.objects import EgoProposals, SceneModes
 from autonomy_nodes.common.types import Goal
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
+from autonomy_nodes.planning.proposals import KEPT
 
 CONFIG = PlannerConfig()
 FRONT_M = CONFIG.vehicle.front_m
@@ -307,6 +308,27 @@ def test_when_nothing_is_clean_it_brakes_and_says_so():
     found = plan(situation(state, users(car(10.0, 0.0)), **narrow_lane(state)))  # 4 m free: no braking is enough
     assert found.trajectory.accelerations_mps2.min() < -5.0
     assert found.decision.reason.startswith('nothing passes all gates')
+
+
+def test_where_every_stop_touches_the_ground_soon_the_hardest_is_driven():
+    state = ego(speed=8.0)
+    grid = block(ground(), (8.0, 9.0), (-40.0, 40.0))  # 4 m before the front, on open ground: 7 m are needed at 4.5 m/s2
+    found = plan(situation(state, terrain=grid, goal=Goal(STAMP_NS, 'odom', (60.0, 0.0, 0.0), 0.0)))
+    assert found.decision.reason.startswith('nothing passes all gates')
+    assert found.trajectory.accelerations_mps2.min() < -4.5
+
+
+def test_the_stop_of_before_stays_a_way_out_where_room_falls_short_of_the_margin():
+    config = dataclasses.replace(CONFIG, ground=dataclasses.replace(CONFIG.ground, margin_m=0.4))
+    planner, state = Planner(config), ego(speed=10.0)
+    planner.plan(situation(state, **narrow_lane(state)))
+    later = ego(x=2.0, speed=10.0, stamp_ns=STAMP_NS + STEP_NS)
+    gap = block(block(ground(), (10.0, 60.0), (1.2, 1.6)), (10.0, 60.0), (-1.6, -1.2))  # 0.3 m at each side
+    told = situation(later, terrain=gap, **narrow_lane(later))
+    assert Planner(config).plan(told).decision.reason.startswith('nothing passes all gates')
+    found = planner.plan(told)
+    assert found.decision.chosen == found.decision.values['contingency'] == KEPT
+    assert found.trajectory.speeds_mps[-1] == 0.0
 
 
 def test_who_drives_into_our_back_is_no_reason_to_flee():
