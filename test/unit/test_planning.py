@@ -312,7 +312,7 @@ def test_when_nothing_is_clean_it_brakes_and_says_so():
 
 def test_where_every_stop_touches_the_ground_soon_the_hardest_is_driven():
     state = ego(speed=8.0)
-    grid = block(ground(), (8.0, 9.0), (-40.0, 40.0))  # 4 m before the front, on open ground: 7 m are needed at 4.5 m/s2
+    grid = block(ground(), (8.0, 9.0), (-40.0, 40.0))  # 4 m free; 7 m are needed at 4.5 m/s2
     found = plan(situation(state, terrain=grid, goal=Goal(STAMP_NS, 'odom', (60.0, 0.0, 0.0), 0.0)))
     assert found.decision.reason.startswith('nothing passes all gates')
     assert found.trajectory.accelerations_mps2.min() < -4.5
