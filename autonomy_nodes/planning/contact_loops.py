@@ -154,36 +154,60 @@ def first_overlaps(
 
 @njit(cache=True)
 def own_contacts(
-    first: np.ndarray, poses: np.ndarray, axes: np.ndarray, in_lane: np.ndarray, body: tuple[float, float, float],
-    there: np.ndarray, half: np.ndarray, their_speeds: np.ndarray, of: np.ndarray, mode: np.ndarray, users: int,
-    standing_mps: float,
+    first: np.ndarray, poses: np.ndarray, axes: np.ndarray, in_lane: np.ndarray, moving: np.ndarray,
+    body: tuple[float, float, float], there: np.ndarray, their_axes: np.ndarray, half: np.ndarray,
+    their_speeds: np.ndarray, of: np.ndarray, mode: np.ndarray, users: int, standing_mps: float, last: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (N, O) the first moment at which a drive touches a road user by our own fault, T for never, and the mode.
 
-    first: (N, R) of `first_overlaps`, with poses, axes, there and half as there. in_lane: (N, T). body: front, rear and
-    width of ours. their_speeds: (R, T), below standing_mps they stand. of, mode: (R,) whose way it is, in which mode.
-    Of several ways of one road user the soonest counts, of these the first.
+    first: (N, R) of `first_overlaps`, with poses, axes, moving, there, their_axes, half and last as there. in_lane:
+    (N, T). body: front, rear and width of ours. their_speeds: (R, T), below standing_mps they stand. of, mode: (R,)
+    whose way it is, in which mode. Of several ways of one road user the soonest counts, of these the first. Who comes
+    into our margins by his own fault is looked at again when the bodies touch.
     """
     front_m, rear_m, width_m = body
+    middle_m, own_half = 0.5 * (front_m - rear_m), (0.5 * (front_m + rear_m), 0.5 * width_m)
     moments, modes = np.full((len(first), users), poses.shape[1], np.int64), np.zeros((len(first), users), np.int64)
     for n in range(len(first)):
         for r in range(len(of)):
             t = first[n, r]
             if t < 0 or t >= moments[n, of[r]]:
                 continue
-            x, y = there[r, t, 0] - poses[n, t, 0], there[r, t, 1] - poses[n, t, 1]
-            cos, sin = axes[n, t, 0], axes[n, t, 1]
-            along, across = x * cos + y * sin, y * cos - x * sin
-            turn = there[r, t, 2] - poses[n, t, 2]
-            long = half[r, 0] * abs(math.cos(turn)) + half[r, 1] * abs(math.sin(turn))
-            wide = half[r, 0] * abs(math.sin(turn)) + half[r, 1] * abs(math.cos(turn))
-            gone = math.hypot(poses[n, t, 0] - poses[n, t - 1, 0], poses[n, t, 1] - poses[n, t - 1, 1]) if t else 0.0
-            edge = front_m - 0.3 - gone * abs(math.sin(turn))  # who crosses was met since the moment before
-            front = along + long > edge and abs(across) < wide + width_m / 2.0
-            aside = along >= -rear_m and not in_lane[n, t]
-            if their_speeds[r, t] < standing_mps or front or aside:
+            stands = their_speeds[r] < standing_mps
+            ours = stands[t] or _at_fault(poses, axes, in_lane, body, there, half, n, r, t)
+            touching = ours
+            while not touching and t < min(last[r], moments[n, of[r]]):
+                c, s = axes[n, t, 0], axes[n, t, 1]
+                x, y = there[r, t, 0] - poses[n, t, 0] - middle_m * c, there[r, t, 1] - poses[n, t, 1] - middle_m * s
+                touching = moving[n, t] and rectangles_overlap(
+                    x, y, c, s, own_half, their_axes[r, t, 0], their_axes[r, t, 1], (half[r, 0], half[r, 1])
+                )
+                if touching:
+                    ours = stands[t] or _at_fault(poses, axes, in_lane, body, there, half, n, r, t)
+                else:
+                    t += 1
+            if ours:
                 moments[n, of[r]], modes[n, of[r]] = t, mode[r]
     return moments, modes
+
+
+@njit(cache=True)
+def _at_fault(
+    poses: np.ndarray, axes: np.ndarray, in_lane: np.ndarray, body: tuple[float, float, float], there: np.ndarray,
+    half: np.ndarray, n: int, r: int, t: int,
+) -> bool:
+    """Return whether we hit a moving road user with the front, or are hit at a side while not in our lane."""
+    front_m, rear_m, width_m = body
+    x, y = there[r, t, 0] - poses[n, t, 0], there[r, t, 1] - poses[n, t, 1]
+    cos, sin = axes[n, t, 0], axes[n, t, 1]
+    along, across = x * cos + y * sin, y * cos - x * sin
+    turn = there[r, t, 2] - poses[n, t, 2]
+    long = half[r, 0] * abs(math.cos(turn)) + half[r, 1] * abs(math.sin(turn))
+    wide = half[r, 0] * abs(math.sin(turn)) + half[r, 1] * abs(math.cos(turn))
+    gone = math.hypot(poses[n, t, 0] - poses[n, t - 1, 0], poses[n, t, 1] - poses[n, t - 1, 1]) if t else 0.0
+    edge = front_m - 0.3 - gone * abs(math.sin(turn))  # who crosses was met since the moment before
+    front = along + long > edge and abs(across) < wide + width_m / 2.0
+    return front or (along >= -rear_m and not in_lane[n, t])
 
 
 @njit(cache=True)

@@ -38,14 +38,15 @@ def contacts(
     until_s = np.where(traffic.speeds_mps.max(axis=1) < STANDING_MPS, np.inf, settings.within_s)
     last = np.searchsorted(TIMES_S, until_s, side='right')  # (R,) moments that count
     margins, half = _start_margins(poses[:1, :1], body, traffic, settings)
-    pace = np.abs(speeds_mps)
+    pace, theirs = np.abs(speeds_mps), axes_of(traffic.claims)
+    moving = _moving(pace)
     first = first_overlaps(
-        poses, axes, _moving(pace), settings.lateral_s * pace, body.middle_m, np.array(body.half_m), margins,
-        traffic.claims, axes_of(traffic.claims), half, last,
+        poses, axes, moving, settings.lateral_s * pace, body.middle_m, np.array(body.half_m), margins,
+        traffic.claims, theirs, half, last,
     )  # fmt: skip
     moments, modes = own_contacts(
-        first, poses, axes, in_lane, (body.front_m, body.rear_m, body.width_m), traffic.claims, half,
-        traffic.speeds_mps, traffic.of, traffic.modes.argmax(axis=1), len(traffic), STANDING_MPS,
+        first, poses, axes, in_lane, moving, (body.front_m, body.rear_m, body.width_m), traffic.claims, theirs, half,
+        traffic.speeds_mps, traffic.of, traffic.modes.argmax(axis=1), len(traffic), STANDING_MPS, last,
     )  # fmt: skip
     return Contacts(np.append(TIMES_S, np.inf)[moments], modes)
 

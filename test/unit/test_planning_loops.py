@@ -12,7 +12,7 @@ from planning_scenes import boxes_overlap
 
 from autonomy_nodes.common.kinematics import Motion, moved
 from autonomy_nodes.common.vehicle import Trailer, Vehicle
-from autonomy_nodes.planning.contact_loops import first_overlaps, own_contacts, soonest_touches
+from autonomy_nodes.planning.contact_loops import first_overlaps, own_contacts, rectangles_overlap, soonest_touches
 from autonomy_nodes.planning.gate_loops import curvature_at, first_beyond_lines
 from autonomy_nodes.planning.ground_loops import body_blocked, coarse_clearance, erase_boxes, fine_clearance
 from autonomy_nodes.planning.paths import arcs
@@ -288,22 +288,54 @@ def test_own_contacts_are_those_of_nuplans_rule_one_by_one(scene):
     first = random.integers(-1, MOMENTS, (DRIVES, WAYS))
     in_lane = random.random((DRIVES, MOMENTS)) < 0.5
     theirs = random.choice([0.0, 2.0], (WAYS, MOMENTS))
+    moving, last = random.random((DRIVES, MOMENTS)) < 0.8, random.integers(2, MOMENTS + 1, WAYS)
     expected, modes = np.full((DRIVES, 3), MOMENTS), np.zeros((DRIVES, 3), int)
-    for n, r in np.ndindex(DRIVES, WAYS):
-        t = first[n, r]
+
+    def fault(n, r, t):
         gap, turn = there[r, t, :2] - poses[n, t, :2], there[r, t, 2] - poses[n, t, 2]
         along = gap @ [np.cos(poses[n, t, 2]), np.sin(poses[n, t, 2])]
         across = gap @ [-np.sin(poses[n, t, 2]), np.cos(poses[n, t, 2])]
         long, wide = half[r] @ np.abs([np.cos(turn), np.sin(turn)]), half[r] @ np.abs([np.sin(turn), np.cos(turn)])
         by_front = along + long > body[0] - 0.3 and abs(across) < wide + 0.9
-        own = theirs[r, t] == 0.0 or by_front or (along >= -body[1] and not in_lane[n, t])
-        if t >= 0 and own and t < expected[n, of[r]]:
+        return theirs[r, t] == 0.0 or by_front or (along >= -body[1] and not in_lane[n, t])
+
+    def touch(n, r, t):
+        x, y, heading = poses[n, t]
+        mine = heading, x + 1.3 * np.cos(heading), y + 1.3 * np.sin(heading)  # the middle of the body
+        gap, turn = there[r, t, :2] - mine[1:], there[r, t, 2]
+        return moving[n, t] and rectangles_overlap(
+            *gap, np.cos(heading), np.sin(heading), (2.0, 0.9), np.cos(turn), np.sin(turn), tuple(half[r])
+        )
+
+    for n, r in np.ndindex(DRIVES, WAYS):
+        t = first[n, r]
+        if t >= 0 and not fault(n, r, t):  # the margins alone, perhaps: what counts is how the bodies touch
+            touched = [late for late in range(t, last[r]) if touch(n, r, late)]
+            t = touched[0] if touched and fault(n, r, touched[0]) else -1
+        if t >= 0 and t < expected[n, of[r]]:
             expected[n, of[r]], modes[n, of[r]] = t, mode[r]
     assert (expected < MOMENTS).sum() > 20 and (expected == MOMENTS).sum() > 5
-    told = (poses, axes_of(poses), in_lane, body, there, half, theirs, of, mode, 3, 0.5)
+    told = (poses, axes_of(poses), in_lane, moving, body, there, axes_of(there), half, theirs, of, mode, 3, 0.5, last)
     found = own_contacts(first, *told)
     assert_array_equal(found[0], expected)
     assert_array_equal(found[1], modes)
+
+
+@pytest.mark.parametrize(
+    ('alongs', 'asides', 'moment'),
+    [
+        ((9.0, 4.0, 3.0, 2.0), (3.0, 2.2, 1.5, 1.2), 2),  # cuts in before us: within our margins first, then our front
+        ((-3.0, -3.0, -3.0, 4.0), (3.0, 2.2, 1.5, 1.5), 4),  # drives into our side from behind, in our lane
+    ],
+)
+def test_who_comes_into_our_margins_is_looked_at_again_when_bodies_touch(alongs, asides, moment):
+    mine = np.zeros((1, 4, 3))
+    there = np.stack([np.add(alongs, 1.3), asides, np.zeros(4)], axis=-1)[None]
+    always, half = np.ones((1, 4), bool), np.array([[2.0, 0.9]])
+    told = (mine, axes_of(mine), always, always, (3.3, 0.7, 1.8), there, axes_of(there), half, 2.0 * always)
+    one = np.zeros(1, np.int64)
+    found = own_contacts(np.array([[1]]), *told, one, one, 1, 0.5, np.array([4]))
+    assert found[0].tolist() == [[moment]]
 
 
 def test_cosine_and_sine_are_exact_whether_small_or_large():
