@@ -19,7 +19,7 @@ from autonomy_nodes.training.examples import Far
 FINE_M = 0.2  # cells of the map of what stands still
 BELOW_M = 2.0  # what hangs higher touches no vehicle
 LEAST_M = 0.05  # what stands less high is the ground
-BLOCKS_M = 0.25
+BLOCKS_M, BUMPER_M = 0.25, 0.35  # what stands higher blocks; of bushes, which give way, what is above a bumper
 UNKNOWN = 255
 _PROFILE_M = 0.12
 _DOWN = np.array([0.0, 0.0, -1.0], np.float32)
@@ -162,7 +162,7 @@ def cells_of(
     ground = (z - tilt) / turn[2, 2]
     low, top, semantic = _sampled(cover, xy, turn, _QUARTERS)
     terrain = TERRAIN_OF[np.where(semantic != Semantic.NOTHING, semantic, GROUND_SEMANTICS[material])]
-    blocked = barred | ((low > BLOCKS_M) & (semantic != Semantic.LOW_VEGETATION))
+    blocked = barred | (low > np.where(semantic == Semantic.LOW_VEGETATION, BUMPER_M, BLOCKS_M))
     for there, heights in _bodies(map_from_base, movers):
         cell = np.floor((there - bev.ORIGIN_M) / bev.CELL_M).astype(int)
         on = ((cell >= 0) & (cell < bev.CELLS)).all(axis=1)

@@ -34,7 +34,7 @@ class Example:
     ground_m: (X, Y) true height of the ground, NaN where none is known. terrain: (X, Y) place in bev.TERRAIN of what
     the cell is of, 255 where not known; what stands on the ground counts before it. top_m: (X, Y) height of the highest
     obstacle up to bev.HIGH_M above the ground, 0 where free. blocked: (X, Y) whether no vehicle may enter: obstacles
-    above 0.25 m, moving or not, water, holes and ditches; low plants are not.
+    above 0.25 m, moving or not, plants above a bumper (0.35 m), water, holes and ditches.
     Of recordings not all is known. terrain is NO_OBSTACLE where all that is known is that it is none. objects_asked:
     (X, Y) where all objects are among the boxes; None: everywhere. stands_asked: (X, Y) where top_m and blocked are
     known; None: wherever ground_m is. far: of long places alone.

@@ -17,7 +17,7 @@ WEIGHTS = {
 }  # fmt: skip
 CLASS_WEIGHTS = dict.fromkeys(TERRAIN, 1.0) | {'high_vegetation': 2.0, 'wet': 4.0, 'rubble': 4.0, 'obstacle': 1.5}
 BLOCKED_WEIGHT = 3.0  # an obstacle that is missed is worse than one that is not there
-WET_WEIGHT = 4.0  # of 'blocked' in wet cells, which are rare: it alone tells water from mud
+RARE_WEIGHT = 4.0  # of 'blocked' in wet cells and in tall bushes: it alone tells water from mud, these from low ones
 MOVING_MPS, STANDING_WEIGHT = 0.3, 0.3  # most stand, and to say so of all would be cheap
 DIRECTION_WEIGHT = 0.4  # where is the front, beside how the box lies
 _SIZE, _HEADING, _MOVED = slice(0, 6), slice(6, 8), slice(8, 10)
@@ -31,7 +31,7 @@ def losses(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, 
     found = _boxes(out, targets) | {
         'heat': focal(out['heat'], targets['heat'], targets['heat_weight']),
         'terrain': _terrain(out['terrain'], targets['terrain'], targets['no_obstacle'][:, 0]),
-        'blocked': _mean(_binary(out['blocked'], targets['blocked'], BLOCKED_WEIGHT), seen * _wet(targets)),
+        'blocked': _mean(_binary(out['blocked'], targets['blocked'], BLOCKED_WEIGHT), seen * _rare(targets)),
         'occupied': _mean(_binary(out['occupied'], targets['occupied'], 1.0).mean(1, keepdim=True), seen),
         'top': _mean((out['top'] - targets['top']).abs(), seen * (0.2 + (targets['top'] > 0.0).float())),
     }
@@ -110,9 +110,11 @@ def _terrain(logits: Tensor, wanted: Tensor, no_obstacle: Tensor) -> Tensor:
     return (loss + (free * no_obstacle).sum()) / asked.clamp(min=1.0)
 
 
-def _wet(targets: dict[str, Tensor]) -> Tensor:
+def _rare(targets: dict[str, Tensor]) -> Tensor:
     """Return (B, 1, X, Y) how much a cell counts."""
-    return 1.0 + (WET_WEIGHT - 1.0) * (targets['terrain'][:, None] == TERRAIN.index('wet')).float()
+    terrain = targets['terrain'][:, None]
+    bush = (terrain == TERRAIN.index('low_vegetation')) & (targets['blocked'] > 0.0)
+    return 1.0 + (RARE_WEIGHT - 1.0) * ((terrain == TERRAIN.index('wet')) | bush).float()
 
 
 def _binary(logits: Tensor, wanted: Tensor, positive: float) -> Tensor:
