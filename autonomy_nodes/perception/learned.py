@@ -18,7 +18,6 @@ from autonomy_nodes.common.status import Lap, untimed
 from autonomy_nodes.inference import opening
 from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, INPUTS, OUTPUTS
-from autonomy_nodes.perception.cell_judge import CellJudge, judge_of
 from autonomy_nodes.perception.confidence import Support, confidences_of, support_of
 from autonomy_nodes.perception.decode import Cells, DecodeSettings, cells_of, checked, objects_of
 from autonomy_nodes.perception.far import FarSettings, far_grid
@@ -53,8 +52,8 @@ class Learned:
     """What the network tells of a sweep: objects in base_link, cells of bev.CELLS. prior: (3, X, Y) bev.PRIOR.
 
     outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given. support:
-    what its card says of the geometric channel beside it; judge: of both on cells, None where nothing. sensor_m: (3,)
-    where the LiDAR sits, None where not known. far: its far ring in base_link, None of one that has none.
+    what its card says of the geometric channel beside it. sensor_m: (3,) where the LiDAR sits, None where not known.
+    far: its far ring in base_link, None of one that has none.
     """
 
     objects: Objects
@@ -62,7 +61,6 @@ class Learned:
     outputs: Mapping[str, np.ndarray]
     gap_s: float = 0.0
     support: Support = field(default_factory=Support)
-    judge: CellJudge | None = None
     sensor_m: np.ndarray | None = None
     far: Grid | None = None
 
@@ -85,7 +83,6 @@ class LearnedChannel:
                 raise SettingsError(f'network {manifest.name!r} has tensors {found}, perception needs {wanted}')
         self._backend, self._settings = backend, settings or LearnedSettings()
         self.confidences, self._support = confidences_of(manifest.card), support_of(manifest.card)
-        self._judge = judge_of(manifest.card)
         self._nothing = {
             name: np.zeros((1, channels, *cells), np.float32)
             for name, (channels, cells) in INPUTS.items()
@@ -125,7 +122,7 @@ class LearnedChannel:
         objects = others(objects, sensor_m)
         far = far_grid(told['far_told'], inputs['far'], cloud.stamp_ns) if self.has_far else None
         lap('decode')
-        return Learned(objects, prior, told, gap_s, self._support, self._judge, sensor_m, far)
+        return Learned(objects, prior, told, gap_s, self._support, sensor_m, far)
 
     def again(self, said: Learned, settings: DecodeSettings) -> Objects:
         """Return the objects of a sweep by other settings, without asking the network anew."""

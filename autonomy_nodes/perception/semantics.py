@@ -3,10 +3,9 @@
 Of each cell, fixed in odom, the logarithms of the network's chances are averaged. Neighbouring sweeps are hardly
 independent, so n of them count as n / (1 + (n - 1) r) (r: how alike their errors are; Kish 1965), and only the last few
 are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network only ever
-takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. What is forbidden
-is told by both channels together, as the network's card has it (cell_judge.py); by a card that says nothing of it, the
-network's word alone: of its classes vegetation as tall as a bumper and things bar the way; mud does not, and water is
-told by 'blocked', which is learned of what no vehicle may enter.
+takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. Of its classes
+vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is learned of
+what no vehicle may enter.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from numba import njit
 from autonomy_nodes.common.grid import SEMANTICS, Grid
 from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.perception.bev import CELL_M, ORIGIN_M, PRIOR, TERRAIN
-from autonomy_nodes.perception.cell_judge import FEATURES, SHAPES, Tables, features, odds
 from autonomy_nodes.perception.cells import met, shifted
 from autonomy_nodes.perception.learned import Learned
 
@@ -28,9 +26,9 @@ _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
 _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
+_PAVED, _WET = TERRAIN.index('paved'), TERRAIN.index('wet')
+_MUCH = 1.0  # log odds
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
-_FEATURES = len(FEATURES)
-_NOBODY: Tables = (np.zeros((_FEATURES, 0), np.float32), *np.zeros((2, 0), np.float32), np.float32(0.0))
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _PASSING = np.float32(0.12)  # sweeps that are remembered of cells under road users: about a second long
 _FAINT = 0.1  # sweeps: less than this tell nothing
@@ -41,20 +39,26 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
+    paved: chance of the class from which that word weighs `less` (log odds), unless wet is much likelier: near a LiDAR
+    high up a dark road looks as water does.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
+    paved: float = 0.2
+    less: float = 3.0
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
     margin_m: float = 0.4
 
     def __post_init__(self) -> None:
-        for name in ('forbidden', 'alike'):
+        for name in ('forbidden', 'paved', 'alike'):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
+        if not self.less >= 0.0:
+            raise ValueError(f'semantics.less={self.less} must not be below 0')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
         if not self.fade_s > 0.0:
@@ -83,18 +87,16 @@ class Semantics:
         self._fade(self._follow(grid))
         under = _under(grid.shape, users, rotation, place, grid.resolution_m, settings.margin_m)
         if learned is not None:
-            outputs, judge = learned.outputs, _NOBODY if learned.judge is None else learned.judge.tables
-            told = (outputs['terrain'], outputs['blocked'][0], outputs['top'][0], learned.prior)
-            shapes = np.stack([grid.layers[name] for name in SHAPES])
             _taken(
-                self._state, *told, met_of(learned.prior), under, shapes, judge, grid.layers['elevation'], rotation,
-                place, grid.resolution_m, settings.sweeps,
+                self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior), under,
+                grid.layers['elevation'], rotation, place, grid.resolution_m,
+                (settings.sweeps, settings.paved, settings.less),
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
         easy[under], forbidden[under] = 0.0, 1.0
-        layers = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
-        return replace(grid, layers={**grid.layers, **layers})
+        told = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
+        return replace(grid, layers={**grid.layers, **told})
 
     def _follow(self, grid: Grid) -> float:
         """Lay the cells as the grid has them, and return the time since the last sweep [s]."""
@@ -133,26 +135,22 @@ def _taken(
     state: np.ndarray,
     terrain: np.ndarray,
     blocked: np.ndarray,
-    top: np.ndarray,
-    prior: np.ndarray,
     asked: np.ndarray,
     under: np.ndarray,
-    shapes: np.ndarray,
-    judge: Tables,
     elevation: np.ndarray,
     rotation: np.ndarray,
     place: np.ndarray,
     resolution: float,
-    most: float,
+    counts: tuple[float, float, float],
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
-    terrain: (7, A, B) logits, blocked: (A, B) log odds, top: (A, B), prior: (3, A, B), asked: (A, B) see `met_of`.
-    under: (X, Y) where road users are, who leave no trail: what is told there is soon forgotten. shapes: (5, X, Y) of
-    the geometric channel; judge: of both. elevation: (X, Y) in odom. place: (3,) base_link from the grid's corner, its
-    height. most: sweeps that count.
+    terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; under: (X, Y) where road users are,
+    who leave no trail: what is told there is soon forgotten. elevation: (X, Y) in odom. place: (3,) base_link from the
+    grid's corner, its height. counts: most sweeps that count; paved and less of the settings.
     """
-    one, row = np.float32(1.0), np.empty(_FEATURES, np.float32)
+    most, paved, less = counts
+    one = np.float32(1.0)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
             x, y = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
@@ -162,11 +160,7 @@ def _taken(
             b = int(np.floor((rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * z - ORIGIN_M[1]) / CELL_M))
             if a < 0 or b < 0 or a >= blocked.shape[0] or b >= blocked.shape[1] or not asked[a, b]:
                 continue
-            never, shift = _told(terrain, blocked, a, b)
-            if len(judge[1]):
-                features(terrain, blocked, top, prior, a, b, shift, shapes, i, j, row)
-                never = odds(row, *judge)
-            never = min(max(never, -_SUREST), _SUREST)
+            never, shift = _told(terrain, blocked, a, b, np.float32(paved), np.float32(less))
             # no view of a cell: to count who holds one costs more than the sums
             count = min(state[i, j, _COUNT], np.float32(most) - one) + one
             share = one / count
@@ -177,8 +171,10 @@ def _taken(
 
 
 @njit(cache=True)
-def _told(terrain: np.ndarray, blocked: np.ndarray, a: int, b: int) -> tuple[np.float32, np.float32]:
-    """Return the network's log odds of 'forbidden' of one cell, and by how much logits are above the log chances."""
+def _told(
+    terrain: np.ndarray, blocked: np.ndarray, a: int, b: int, paved: np.float32, less: np.float32
+) -> tuple[float, float]:
+    """Return the log odds of 'forbidden' of one cell, and by how much its logits are above its log chances."""
     highest = terrain[0, a, b]
     for k in range(1, _CLASSES):
         highest = max(highest, terrain[k, a, b])
@@ -191,7 +187,10 @@ def _told(terrain: np.ndarray, blocked: np.ndarray, a: int, b: int) -> tuple[np.
             barred += chance
         else:
             free += chance
-    return max(blocked[a, b], np.log(barred / free)), highest + np.log(total)
+    word, likely = blocked[a, b], np.exp(terrain[_PAVED, a, b] - highest) > paved * total
+    if likely and terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
+        word -= less
+    return min(max(word, np.log(barred / free), -_SUREST), _SUREST), highest + np.log(total)
 
 
 @njit(cache=True)

@@ -2,9 +2,8 @@
 
 Of each class: temperature and offset of its existence (least log loss), the threshold with the best F1, and the scale
 at which told spreads hold nine in ten errors (split conformal prediction). Then what the geometric channel's opinion of
-the same place is worth beside the network's, for people, and what both together tell of cells. All are fitted on two
-thirds of the places and judged on the last third; nothing real is looked at. Places are those of the seeds from FIRST
-on: neither learned from nor reported.
+the same place is worth beside the network's, for people. All are fitted on two thirds of the places and judged on the
+last third; nothing real is looked at. Places are those of the seeds from FIRST on: neither learned from nor reported.
 """
 
 from collections.abc import Callable
@@ -19,9 +18,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.reliability import NINE_IN_TEN_1D, NINE_IN_TEN_2D, binned
 from autonomy_nodes.inference.manifest import read_manifest, write_manifest
 from autonomy_nodes.perception.bev import CLASSES
-from autonomy_nodes.perception.cell_judge import KEY as CELLS
 from autonomy_nodes.perception.confidence import KEY, SUPPORT, Confidence, Confidences, Support, chance, log_odds
-from autonomy_nodes.training.calibrate_cells import fit_cells, judged_cells
 from autonomy_nodes.training.samples import HELD_OUT
 from autonomy_nodes.training.told_rows import FAMILIES, NEITHER, RIGHT, VIEWS, Gathered, Rows, gather
 
@@ -42,7 +39,6 @@ def calibrate(folder: Path, count: int, backend: str, jobs: int, tell: Callable[
     fitted, judging = (gathered.of(part) for part in np.split(places, [int(FITTED * len(places))]))
     confidences = fit_confidences(fitted)
     support = fit_support(fitted, confidences)
-    cells = fit_cells(fitted.cells)
     card = {
         KEY: {name: asdict(one) for name, one in confidences.classes.items()}, SUPPORT: asdict(support),
         CALIBRATED: {
@@ -50,9 +46,7 @@ def calibrate(folder: Path, count: int, backend: str, jobs: int, tell: Callable[
             'before': judge(judging, Confidences(dict.fromkeys(CLASSES, Confidence())), Support()),
             'after': judge(judging, confidences, support),
             'radius_90_m': radii(fitted, confidences),
-            'cells': {'network': judged_cells(judging.cells, None), 'both': judged_cells(judging.cells, cells)},
         },
-        **({} if cells is None else {CELLS: cells.card()}),
     }  # fmt: skip
     write_manifest(folder, replace(manifest, card={**manifest.card, **card}))
     return card

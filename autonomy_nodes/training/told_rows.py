@@ -1,11 +1,10 @@
 """What a network tells of simulated places that it never saw, beside what is there: of this its card is fitted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from autonomy_nodes.perception.decode import LABELS, DecodeSettings
 from autonomy_nodes.perception.fusion import FusionSettings, holding, words
 from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
 from autonomy_nodes.perception.learned import Earlier, LearnedChannel, LearnedSettings, opened
-from autonomy_nodes.training.cell_rows import CellRows, cells_told
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.places import examples
 from autonomy_nodes.training.samples import VEHICLE_HEIGHT_M
@@ -32,7 +30,6 @@ LEAST, REACH_M = 0.03, 40.0
 FAMILIES = ((0, 1), (2, 3), (4,))  # classes of which one may stand for another: it is there, and may be the other
 CLOSE_M = (2.0, 2.0, 1.0, 1.0, 1.0)
 WRONG, RIGHT, NEITHER = 0, 1, -1
-Told = TypeVar('Told', 'Rows', 'CellRows')
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,36 +57,28 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What was told of things and of cells; labels: (P, 5) how many of each class there were in (P,) places, seeds."""
+    """rows: what was told; labels: (P, 5) how many of each class were to be found in each place, places: (P,) seeds."""
 
     rows: Rows
-    cells: CellRows
     places: np.ndarray
     labels: np.ndarray
 
     def of(self, places: np.ndarray) -> 'Gathered':
         """Return what belongs to some places."""
         mine = np.isin(self.places, places)
-        rows = self.rows.kept(np.isin(self.rows.place, places))
-        cells = self.cells.kept(np.isin(self.cells.place, places))
-        return Gathered(rows, cells, self.places[mine], self.labels[mine])
+        return Gathered(self.rows.kept(np.isin(self.rows.place, places)), self.places[mine], self.labels[mine])
 
 
 def gather(folder: Path, places: np.ndarray, backend: str, jobs: int, tell: Callable[[str], None]) -> Gathered:
     """Return what a network tells of places that it never saw."""
-    found: list[tuple[Rows, CellRows, np.ndarray]] = []
+    found = []
     work = partial(_told_of, folder, backend)
-    for done, one in enumerate(in_processes(jobs, work, [int(place) for place in places]), 1):
-        found.append(one)
+    for done, (rows, labels) in enumerate(in_processes(jobs, work, [int(place) for place in places]), 1):
+        found.append((rows, labels))
         if done % 25 == 0:
             tell(f'{done} of {len(places)} places')
-    rows, cells = joined(Rows, [one[0] for one in found]), joined(CellRows, [one[1] for one in found])
-    return Gathered(rows, cells, places, np.array([labels for *_, labels in found]))
-
-
-def joined(kind: type[Told], several: Sequence[Told]) -> Told:
-    """Return the rows of several tables in one."""
-    return kind(*(np.concatenate([getattr(one, name) for one in several]) for name in kind.__dataclass_fields__))
+    rows = Rows(*(np.concatenate([getattr(each, name) for each, _ in found]) for name in Rows.__dataclass_fields__))
+    return Gathered(rows, places, np.array([labels for _, labels in found]))
 
 
 @lru_cache(maxsize=1)
@@ -104,23 +93,18 @@ def _splitter() -> GroundSplitter:
     return GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M)
 
 
-def _told_of(folder: Path, backend: str, place: int) -> tuple[Rows, CellRows, np.ndarray]:
-    channel, rng = _channel(folder, backend), np.random.default_rng([place, 60])
-    told = [_told(channel, example, place, rng) for example in islice(examples(place), VIEWS)]
-    rows, cells = joined(Rows, [one[0] for one in told]), joined(CellRows, [one[1] for one in told])
-    return rows, cells, np.sum([labels for *_, labels in told], axis=0)
+def _told_of(folder: Path, backend: str, place: int) -> tuple[Rows, np.ndarray]:
+    told = [_told(_channel(folder, backend), example, place) for example in islice(examples(place), VIEWS)]
+    rows = Rows(*(np.concatenate([getattr(each, name) for each, _ in told]) for name in Rows.__dataclass_fields__))
+    return rows, np.sum([labels for _, labels in told], axis=0)
 
 
-def _told(
-    channel: LearnedChannel, example: Example, place: int, rng: np.random.Generator
-) -> tuple[Rows, CellRows, np.ndarray]:
-    """Return what is told of one example's things and cells, and how many labels (5,) of each class it has."""
+def _told(channel: LearnedChannel, example: Example, place: int) -> tuple[Rows, np.ndarray]:
+    """Return what is told of one example, and how many labels (5,) of each class it has."""
     cloud, sensor_m = _cloud(example.points), example.sensor_m.astype(np.float64)
     ground = _splitter().split(cloud.xyz)
     earlier = Earlier(_cloud(example.before), np.eye(4), STEP_S) if len(example.before) else None
-    passed = rays(cloud.xyz, ground.kinds, sensor_m)
-    learned = channel.perceive(cloud, ground, passed, sensor_m, earlier)
-    objects = learned.objects
+    objects = channel.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m, earlier).objects
     chances = objects.class_probabilities[:, list(LABELS)]
     kinds, flat = np.argmax(chances, axis=1), objects.flat
     labels = example.boxes[:, [0, 1, 3, 4, 6]].astype(float)
@@ -143,8 +127,7 @@ def _told(
     clusters = clustered(ClusterConfig(), 0, cloud.xyz, ground)
     word = words(holding(clusters.places_m, objects.flat, FusionSettings().margin_m), clusters, len(objects))
     rows = Rows(np.full(len(objects), place), kinds, objects.existence, share, right, alike, off, word)
-    cells = cells_told(example, cloud, ground, passed, sensor_m, learned, place, rng)
-    return rows, cells, np.bincount(example.kinds[~out], minlength=len(CLASSES))
+    return rows, np.bincount(example.kinds[~out], minlength=len(CLASSES))
 
 
 def _cloud(points: np.ndarray) -> PointCloud:

@@ -10,7 +10,6 @@ from perception_scenes import STEP_NS, ego
 
 from autonomy_nodes.common.grid import SEMANTIC_LAYERS, SEMANTICS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.perception.bev import CELL_M, CELLS, ORIGIN_M, OUTPUTS, TERRAIN
-from autonomy_nodes.perception.cell_judge import FEATURES, CellJudge
 from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of, met_of
 
@@ -91,17 +90,10 @@ def test_a_ditch_is_not_free_though_it_is_paved():
     assert at(told(said('paved', 0.99, blocked=3.0)), 'traversability') == 0.0
 
 
-def test_where_the_card_tells_what_both_channels_are_worth_they_tell_together():
-    """By a judge of steps alone, 0.2 m are too much, whatever the network says."""
-    first = np.zeros((len(FEATURES), 1), np.float32)
-    first[FEATURES.index('step')] = 40.0
-    judge = CellJudge(first, np.zeros(1, np.float32), np.ones(1, np.float32), -8.0)
-    for step, blocked, free in ((0.1, 5.0, True), (0.3, -5.0, False)):
-        grid = terrain()
-        grid.layers['step'][:] = step
-        found = told(replace(said(blocked=blocked), judge=judge), grid=grid)
-        assert (at(found, 'traversability') > 0.9) == free
-        assert at(found, 'forbidden') == pytest.approx(1.0 / (1.0 + np.exp(8.0 - 40.0 * step)), abs=1e-3)
+def test_of_what_looks_paved_the_word_that_nobody_may_enter_weighs_less():
+    """A dark road right below a high LiDAR looks as water does."""
+    for name, free in (('paved', True), ('wet', False)):
+        assert (at(told(said(name, 0.7, blocked=1.0)), 'traversability') > 0.8) == free
 
 
 @pytest.mark.parametrize('chance, easy', [(0.3, 0.7), (0.49, 0.51), (0.51, 0.0)])
@@ -220,7 +212,7 @@ def test_the_grid_that_is_given_is_left_as_it_was():
 
 
 @pytest.mark.parametrize(
-    'name, value', [('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)]
+    'name, value', [('less', -1.0), ('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)]
 )
 def test_nonsense_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'semantics.{name}={value}'):
