@@ -26,8 +26,6 @@ _CLASSES = len(TERRAIN)
 _NEVER, _COUNT = _CLASSES, _CLASSES + 1  # what is kept of a cell: a mean a class, one of 'forbidden', how many
 _NEW = np.zeros(_COUNT + 1, np.float32)
 _BARRED = np.array([name in ('high_vegetation', 'obstacle') for name in TERRAIN])  # 'wet' is of mud and of water
-_PAVED, _WET = TERRAIN.index('paved'), TERRAIN.index('wet')
-_MUCH = 1.0  # log odds
 _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _PASSING = np.float32(0.12)  # sweeps that are remembered of cells under road users: about a second long
@@ -39,26 +37,20 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
-    paved: chance of the class from which that word weighs `less` (log odds), unless wet is much likelier: near a LiDAR
-    high up a dark road looks as water does.
     alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
     forbidden: float = 0.5
-    paved: float = 0.2
-    less: float = 3.0
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0
     margin_m: float = 0.4
 
     def __post_init__(self) -> None:
-        for name in ('forbidden', 'paved', 'alike'):
+        for name in ('forbidden', 'alike'):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
-        if not self.less >= 0.0:
-            raise ValueError(f'semantics.less={self.less} must not be below 0')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
         if not self.fade_s > 0.0:
@@ -90,7 +82,7 @@ class Semantics:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior), under,
                 grid.layers['elevation'], rotation, place, grid.resolution_m,
-                (settings.sweeps, settings.paved, settings.less),
+                settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
@@ -141,15 +133,14 @@ def _taken(
     rotation: np.ndarray,
     place: np.ndarray,
     resolution: float,
-    counts: tuple[float, float, float],
+    most: float,
 ) -> None:
     """Average (X, Y, 9) `state` with what one sweep tells of the cells that the network was asked for.
 
     terrain: (7, A, B) logits, blocked: (A, B) log odds, asked: (A, B) see `met_of`; under: (X, Y) where road users are,
     who leave no trail: what is told there is soon forgotten. elevation: (X, Y) in odom. place: (3,) base_link from the
-    grid's corner, its height. counts: most sweeps that count; paved and less of the settings.
+    grid's corner, its height. most: sweeps that count.
     """
-    most, paved, less = counts
     one = np.float32(1.0)
     for i in range(state.shape[0]):
         for j in range(state.shape[1]):
@@ -160,7 +151,7 @@ def _taken(
             b = int(np.floor((rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * z - ORIGIN_M[1]) / CELL_M))
             if a < 0 or b < 0 or a >= blocked.shape[0] or b >= blocked.shape[1] or not asked[a, b]:
                 continue
-            never, shift = _told(terrain, blocked, a, b, np.float32(paved), np.float32(less))
+            never, shift = _told(terrain, blocked, a, b)
             # no view of a cell: to count who holds one costs more than the sums
             count = min(state[i, j, _COUNT], np.float32(most) - one) + one
             share = one / count
@@ -171,9 +162,7 @@ def _taken(
 
 
 @njit(cache=True)
-def _told(
-    terrain: np.ndarray, blocked: np.ndarray, a: int, b: int, paved: np.float32, less: np.float32
-) -> tuple[float, float]:
+def _told(terrain: np.ndarray, blocked: np.ndarray, a: int, b: int) -> tuple[float, float]:
     """Return the log odds of 'forbidden' of one cell, and by how much its logits are above its log chances."""
     highest = terrain[0, a, b]
     for k in range(1, _CLASSES):
@@ -187,10 +176,7 @@ def _told(
             barred += chance
         else:
             free += chance
-    word, likely = blocked[a, b], np.exp(terrain[_PAVED, a, b] - highest) > paved * total
-    if likely and terrain[_PAVED, a, b] > terrain[_WET, a, b] - np.float32(_MUCH):
-        word -= less
-    return min(max(word, np.log(barred / free), -_SUREST), _SUREST), highest + np.log(total)
+    return min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST), highest + np.log(total)
 
 
 @njit(cache=True)
