@@ -41,7 +41,7 @@ class SemanticSettings:
     more falls to a third. margin_m: about boxes of road users, whose cells are not free.
     """
 
-    forbidden: float = 0.5
+    forbidden: float = 0.55
     alike: float = 0.7
     sweeps: float = 8.0
     fade_s: float = 6.0

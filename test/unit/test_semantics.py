@@ -14,7 +14,7 @@ from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of, met_of
 
 NOBODY = np.zeros((0, 5))
-PLAIN = SemanticSettings()
+PLAIN = SemanticSettings(forbidden=0.5)
 HERE = np.array([8.2, -3.0])  # the middle of cell (120, 92) of the network
 CELL = tuple(np.floor((HERE - ORIGIN_M) / CELL_M).astype(int))
 
