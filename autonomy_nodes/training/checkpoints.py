@@ -48,10 +48,11 @@ def origins(
 ) -> dict[str, Any]:
     """Return what the notes tell of runs before, so that a card names all data, however often a run was cut.
 
-    before: the state that a run goes on from. first: the one whose weights it begins with.
+    before: the state that a run goes on from. first: the one whose weights it begins with, which tells how far it was.
     """
     if first is not None:
-        return {'began_with': first['notes']}
+        told = {name: first[key] for name, key in (('steps', 'step'), ('last_seed', 'seed')) if key in first}
+        return {'began_with': {**first['notes'], **told}}
     if before is None:
         return {}
     if before['notes'].get('data') != notes.get('data'):  # goes on with other data: of the old it has learned too
