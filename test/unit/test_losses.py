@@ -126,3 +126,17 @@ def test_where_all_that_is_known_is_that_there_is_no_obstacle_every_other_class_
     assert losses(out, told)['terrain'].item() == pytest.approx(0.0, abs=1e-5)
     out['terrain'][0, TERRAIN.index('obstacle'), 50, 60] = 60.0
     assert losses(out, told)['terrain'].item() == pytest.approx(30.0, rel=1e-4)
+
+
+def test_water_and_tall_bushes_count_four_times_in_what_bars_the_way():
+    cost = {}
+    for name, blocked in (('obstacle', 1), ('wet', 1), ('wet', 0), ('low_vegetation', 1), ('low_vegetation', 0)):
+        told = targets()
+        told['terrain'][0, 50, 60], told['blocked'][0, 0, 50, 60] = TERRAIN.index(name), blocked
+        out = perfect(told)
+        out['blocked'][0, 0, 50, 60] = 10.0 - 20.0 * blocked  # just the wrong way round
+        cost[name, blocked] = losses(out, told)['blocked'].item()
+    once, low = cost['obstacle', 1], cost['low_vegetation', 0]
+    assert cost['wet', 1] == pytest.approx(4.0 * once, rel=0.01)
+    assert cost['low_vegetation', 1] == pytest.approx(4.0 * once, rel=0.01)
+    assert cost['wet', 0] == pytest.approx(4.0 * low, rel=0.01)

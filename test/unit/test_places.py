@@ -181,12 +181,14 @@ def test_who_moves_blocks_his_cells_too():
     assert found.blocked.sum() == pytest.approx(user.size[0] * user.size[1] / bev.CELL_M**2, rel=0.45)
 
 
-def test_a_bush_is_low_vegetation_and_blocks_nobody():
+def test_a_bush_is_low_vegetation_and_blocks_where_it_is_higher_than_a_bumper():
     plot = flat()
-    plot.put('bush', 10.0, 0.0)
+    assert sum(plot.put('bush', x, y) for x in np.arange(-15.0, 16.0, 3.0) for y in (-6.0, -3.0, 0.0, 3.0, 6.0)) > 30
     found = cells(plot)
-    kinds = found.terrain[cell(9.4, -0.6)[0] : cell(10.6, 0.6)[0], cell(9.4, -0.6)[1] : cell(10.6, 0.6)[1]]
-    assert (kinds == bev.TERRAIN.index('low_vegetation')).any() and not found.blocked.any()
+    bushes = found.top_m > 0.0
+    assert (found.terrain[bushes] == bev.TERRAIN.index('low_vegetation')).all()
+    np.testing.assert_array_equal(found.blocked, found.top_m > 0.35)
+    assert found.blocked.sum() > 20 < (bushes & ~found.blocked).sum()
 
 
 def test_cells_follow_the_vehicle():
