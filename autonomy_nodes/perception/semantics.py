@@ -81,8 +81,7 @@ class Semantics:
         if learned is not None:
             _taken(
                 self._state, learned.outputs['terrain'], learned.outputs['blocked'][0], met_of(learned.prior), under,
-                grid.layers['elevation'], rotation, place, grid.resolution_m,
-                settings.sweeps,
+                grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
         kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)

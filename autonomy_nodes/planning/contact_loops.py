@@ -165,38 +165,45 @@ def own_contacts(
     whose way it is, in which mode. Of several ways of one road user the soonest counts, of these the first. Who comes
     into our margins by his own fault is looked at again when the bodies touch.
     """
-    front_m, rear_m, width_m = body
-    middle_m, own_half = 0.5 * (front_m - rear_m), (0.5 * (front_m + rear_m), 0.5 * width_m)
     moments, modes = np.full((len(first), users), poses.shape[1], np.int64), np.zeros((len(first), users), np.int64)
     for n in range(len(first)):
         for r in range(len(of)):
-            t = first[n, r]
-            if t < 0 or t >= moments[n, of[r]]:
+            t, until = first[n, r], moments[n, of[r]]
+            if t < 0 or t >= until:
                 continue
-            stands = their_speeds[r] < standing_mps
-            ours = stands[t] or _at_fault(poses, axes, in_lane, body, there, half, n, r, t)
-            touching = ours
-            while not touching and t < min(last[r], moments[n, of[r]]):
-                c, s = axes[n, t, 0], axes[n, t, 1]
-                x, y = there[r, t, 0] - poses[n, t, 0] - middle_m * c, there[r, t, 1] - poses[n, t, 1] - middle_m * s
-                touching = moving[n, t] and rectangles_overlap(
-                    x, y, c, s, own_half, their_axes[r, t, 0], their_axes[r, t, 1], (half[r, 0], half[r, 1])
-                )
-                if touching:
-                    ours = stands[t] or _at_fault(poses, axes, in_lane, body, there, half, n, r, t)
-                else:
-                    t += 1
-            if ours:
-                moments[n, of[r]], modes[n, of[r]] = t, mode[r]
+            if not _at_fault(poses, axes, in_lane, body, there, half, their_speeds, standing_mps, n, r, t):
+                t = _first_touch(poses, axes, moving, body, there, their_axes, half, n, r, t, min(last[r], until))
+                if t < 0 or not _at_fault(poses, axes, in_lane, body, there, half, their_speeds, standing_mps, n, r, t):
+                    continue
+            moments[n, of[r]], modes[n, of[r]] = t, mode[r]
     return moments, modes
+
+
+@njit(cache=True)
+def _first_touch(
+    poses: np.ndarray, axes: np.ndarray, moving: np.ndarray, body: tuple[float, float, float], there: np.ndarray,
+    their_axes: np.ndarray, half: np.ndarray, n: int, r: int, since: int, until: int,
+) -> int:
+    """Return the first moment from `since` to before `until` when the bodies touch while we move, -1 for never."""
+    middle_m, own_half = 0.5 * (body[0] - body[1]), (0.5 * (body[0] + body[1]), 0.5 * body[2])
+    for t in range(since, until):
+        c, s = axes[n, t, 0], axes[n, t, 1]
+        x, y = there[r, t, 0] - poses[n, t, 0] - middle_m * c, there[r, t, 1] - poses[n, t, 1] - middle_m * s
+        if moving[n, t] and rectangles_overlap(
+            x, y, c, s, own_half, their_axes[r, t, 0], their_axes[r, t, 1], (half[r, 0], half[r, 1])
+        ):
+            return t
+    return -1
 
 
 @njit(cache=True)
 def _at_fault(
     poses: np.ndarray, axes: np.ndarray, in_lane: np.ndarray, body: tuple[float, float, float], there: np.ndarray,
-    half: np.ndarray, n: int, r: int, t: int,
+    half: np.ndarray, their_speeds: np.ndarray, standing_mps: float, n: int, r: int, t: int,
 ) -> bool:
-    """Return whether we hit a moving road user with the front, or are hit at a side while not in our lane."""
+    """Return whether we hit who stands, or hit with the front, or are hit at a side while not in our lane."""
+    if their_speeds[r, t] < standing_mps:
+        return True
     front_m, rear_m, width_m = body
     x, y = there[r, t, 0] - poses[n, t, 0], there[r, t, 1] - poses[n, t, 1]
     cos, sin = axes[n, t, 0], axes[n, t, 1]

@@ -20,6 +20,8 @@ def without_margin(vetoes: Vetoes, proposals: Proposals, seen: View) -> Vetoes:
     if KEPT not in proposals.names:
         return vetoes
     drive = proposals.of[proposals.names.index(KEPT)]
+    if np.isinf(vetoes.times_s['ground'][drive]):
+        return vetoes
     hits = [blocked(poses[drive, None], seen.ground, 0.0, body) for body, poses in seen.bodies]
     ground_s = vetoes.times_s['ground'].copy()
     ground_s[drive] = first_time(np.any(hits, axis=0))[0]

@@ -4,6 +4,10 @@ from enum import IntEnum
 
 import numpy as np
 
+BELOW_M = 2.0  # what hangs higher above the ground touches no vehicle
+LEAST_M = 0.05  # what stands less high is the ground
+BUMPER_M = 0.35  # vegetation that stands higher is not driven through
+
 
 class Material(IntEnum):
     """Materials of ground and of things."""

@@ -43,16 +43,26 @@ def _of_model(folder: Path) -> dict[str, Any]:
     return state | ({'far': {'card': manifest.card['far']}} if 'far' in manifest.card else {})
 
 
+def learned(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the weights of a checkpoint of perception were learned, as its card tells it."""
+    settings, seeds = state['settings'], f'seeds {state.get("first", 0)} to {state["seed"] - 1}'
+    return {
+        **state['notes'], 'settings': settings, 'steps': state['step'],
+        'minutes': round(state['spent_s'] / 60.0, 1), 'samples': state['step'] * settings['batch'],
+        'data': f'autonomy_nodes.training.places, {seeds}; nothing real, nothing downloaded',
+        'licence': 'that of this repository: weights and data are made by its code alone',
+    }  # fmt: skip
+
+
 def origins(
     notes: Mapping[str, Any], before: Mapping[str, Any] | None, first: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Return what the notes tell of runs before, so that a card names all data, however often a run was cut.
 
-    before: the state that a run goes on from. first: the one whose weights it begins with, which tells how far it was.
+    before: the state that a run goes on from. first: the one whose weights it begins with.
     """
     if first is not None:
-        told = {name: first[key] for name, key in (('steps', 'step'), ('last_seed', 'seed')) if key in first}
-        return {'began_with': {**first['notes'], **told}}
+        return {'began_with': first['notes']}
     if before is None:
         return {}
     if before['notes'].get('data') != notes.get('data'):  # goes on with other data: of the old it has learned too

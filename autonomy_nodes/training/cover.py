@@ -9,7 +9,7 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.perception import bev
-from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Semantic
+from autonomy_nodes.sim.materials import BELOW_M, BUMPER_M, GROUND_SEMANTICS, LEAST_M, Semantic
 from autonomy_nodes.sim.plots.plot import HALF_N_M, Plot
 from autonomy_nodes.sim.plots.sight import Sight
 from autonomy_nodes.sim.plots.users import User, body
@@ -17,9 +17,7 @@ from autonomy_nodes.sim.triangles import Triangles
 from autonomy_nodes.training.examples import Far
 
 FINE_M = 0.2  # cells of the map of what stands still
-BELOW_M = 2.0  # what hangs higher touches no vehicle
-LEAST_M = 0.05  # what stands less high is the ground
-BLOCKS_M, BUMPER_M = 0.25, 0.35  # what stands higher blocks; of bushes, which give way, what is above a bumper
+BLOCKS_M = 0.25  # what stands higher blocks; bushes give way up to a bumper
 UNKNOWN = 255
 _PROFILE_M = 0.12
 _DOWN = np.array([0.0, 0.0, -1.0], np.float32)

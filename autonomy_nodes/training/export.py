@@ -15,6 +15,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
 from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, HIGH_M, INPUTS, OUTPUTS
 from autonomy_nodes.perception.network import FAR_PART, PRESETS, Network, empty, filled
+from autonomy_nodes.training.checkpoints import learned
 from autonomy_nodes.training.lessons import FAR, FAR_PLACES
 from autonomy_nodes.training.samples import HELD_OUT
 
@@ -61,7 +62,7 @@ def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
 
 def _card(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is told of a network beside its tensors and files."""
-    card = {'training': _learned(state), 'quality': _quality(state), 'limits': LIMITS}
+    card = {'training': learned(state), 'quality': _quality(state), 'limits': LIMITS}
     if FAR.name in state:
         card['far'] = state[FAR.name].get('card') or _far_card(state[FAR.name])
     return card
@@ -69,17 +70,7 @@ def _card(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _far_card(state: Mapping[str, Any]) -> dict[str, Any]:
     long = f'places of {2.0 * FAR_PLACES.half_s_m:.0f} m; the rest of the network was left as it was'
-    return {'training': {**_learned(state), 'places': long}, 'quality': _quality(state)}
-
-
-def _learned(state: Mapping[str, Any]) -> dict[str, Any]:
-    settings, seeds = state['settings'], f'seeds {state.get("first", 0)} to {state["seed"] - 1}'
-    return {
-        **state['notes'], 'settings': settings, 'steps': state['step'],
-        'minutes': round(state['spent_s'] / 60.0, 1), 'samples': state['step'] * settings['batch'],
-        'data': f'autonomy_nodes.training.places, {seeds}; nothing real, nothing downloaded',
-        'licence': 'that of this repository: weights and data are made by its code alone',
-    }  # fmt: skip
+    return {'training': {**learned(state), 'places': long}, 'quality': _quality(state)}
 
 
 def _quality(state: Mapping[str, Any]) -> dict[str, Any]:

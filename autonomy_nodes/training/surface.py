@@ -6,13 +6,11 @@ import cv2
 import numpy as np
 
 from autonomy_nodes.messages.formats.simulated import TrueGround
-from autonomy_nodes.sim.materials import Semantic
+from autonomy_nodes.sim.materials import BELOW_M, LEAST_M, Semantic
 from autonomy_nodes.sim.raycast import Rays
 from autonomy_nodes.sim.world import World
 
 CELL_M = 0.2
-BELOW_M = 2.0  # what hangs higher above the ground touches no vehicle
-LEAST_M = 0.05  # what stands less high is the ground
 _UP_M, _DOWN = 60.0, np.array([0.0, 0.0, -1.0])
 
 

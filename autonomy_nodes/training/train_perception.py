@@ -22,7 +22,17 @@ from torch.utils.data import DataLoader
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.perception.network import Network, filled
-from autonomy_nodes.training.checkpoints import CHECKPOINT, GENTLE, average, origins, report, save, set_rate, state_of
+from autonomy_nodes.training.checkpoints import (
+    CHECKPOINT,
+    GENTLE,
+    average,
+    learned,
+    origins,
+    report,
+    save,
+    set_rate,
+    state_of,
+)
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.lessons import LESSONS, WHOLE, Lesson
 from autonomy_nodes.training.samples import HELD_OUT, Guise, Sample, Samples, SampleSettings, Source
@@ -201,6 +211,8 @@ def _before(
     base = state_of(start, settings.network) if start is not None else None
     if lesson.name and base is not None and 'optimizer' not in base:  # all else has to go on later
         raise DataError(f'{start}: is a model; --only {lesson.name} takes all else from a checkpoint.pt')
+    if base is not None and 'optimizer' in base and not lesson.name:
+        base = {**base, 'notes': learned(base)}
     return before, base
 
 

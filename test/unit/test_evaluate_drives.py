@@ -164,7 +164,7 @@ def test_a_world_begins_along_its_route_and_not_past_its_end():
 
 
 def test_two_short_drives_leave_what_happened_in_both_ways(tmp_path, monkeypatch):
-    options = ['--model', MODEL, '--set', 'count=2', '--set', 'seconds=2', '--seed', '7']
+    options = ['--model', MODEL, '--set', 'count=2', '--set', 'seconds=2', '--seed', '10']
     words = ['evaluate', 'drives', '--data', 'simulated', '--out', str(tmp_path), *options]
     monkeypatch.setattr('sys.argv', ['autonomy', *words])
     assert main(words) == 0
@@ -179,8 +179,7 @@ def test_two_short_drives_leave_what_happened_in_both_ways(tmp_path, monkeypatch
     assert one['again'].endswith(f'vehicle:=car model:={MODEL}') and one['seed'] >= scenes.FIRST_SEED
     for way in (GEOMETRIC, LEARNED):
         assert one[way]['outcome'] == 'time over' and one[way]['time_s'] == pytest.approx(2.0)
-        assert len(one[way]['t_x_y_heading_speed']) == 20
-        assert told[f'drives.{way}.progress_m'] > 0.5  # a mean: one may wait at its start
+        assert len(one[way]['t_x_y_heading_speed']) == 20 and one[way]['progress_m'] > 0.5
     assert (tmp_path / 'page.html').read_text().count('<img') == 2
 
 

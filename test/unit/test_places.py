@@ -136,7 +136,9 @@ def test_points_on_the_road_lie_at_the_height_of_its_cells(recipe):
 
 @pytest.mark.parametrize('seed', [4, 5, 6, 7, 8])
 def test_the_sweep_before_lies_where_the_world_stood(seed, monkeypatch):
-    stand = places._stand
+    rng, stand = np.random.default_rng(0), places._stand
+    dense = next(rig for rig in (drawn_rig(rng) for _ in range(200)) if rig.name == 'hdl64' and rig.shape[0] > 1600)
+    monkeypatch.setattr(places, 'drawn_rig', lambda rng: dense)  # a sparse one meets a thing too seldom twice
     monkeypatch.setattr(places, '_stand', lambda plot, rng: (stand(plot, rng)[0], 25.0))  # 2.5 m between the sweeps
     found = next(iter(examples(seed, PlaceSettings(views=1, before_share=1.0, recipe='street'))))
     there = found.before[np.hypot(found.before[:, 0], found.before[:, 1]) < 25.0]
@@ -144,7 +146,7 @@ def test_the_sweep_before_lies_where_the_world_stood(seed, monkeypatch):
     above_m = there[:, 2] - found.ground_m[i, j]
     things = there[(above_m > 0.4) & (above_m < 2.0), :3]
     away, _ = cKDTree(found.points[:, :3]).query(things)
-    assert (away < 0.25).mean() > 0.65  # 0.05 to 0.43 where it is not moved into base_link
+    assert (away < 0.25).mean() > 0.8  # 0.05 to 0.43 where it is not moved into base_link
 
 
 def test_cells_of_a_flat_world_are_flat_and_free():

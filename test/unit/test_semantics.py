@@ -66,7 +66,7 @@ def test_mud_may_be_driven_through_and_water_may_not():
 
 
 def test_ground_that_nobody_saw_gets_no_harder_by_a_small_chance_that_it_is_barred():
-    grid = told(said('loose', 0.99, blocked=np.log(0.25)), grid=terrain(easy=0.4))
+    grid = told(said('paved', 0.99, blocked=np.log(0.25)), grid=terrain(easy=0.4))
     assert at(grid, 'forbidden') == pytest.approx(0.2, abs=1e-3)
     assert at(grid, 'traversability') == pytest.approx(0.4, abs=1e-3)
 
@@ -92,7 +92,7 @@ def test_a_ditch_is_not_free_though_it_is_paved():
 
 @pytest.mark.parametrize('chance, easy', [(0.3, 0.7), (0.49, 0.51), (0.51, 0.0)])
 def test_it_gets_harder_by_the_chance_and_impassable_at_the_limit(chance, easy):
-    grid = told(said('loose', 0.99, blocked=np.log(chance / (1.0 - chance))))
+    grid = told(said('paved', 0.99, blocked=np.log(chance / (1.0 - chance))))
     assert at(grid, 'traversability') == pytest.approx(easy, abs=1e-3)
 
 
@@ -205,9 +205,7 @@ def test_the_grid_that_is_given_is_left_as_it_was():
     assert (grid.layers['traversability'] == 1.0).all() and set(grid.layers) == set(TERRAIN_LAYERS)
 
 
-@pytest.mark.parametrize(
-    'name, value', [('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)]
-)
+@pytest.mark.parametrize('name, value', [('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)])
 def test_nonsense_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'semantics.{name}={value}'):
         SemanticSettings(**{name: value})

@@ -140,6 +140,8 @@ def test_a_run_begins_with_the_weights_of_a_model_and_its_card_tells_so(trained,
     told = export(out / CHECKPOINT, tmp_path / 'next', 'next').card['training']
     assert told['began_with']['name'] == 'ci' and told['began_with']['steps'] == 40
     assert told['data'].startswith('autonomy_nodes.training.places, seeds 5000 to 5')
+    run(tmp_path / 'third', 1, start=out / CHECKPOINT, seed=9000)  # a checkpoint tells as much as a model does
+    assert torch.load(tmp_path / 'third' / CHECKPOINT, weights_only=True)['notes']['began_with'] == told
     with pytest.raises(DataError, match='give its --preset'):
         train('small', 1.0, tmp_path / 'other', examples, as_it_is, steps=1, start=model)
     with pytest.raises(DataError, match='takes all else from a checkpoint'):

@@ -14,13 +14,12 @@ from autonomy_nodes.evaluation.measures.labelled_ground import IGNORED_IDS, Sour
 from autonomy_nodes.messages.formats.frames import BASE
 from autonomy_nodes.messages.formats.semantickitti import LEARN, RAW
 from autonomy_nodes.messages.formats.simulated import GROUND, SEQUENCES, TrueGround, read_ground
-from autonomy_nodes.sim.materials import GROUND_SEMANTICS, Material, Semantic
+from autonomy_nodes.sim.materials import BUMPER_M, GROUND_SEMANTICS, Material, Semantic
 
 UNKNOWN, PAVED, LOOSE, LOW_VEGETATION, OBSTACLE, WATER, HOLE = range(7)  # classes of the raw answers
 PAVED_IDS = {RAW: (40, 44, 48, 49, 60), LEARN: (9, 10, 11, 12)}
 LOW_IDS = {RAW: (72,), LEARN: (17,)}
 LEAST_POINTS, OBSTACLE_SHARE, OVERHEAD_M = 3, 0.2, 2.5
-BUMPER_M = 0.35  # vegetation that stands higher is not driven through
 DITCH_M, DITCH_REACH_M, STEEP_RAD = 0.4, (1.0, 2.0, 3.0), 0.25
 _GROUNDS = {
     Semantic.PAVED: PAVED, Semantic.LOOSE: LOOSE, Semantic.LOW_VEGETATION: LOW_VEGETATION, Semantic.WET: WATER
