@@ -125,7 +125,7 @@ class Perceiver:
         self._before: tuple[PointCloud, EgoState] | None = None
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
-        self._semantics = Semantics(config.semantics) if learned is not None else None
+        self._semantics = Semantics(config.semantics, config.terrain) if learned is not None else None
         self._disagreement = Disagreement(config.disagreement)
 
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:

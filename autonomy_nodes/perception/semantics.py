@@ -2,10 +2,12 @@
 
 Of each cell, fixed in odom, the logarithms of the network's chances are averaged. Neighbouring sweeps are hardly
 independent, so n of them count as n / (1 + (n - 1) r) (r: how alike their errors are; Kish 1965), and only the last few
-are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network only ever
-takes freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. Of its classes
-vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which is learned of
-what no vehicle may enter.
+are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network takes
+freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. It gives freedom back
+in one case alone: grass and loose ground look uneven to geometry, and where the network tells that one may enter, steps
+between such cells are soft. Obstacles, holes, slopes and steps twice as high as may be driven stay what geometry says.
+Of its classes vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which
+is learned of what no vehicle may enter. Either is a reason of its own: their odds add up.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +20,8 @@ from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.perception.bev import CELL_M, ORIGIN_M, PRIOR, TERRAIN
 from autonomy_nodes.perception.cells import met, shifted
 from autonomy_nodes.perception.learned import Learned
+from autonomy_nodes.perception.terrain import TerrainConfig
+from autonomy_nodes.perception.traversability import ROUGH
 
 assert SEMANTICS[1:] == TERRAIN
 _GRAZING = 0.95  # of the channel 'passed': a ray went on within 0.2 m, and would have met what stands there
@@ -30,6 +34,7 @@ _RARE = -2.2  # log odds of 'forbidden' where nobody tells
 _SUREST = np.float32(7.0)  # log odds: a single sweep is never surer
 _PASSING = np.float32(0.12)  # sweeps that are remembered of cells under road users: about a second long
 _FAINT = 0.1  # sweeps: less than this tell nothing
+_SOFT_STEPS = 2.0  # highest steps: what rises more from cell to cell is not soft
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,15 @@ class SemanticSettings:
     """How the network's word on cells counts.
 
     forbidden: chance that no vehicle may enter from which a cell is impassable; below, it is no easier than the rest.
-    alike: how alike the errors of two sweeps are. sweeps: that are remembered. fade_s: in which what is not told any
-    more falls to a third. margin_m: about boxes of road users, whose cells are not free.
+    soft: how easy rough ground is at least where the network tells that one may enter; 0: as geometry tells. alike: how
+    alike the errors of two sweeps are: of neighbouring ones of simulated drives 0.9 at least. sweeps: that are
+    remembered. fade_s: in which what is not told any more falls to a third. margin_m: about boxes of road users, whose
+    cells are not free.
     """
 
-    forbidden: float = 0.55
-    alike: float = 0.7
+    forbidden: float = 0.43
+    soft: float = 0.5
+    alike: float = 0.95
     sweeps: float = 8.0
     fade_s: float = 6.0
     margin_m: float = 0.4
@@ -51,6 +59,8 @@ class SemanticSettings:
         for name in ('forbidden', 'alike'):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f'semantics.{name}={getattr(self, name)} must lie between 0 and 1')
+        if not 0.0 <= self.soft <= 1.0:
+            raise ValueError(f'semantics.soft={self.soft} must lie between 0 and 1')
         if not self.sweeps >= 1.0:
             raise ValueError(f'semantics.sweeps={self.sweeps} must be 1 at least')
         if not self.fade_s > 0.0:
@@ -62,8 +72,13 @@ class SemanticSettings:
 class Semantics:
     """Evidence of one grid's cells; it moves with the grid that it is given."""
 
-    def __init__(self, settings: SemanticSettings) -> None:
+    def __init__(self, settings: SemanticSettings, terrain: TerrainConfig | None = None) -> None:
+        terrain = terrain or TerrainConfig()
         self.settings = settings
+        self._limits = np.array(
+            [settings.alike, settings.forbidden, settings.soft, terrain.steepest_rad,
+             _SOFT_STEPS * terrain.highest_step_m]
+        )  # fmt: skip
         self._state = np.zeros((0, 0, len(_NEW)), np.float32)
         self._corner = np.zeros(2, np.int64)
         self._stamp_ns = 0
@@ -84,7 +99,8 @@ class Semantics:
                 grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
-        kind, certainty, forbidden = _judged(self._state, easy, settings.alike, settings.forbidden)
+        shapes = grid.layers['class'], grid.layers['slope'], grid.layers['step']
+        kind, certainty, forbidden = _judged(self._state, easy, *shapes, self._limits)
         easy[under], forbidden[under] = 0.0, 1.0
         told = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
         return replace(grid, layers={**grid.layers, **told})
@@ -175,14 +191,20 @@ def _told(terrain: np.ndarray, blocked: np.ndarray, a: int, b: int) -> tuple[flo
             barred += chance
         else:
             free += chance
-    return min(max(blocked[a, b], np.log(barred / free), -_SUREST), _SUREST), highest + np.log(total)
+    odds = np.exp(min(blocked[a, b], _SUREST)) + barred / free
+    return min(max(np.log(odds), -_SUREST), _SUREST), highest + np.log(total)
 
 
 @njit(cache=True)
 def _judged(
-    state: np.ndarray, easy: np.ndarray, alike: float, limit: float
+    state: np.ndarray, easy: np.ndarray, shape: np.ndarray, slope: np.ndarray, step: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lower `easy` where no vehicle may enter, in place; return class, how sure it is, the chance of 'forbidden'."""
+    """Lower `easy` where no vehicle may enter, raise it where rough ground is soft, in place.
+
+    shape: the geometric channel's class. limits: alike, forbidden, soft, largest slope and step of what may be soft.
+    Returns class, how sure it is, the chance of 'forbidden'.
+    """
+    alike, limit, soft = np.float32(limits[0]), np.float32(limits[1]), np.float32(limits[2])
     kind = np.zeros(easy.shape, np.float32)
     certainty, forbidden = np.full(easy.shape, np.nan, np.float32), np.full(easy.shape, np.nan, np.float32)
     for i in range(easy.shape[0]):
@@ -190,7 +212,7 @@ def _judged(
             count = state[i, j, _COUNT]
             if count < _FAINT:
                 continue
-            weight = count / (np.float32(1.0) + (count - np.float32(1.0)) * np.float32(alike))
+            weight = count / (np.float32(1.0) + (count - np.float32(1.0)) * alike)
             best = 0
             for k in range(1, _CLASSES):
                 if state[i, j, k] > state[i, j, best]:
@@ -205,6 +227,8 @@ def _judged(
             if chance >= limit:
                 easy[i, j] = 0.0
             elif easy[i, j] == easy[i, j]:
+                if shape[i, j] == ROUGH and not slope[i, j] > limits[3] and not step[i, j] > limits[4]:
+                    easy[i, j] = max(easy[i, j], soft)
                 easy[i, j] = min(easy[i, j], np.float32(1.0) - chance)
     return kind, certainty, forbidden
 

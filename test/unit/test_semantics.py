@@ -1,4 +1,4 @@
-"""The network's word on the ground in the terrain: counted by hand, faded, moved, and never making anything freer."""
+"""The network's word on the ground in the terrain: counted by hand, faded, moved; all it makes freer is rough ground."""
 
 from dataclasses import replace
 
@@ -12,9 +12,11 @@ from autonomy_nodes.common.grid import SEMANTIC_LAYERS, SEMANTICS, TERRAIN_LAYER
 from autonomy_nodes.perception.bev import CELL_M, CELLS, ORIGIN_M, OUTPUTS, TERRAIN
 from autonomy_nodes.perception.learned import Learned
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings, asked_of, met_of
+from autonomy_nodes.perception.terrain import TerrainConfig
+from autonomy_nodes.perception.traversability import BLOCKED, FLAT, HOLE, ROUGH
 
 NOBODY = np.zeros((0, 5))
-PLAIN = SemanticSettings(forbidden=0.5)
+PLAIN = SemanticSettings(forbidden=0.5, alike=0.7)
 HERE = np.array([8.2, -3.0])  # the middle of cell (120, 92) of the network
 CELL = tuple(np.floor((HERE - ORIGIN_M) / CELL_M).astype(int))
 
@@ -54,8 +56,48 @@ def test_one_sweep_is_taken_at_its_word():
     assert set(grid.layers) == {*TERRAIN_LAYERS, *SEMANTIC_LAYERS}
     assert SEMANTICS[int(at(grid, 'semantic'))] == 'loose'
     assert at(grid, 'certainty') == pytest.approx(0.8, abs=1e-3)
-    assert at(grid, 'forbidden') == pytest.approx(1 / 15, abs=1e-3)  # two of the others bar the way, a thirtieth each
-    assert at(grid, 'traversability') == pytest.approx(14 / 15, abs=1e-3)
+    odds = 1 / 14 + np.exp(-5.0)  # two of the others bar the way, a thirtieth each; and what 'blocked' tells
+    assert at(grid, 'forbidden') == pytest.approx(odds / (1 + odds), abs=1e-3)
+    assert at(grid, 'traversability') == pytest.approx(1 / (1 + odds), abs=1e-3)
+
+
+def test_two_reasons_to_bar_a_cell_are_more_than_one():
+    """Odds of 0.6 by its class and of 0.6 by 'blocked': neither bars it alone, together they do."""
+    by_class, by_word = said('obstacle', 0.375, blocked=-8.0), said('paved', 0.999, blocked=np.log(0.6))
+    by_class.outputs['terrain'][TERRAIN.index('high_vegetation')] = -20.0
+    both = said('obstacle', 0.375, blocked=np.log(0.6))
+    both.outputs['terrain'][TERRAIN.index('high_vegetation')] = -20.0
+    chances = [at(told(each), 'forbidden') for each in (by_class, by_word, both)]
+    assert max(chances[:2]) < 0.5 < chances[2]
+    assert at(told(both), 'traversability') == 0.0
+
+
+def rough(slope=0.1, step=0.24, easy=0.05, shape=ROUGH):
+    grid = terrain(easy=easy)
+    grid.layers['class'][:], grid.layers['slope'][:], grid.layers['step'][:] = shape, slope, step
+    return grid
+
+
+def test_grass_that_looks_like_steps_is_soft_where_the_network_tells_that_one_may_enter():
+    assert at(told(said('low_vegetation'), grid=rough()), 'traversability') == pytest.approx(0.5)
+    assert at(told(None, grid=rough()), 'traversability') == pytest.approx(0.05)  # nobody tells
+    assert at(told(said('low_vegetation', known=False), grid=rough()), 'traversability') == pytest.approx(0.05)
+    assert at(told(said('low_vegetation', blocked=0.5), grid=rough()), 'traversability') == 0.0
+    assert at(told(said('low_vegetation'), grid=rough(easy=0.7)), 'traversability') == pytest.approx(0.7)
+    hard = Semantics(replace(PLAIN, soft=0.0))
+    assert at(told(said('low_vegetation'), 1, hard, rough()), 'traversability') == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    'what', [{'slope': 0.5}, {'step': 0.6}, {'shape': BLOCKED}, {'shape': HOLE}, {'shape': FLAT}], ids=str
+)
+def test_slopes_high_steps_things_and_holes_stay_what_geometry_says(what):
+    assert at(told(said('low_vegetation'), grid=rough(**what)), 'traversability') == pytest.approx(0.05)
+
+
+def test_what_is_soft_counts_from_the_limits_of_the_terrain():
+    semantics = Semantics(PLAIN, TerrainConfig(highest_step_m=0.1))
+    assert at(told(said('low_vegetation'), 1, semantics, rough(step=0.24)), 'traversability') == pytest.approx(0.05)
 
 
 def test_mud_may_be_driven_through_and_water_may_not():
@@ -66,7 +108,7 @@ def test_mud_may_be_driven_through_and_water_may_not():
 
 
 def test_ground_that_nobody_saw_gets_no_harder_by_a_small_chance_that_it_is_barred():
-    grid = told(said('paved', 0.99, blocked=np.log(0.25)), grid=terrain(easy=0.4))
+    grid = told(said('paved', 0.9999, blocked=np.log(0.25)), grid=terrain(easy=0.4))
     assert at(grid, 'forbidden') == pytest.approx(0.2, abs=1e-3)
     assert at(grid, 'traversability') == pytest.approx(0.4, abs=1e-3)
 
@@ -92,24 +134,27 @@ def test_a_ditch_is_not_free_though_it_is_paved():
 
 @pytest.mark.parametrize('chance, easy', [(0.3, 0.7), (0.49, 0.51), (0.51, 0.0)])
 def test_it_gets_harder_by_the_chance_and_impassable_at_the_limit(chance, easy):
-    grid = told(said('paved', 0.99, blocked=np.log(chance / (1.0 - chance))))
+    grid = told(said('paved', 0.9999, blocked=np.log(chance / (1.0 - chance))))
     assert at(grid, 'traversability') == pytest.approx(easy, abs=1e-3)
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000))
-def test_nothing_gets_freer_and_unknown_stays_unknown_or_is_barred(seed):
+def test_nothing_but_rough_ground_gets_freer_and_unknown_stays_unknown_or_is_barred(seed):
     rng = np.random.default_rng(seed)
     learned = said()
     for name in ('terrain', 'blocked'):
         learned.outputs[name][:] = rng.normal(0.0, 5.0, learned.outputs[name].shape)
     before = terrain()
     before.layers['traversability'][:] = rng.choice([0.0, 0.3, 1.0, np.nan], (256, 256))
+    before.layers['class'][:] = rng.choice([0.0, FLAT, ROUGH, BLOCKED, HOLE], (256, 256))
+    soft = before.layers['class'] == ROUGH
     users = np.column_stack([rng.uniform(-20.0, 40.0, (3, 2)), rng.uniform(0.5, 8.0, (3, 2)), rng.uniform(-4, 4, 3)])
     for _ in range(2):
         was, now = before.layers['traversability'], told(learned, grid=before, users=users).layers['traversability']
         known = np.isfinite(was)
-        assert (now[known] <= was[known]).all() and np.isfinite(now[known]).all()
+        assert (now[known & ~soft] <= was[known & ~soft]).all() and np.isfinite(now[known]).all()
+        assert (now[known & soft] <= np.maximum(was, PLAIN.soft)[known & soft]).all()
         assert not (now[~known] > 0.0).any()
 
 
@@ -205,7 +250,7 @@ def test_the_grid_that_is_given_is_left_as_it_was():
     assert (grid.layers['traversability'] == 1.0).all() and set(grid.layers) == set(TERRAIN_LAYERS)
 
 
-@pytest.mark.parametrize('name, value', [('forbidden', 0.0), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)])
+@pytest.mark.parametrize('name, value', [('forbidden', 0.0), ('soft', 1.5), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)])
 def test_nonsense_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'semantics.{name}={value}'):
         SemanticSettings(**{name: value})
