@@ -40,6 +40,8 @@ def plot(seed: int, name: str = '', half_s_m: float = HALF_S_M) -> Plot:
         _bystanders(made, rng, int(rng.integers(0, 20)))
         for _ in range(int(rng.integers(0, 6))):
             _bicycles(made, rng)
+        for _ in range(int(rng.integers(0, 5))):
+            _sheltered(made, rng)
     return made
 
 
@@ -56,6 +58,16 @@ def _bicycles(plot: Plot, rng: np.random.Generator) -> None:
     heading = rng.choice([-0.5, 0.5]) * np.pi + rng.normal() * 0.08
     for number in range(1 if rng.random() < 0.4 else int(rng.integers(3, 12))):
         plot.park('bicycle', s + number * wide, n, heading + (np.pi if rng.random() < 0.1 else 0.0), gap_m=0.0)
+
+
+def _sheltered(plot: Plot, rng: np.random.Generator) -> None:
+    """Put a roof above heads beside something, and people under it: at shops, stalls, stops."""
+    (s, n), way = _beside(plot, rng, rng.uniform(0.6, 1.6)), rng.choice([0.0, 0.5, 1.0, 1.5]) * np.pi
+    if not plot.put('awning', s, n, way, free=False):
+        return
+    for _ in range(int(rng.integers(0, 5))):
+        at = s + rng.normal() * 1.2, n + rng.normal() * 0.8
+        plot.park('person' if rng.random() < 0.85 else 'sitting', *at, rng.uniform(0.0, 2.0 * np.pi), gap_m=0.0)
 
 
 def _beside(plot: Plot, rng: np.random.Generator, gap_m: float) -> tuple[float, float]:

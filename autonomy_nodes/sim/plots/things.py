@@ -186,13 +186,29 @@ def _pallets(rng: np.random.Generator) -> Thing:
     return solid(joined(layers))
 
 
+def _awning(rng: np.random.Generator) -> Thing:
+    """Return a roof above heads: an awning, a porch, a stall, a sunshade; nobody hits more of it than a post."""
+    length, depth, height = rng.uniform(2.0, 9.0), rng.uniform(1.0, 3.2), rng.uniform(2.2, 4.2)
+    material = Material(int(rng.choice([Material.CLOTH, Material.WALL, Material.METAL, Material.LEAVES])))
+    fall = rng.uniform(0.0, 0.4)  # of its front edge
+    profile = np.array([[0, -depth / 2, height - fall], [0, depth / 2, height], [0, depth / 2, height + 0.1]])
+    parts = [loft(np.stack([profile - (length / 2, 0, 0), profile + (length / 2, 0, 0)]), material)]
+    if rng.random() < 0.5:
+        places = [(x, -depth / 2 + 0.1) for x in np.linspace(-length / 2 + 0.1, length / 2 - 0.1, int(length // 3) + 2)]
+        parts += [rod(height - fall, rng.uniform(0.03, 0.08)).shifted(x, y) for x, y in places]
+    if rng.random() < 0.3:  # what hangs from it: signs, lamps, goods
+        size = rng.uniform(0.3, 1.2), 0.1, rng.uniform(0.2, 0.6)
+        parts.append(box(*size, Material.SIGN).shifted(rng.uniform(-0.4, 0.4) * length, 0.0, height - fall - size[2]))
+    return Thing(joined(parts), Semantic.STRUCTURE, np.zeros((0, 2)))
+
+
 RECIPES: dict[str, Callable[[np.random.Generator], Thing]] = {
     'tree': plants.tree, 'conifer': plants.conifer, 'trunk': plants.trunk, 'bush': plants.bush, 'shrub': plants.shrub,
     'thicket': plants.thicket, 'hedge': plants.hedge, 'house': _house, 'hall': _hall, 'shed': _shed, 'wall': _wall,
     'barrier': _barrier, 'rail': _rail, 'fence': _fence, 'pole': _pole, 'sign': _sign, 'signal': _signal,
     'post': _post, 'bin': _bin, 'bench': _bench, 'cone': _cone, 'board': _board, 'heap': _heap, 'rock': _rock,
     'log': _log, 'pallets': _pallets, 'cabinet': _cabinet, 'column': _column, 'block': _block,
-    'clipped': plants.clipped,
+    'clipped': plants.clipped, 'awning': _awning,
 }  # fmt: skip
 
 
