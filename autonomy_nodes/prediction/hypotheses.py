@@ -9,6 +9,7 @@ from autonomy_nodes.prediction.baselines import (
     TURN_FADES_S,
     along_lanes,
     constant_turn,
+    constant_velocity,
     distances,
     speeds_over,
 )
@@ -30,7 +31,8 @@ class HypothesesConfig:
     """Priors, and how far a hypothesis may have been off in the last second.
 
     straight, turn, veer, lane: prior of each way to steer, veer for each side. keep, brake, faster: of each pace.
-    veer_mps2: lateral acceleration of a vehicle that turns off, veer_on_foot_rad: turn of a pedestrian.
+    veer_mps2: lateral acceleration of a vehicle that turns off, veer_on_foot_rad: turn of a pedestrian. hasten_mps2:
+    acceleration of who hastens, which stands beside the futures of a network.
     """
 
     straight: float = 0.25
@@ -42,6 +44,7 @@ class HypothesesConfig:
     faster: float = 0.2
     brake_mps2: float = 1.4
     faster_mps2: float = 1.2
+    hasten_mps2: float = 1.0
     veer_mps2: float = 1.0
     veer_on_foot_rad: float = 0.44
     aside_sigma_m: float = 0.4
@@ -91,6 +94,21 @@ def hypotheses(
             weights[lanes.owners, slots, place] = share * likelier * odds[lanes.owners, place]
     options = paths.shape[1] * paths.shape[2]
     return Hypotheses(paths.reshape(count, options, steps, 3), weights.reshape(count, options))
+
+
+def hastening(
+    movers: Movers, lanes: LanePaths | None, times_s: np.ndarray, config: HypothesesConfig
+) -> np.ndarray:
+    """Return (N, P, 3) where each goes at an acceleration that lasts, along its likeliest lane, straight on without."""
+    wanted = speeds_over(movers.speeds_mps, np.full(len(movers), config.hasten_mps2), times_s, lasting=True)
+    paths = constant_velocity(movers, distances(wanted, times_s))
+    if lanes is not None and len(lanes):
+        order = np.lexsort((-lanes.shares, lanes.owners))
+        ways = lanes.rows(order[np.unique(lanes.owners[order], return_index=True)[1]])
+        nowhere = np.full(len(ways), np.inf)
+        gone = travelled(ways.along_m, ways.caps_mps, ways.starts_m, nowhere, wanted[ways.owners], times_s)
+        paths[ways.owners] = along_lanes(ways, movers.rows(ways.owners), gone, times_s)
+    return paths
 
 
 def _paces(movers: Movers, config: HypothesesConfig) -> tuple[np.ndarray, np.ndarray]:

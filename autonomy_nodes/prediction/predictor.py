@@ -12,7 +12,7 @@ from autonomy_nodes.common.types import DataError, EgoState, Goal
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.prediction.baselines import constant_velocity
 from autonomy_nodes.prediction.guard import GuardConfig, broken
-from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hypotheses
+from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hastening, hypotheses
 from autonomy_nodes.prediction.intents import HORIZON_S, chances_of, intents_of, middles_of
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
@@ -123,7 +123,8 @@ class Predictor:
         if told is None:
             scene, marginal = weighed(alone, overlaps(movers, paths), movers.speeds_mps > 1.0)
         else:
-            paths, alone, more = self._with_learned(paths, alone, told, movers, sigmas)
+            hasty = hastening(movers, others, TIMES_S, self.config.hypotheses)
+            paths, alone, more = self._with_learned(paths, alone, hasty, told, movers, sigmas)
             order, scene = paired(paths, alone, movers.sizes_m)
             paths = np.take_along_axis(paths, order[..., None, None], axis=1)
             marginal = np.take_along_axis(alone, order, axis=1)
@@ -149,19 +150,21 @@ class Predictor:
             return None, str(error)
 
     def _with_learned(
-        self, paths: np.ndarray, odds: np.ndarray, told: Foretold, movers: Movers, sigmas: np.ndarray
+        self, paths: np.ndarray, odds: np.ndarray, hasty: np.ndarray, told: Foretold, movers: Movers, sigmas: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, int]:
         """Return paths and odds with the network's where these are possible, and how many were not; fill sigmas.
 
         Who reverses is left to physics: the network was never shown anybody who does. Where all of its futures are
-        possible, what physics and lanes hold for likeliest stands in place of the one that is missed least.
+        possible, what physics and lanes hold for likeliest stands in place of the one that is missed least, and then
+        `hasty` (N, P, 3) in place of another: the traffic that the network was shown hardly ever hastens for long.
         """
         kept = ~movers.reversing[told.rows]
         rows, theirs = told.rows[kept], told.paths[kept]
         bad = broken(theirs, movers.xy[rows], movers.speeds_mps[rows], STEP_S, self.config.guard)
-        plain = least_missed(np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2]), told.odds[kept])
         whole = np.flatnonzero(~bad.any(axis=1))
-        theirs[whole, plain[whole]] = paths[rows[whole], 0]
+        for other in (paths[rows, 0], hasty[rows]):
+            least = least_missed(np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2]), told.odds[kept])
+            theirs[whole, least[whole]] = other[whole]
         paths, odds = paths.copy(), odds.copy()
         paths[rows] = np.where(bad[..., None, None], paths[rows], theirs)
         odds[rows] = told.odds[kept]
