@@ -44,7 +44,7 @@ class HypothesesConfig:
     faster: float = 0.2
     brake_mps2: float = 1.4
     faster_mps2: float = 1.2
-    hasten_mps2: float = 1.0
+    hasten_mps2: float = 0.7
     veer_mps2: float = 1.0
     veer_on_foot_rad: float = 0.44
     aside_sigma_m: float = 0.4

@@ -91,13 +91,15 @@ def test_futures_begin_where_the_agents_are_and_go_where_they_look():
     assert odds.sum(axis=1) == pytest.approx(1.0) and (odds[:, 0] == odds.max(axis=1)).all()
 
 
-def test_one_future_is_what_physics_holds_for_likeliest():
-    found, plain = predicted(Saying()), predicted(None)
-    for agent, axis in ((0, 0), (1, 1)):  # speeds of 4 to 9 m/s over six seconds
+def test_one_future_is_what_physics_holds_for_likeliest_and_one_hastens():
+    """At 6 m/s; the network says 3 to 8 m/s. At 0.7 m/s2 more, six seconds take 48.6 m."""
+    found, plain = predicted(Saying(speed=3.0)), predicted(None)
+    for agent, axis in ((0, 0), (1, 1)):
         both = (one.predictions.paths[agent, :, :, axis] for one in (found, plain))
         gone, own = (paths[:, 12] - paths[:, 0] for paths in both)
-        assert np.abs(gone - own[0]).min() < 1e-3
-        assert len({24, 30, 36, 42, 48, 54} & set(np.round(gone, 2).tolist())) == 5
+        assert np.abs(gone - own[0]).min() < 1e-3 and np.abs(gone - 48.6).min() < 1e-2
+        assert len({18, 24, 30, 36, 42, 48} & set(np.round(gone, 2).tolist())) >= 4
+    assert found.predictions.probabilities.sum(axis=1) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

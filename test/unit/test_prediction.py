@@ -21,6 +21,7 @@ from autonomy_nodes.prediction.baselines import (
     stopped,
 )
 from autonomy_nodes.prediction.guard import GuardConfig, broken
+from autonomy_nodes.prediction.hypotheses import HypothesesConfig, hastening
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_loops import drawn_along
 from autonomy_nodes.prediction.lane_paths import LaneField
@@ -150,6 +151,21 @@ def test_in_a_lane_the_likeliest_path_follows_the_bend():
     to_centre = np.hypot(path[:5, 0] - 30.0, path[:5, 1] - 20.0)  # until the lane ends after 2 s
     assert np.abs(to_centre - 20.0).max() < 0.3
     assert path[3, 2] == pytest.approx(0.6 + 1.5 * 6.0 / 20.0, abs=0.12)
+
+
+def test_who_hastens_does_so_along_the_likeliest_lane_and_straight_on_without_one():
+    """At 6 m/s and 0.7 m/s2: 6 t + 0.35 t2; in a bend of 20 m a lane keeps its owner slower than that."""
+    road_map, _ = fork()
+    bend = 30.0 + 20.0 * np.sin(0.6), 20.0 - 20.0 * np.cos(0.6), 0.6, 6.0
+    both = movers_of((0.0, -30.0, np.pi, 6.0), bend)
+    ways = LaneField(pieces_of(road_map), np.eye(4)).paths(both, 8.0)
+    config = HypothesesConfig()
+    free, along = hastening(both, ways, TIMES_S, config)
+    assert free[:, 0] == pytest.approx(-(6.0 * TIMES_S + 0.35 * TIMES_S**2), abs=0.02)
+    assert np.abs(np.hypot(along[:5, 0] - 30.0, along[:5, 1] - 20.0) - 20.0).max() < 0.3
+    assert hastening(both, None, TIMES_S, config)[1, :, :2] == pytest.approx(
+        np.array(bend[:2]) + (6.0 * TIMES_S + 0.35 * TIMES_S**2)[:, None] * (np.cos(0.6), np.sin(0.6)), abs=0.02
+    )
 
 
 def test_who_stands_beside_the_middle_of_a_lane_neither_slides_nor_turns_on_the_spot():
