@@ -46,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='of a Ray cluster, each with its share')
     parser.add_argument('--address', default='', help='of a Ray cluster that runs; without one this machine is one')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
-    about = 'to adapt to; of ablations, to judge by; of prediction: scenes'
+    about = 'to adapt to; of ablations, to judge by; of calibrating, to choose thresholds by; of prediction: scenes'
     parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help=about)
     parser.add_argument('--folds', default='', metavar='N,N', help='of prediction: of groups.json, to learn from')
     parser.add_argument('--held', default='', metavar='N,N', help='of prediction: of groups.json, to judge by')
@@ -189,6 +189,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     from autonomy_nodes.training.calibrate import calibrate
 
     folder, tell = folder_of(options.model), partial(print, flush=True)
-    card = calibrate(folder, options.count or CALIBRATE_ON, options.backend, options.jobs, tell)
+    count = options.count or CALIBRATE_ON
+    card = calibrate(folder, count, options.backend, options.jobs, tell, options.data or ())
     print(json.dumps(card, indent=1))
     print(folder)

@@ -6,7 +6,8 @@ the same place is worth beside the network's, for people. All are fitted on two 
 last third; nothing real is looked at. Places are those of the seeds from FIRST on: neither learned from nor reported.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from scipy.optimize import minimize
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.reliability import NINE_IN_TEN_1D, NINE_IN_TEN_2D, binned
 from autonomy_nodes.inference.manifest import read_manifest, write_manifest
+from autonomy_nodes.messages.formats.simulated import MANIFEST
 from autonomy_nodes.perception.bev import CLASSES
 from autonomy_nodes.perception.confidence import KEY, SUPPORT, Confidence, Confidences, Support, chance, log_odds
 from autonomy_nodes.training.samples import HELD_OUT
+from autonomy_nodes.training.told_frames import gather_frames
 from autonomy_nodes.training.told_rows import FAMILIES, NEITHER, RIGHT, VIEWS, Gathered, Rows, gather
 
 FIRST = HELD_OUT + 100  # seeds before are watched in training
@@ -29,8 +32,13 @@ LEAST_PRECISION, HEARD = 0.5, 0.05
 CALIBRATED = 'calibrated'
 
 
-def calibrate(folder: Path, count: int, backend: str, jobs: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Fit on `count` examples, write the card of a model's folder anew, and return what is new on it."""
+def calibrate(
+    folder: Path, count: int, backend: str, jobs: int, tell: Callable[[str], None], drives: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Fit on `count` examples, write the card of a model's folder anew, and return what is new on it.
+
+    drives: folders of labelled drives by which the thresholds are chosen.
+    """
     manifest = read_manifest(folder)
     places = np.arange(FIRST, FIRST + -(-count // VIEWS))
     if len(places) < 3:
@@ -39,13 +47,19 @@ def calibrate(folder: Path, count: int, backend: str, jobs: int, tell: Callable[
     fitted, judging = (gathered.of(part) for part in np.split(places, [int(FITTED * len(places))]))
     confidences = fit_confidences(fitted)
     support = fit_support(fitted, confidences)
+    chosen: dict[str, Any] = {}
+    if drives:
+        frames = gather_frames(folder, drives, backend, jobs, tell)
+        confidences, support = with_thresholds(frames, confidences, support)
+        told = ', '.join(_told_of(path) for path in drives)
+        chosen = {'thresholds': f'by {told}', 'there': judge(frames, confidences, support)}
     card = {
         KEY: {name: asdict(one) for name, one in confidences.classes.items()}, SUPPORT: asdict(support),
         CALIBRATED: {
             'data': f'places of seeds {places[0]} to {places[-1]}, {VIEWS} views each; the last third to judge by',
             'before': judge(judging, Confidences(dict.fromkeys(CLASSES, Confidence())), Support()),
             'after': judge(judging, confidences, support),
-            'radius_90_m': radii(fitted, confidences),
+            'radius_90_m': radii(fitted, confidences), **chosen,
         },
     }  # fmt: skip
     write_manifest(folder, replace(manifest, card={**manifest.card, **card}))
@@ -72,6 +86,32 @@ def fit_confidences(gathered: Gathered) -> Confidences:
                 heading_scale=round((_nine_in_ten(turns) / NINE_IN_TEN_1D) ** 2, 4),
             )  # fmt: skip
     return Confidences(found)
+
+
+def with_thresholds(
+    gathered: Gathered, confidences: Confidences, support: Support
+) -> tuple[Confidences, Support]:
+    """Return both with the thresholds that have the best F1 here; a class that is hardly met here keeps its own."""
+    rows, found = gathered.rows, dict(confidences.classes)
+    believed = confidences.believed(rows.existence, rows.kinds)
+    for kind, name in enumerate(CLASSES):
+        mine = rows.kinds == kind
+        if name in found and (rows.alike[mine] == RIGHT).sum() >= FEWEST:
+            least, _, _ = best_f1(believed[mine], rows.alike[mine], int(gathered.labels[:, kind].sum()))
+            found[name] = replace(found[name], least=least)
+    chosen = Confidences(found)
+    told = _told_people(rows, chosen)
+    if support == Support() or (told.right == RIGHT).sum() < FEWEST:
+        return chosen, support
+    both = support.together(chosen.believed(told.existence, told.kinds), told.word)
+    least, _, _ = best_f1(both, told.right, int(gathered.labels[:, list(PEOPLE)].sum()))
+    return chosen, replace(support, least=least)
+
+
+def _told_of(folder: Path) -> str:
+    """Return what a folder tells of itself, its name where it tells nothing."""
+    manifest = folder / MANIFEST
+    return str(json.loads(manifest.read_text())['command']) if manifest.is_file() else folder.name
 
 
 def fit_odds(rows: Rows) -> tuple[float, float]:

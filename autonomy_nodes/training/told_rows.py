@@ -1,6 +1,6 @@
 """What a network tells of simulated places that it never saw, beside what is there: of this its card is fitted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
@@ -71,18 +71,30 @@ class Gathered:
 
 def gather(folder: Path, places: np.ndarray, backend: str, jobs: int, tell: Callable[[str], None]) -> Gathered:
     """Return what a network tells of places that it never saw."""
-    found = []
     work = partial(_told_of, folder, backend)
-    for done, (rows, labels) in enumerate(in_processes(jobs, work, [int(place) for place in places]), 1):
-        found.append((rows, labels))
+    return collected(in_processes(jobs, work, [int(place) for place in places]), places, tell)
+
+
+def collected(
+    answers: Iterable[tuple[Rows, np.ndarray]], places: np.ndarray, tell: Callable[[str], None], name: str = 'places'
+) -> Gathered:
+    """Return the answers of some places as one."""
+    found = []
+    for done, answer in enumerate(answers, 1):
+        found.append(answer)
         if done % 25 == 0:
-            tell(f'{done} of {len(places)} places')
-    rows = Rows(*(np.concatenate([getattr(each, name) for each, _ in found]) for name in Rows.__dataclass_fields__))
-    return Gathered(rows, places, np.array([labels for _, labels in found]))
+            tell(f'{done} of {len(places)} {name}')
+    return Gathered(joined([rows for rows, _ in found]), places, np.array([labels for _, labels in found]))
+
+
+def joined(some: Sequence[Rows]) -> Rows:
+    """Return rows one behind the other."""
+    return Rows(*(np.concatenate([getattr(each, name) for each in some]) for name in Rows.__dataclass_fields__))
 
 
 @lru_cache(maxsize=1)
-def _channel(folder: Path, backend: str) -> LearnedChannel:
+def plain_channel(folder: Path, backend: str) -> LearnedChannel:
+    """Return a network that tells all it knows, in its own words."""
     channel = LearnedChannel(opened(folder, backend), LearnedSettings(DecodeSettings(least=LEAST)))
     channel.confidences = Confidences()  # in its own words, whatever the card tells so far
     return channel
@@ -94,26 +106,37 @@ def _splitter() -> GroundSplitter:
 
 
 def _told_of(folder: Path, backend: str, place: int) -> tuple[Rows, np.ndarray]:
-    told = [_told(_channel(folder, backend), example, place) for example in islice(examples(place), VIEWS)]
-    rows = Rows(*(np.concatenate([getattr(each, name) for each, _ in told]) for name in Rows.__dataclass_fields__))
-    return rows, np.sum([labels for _, labels in told], axis=0)
+    told = [_told(plain_channel(folder, backend), example, place) for example in islice(examples(place), VIEWS)]
+    return joined([rows for rows, _ in told]), np.sum([labels for _, labels in told], axis=0)
 
 
 def _told(channel: LearnedChannel, example: Example, place: int) -> tuple[Rows, np.ndarray]:
     """Return what is told of one example, and how many labels (5,) of each class it has."""
     cloud, sensor_m = _cloud(example.points), example.sensor_m.astype(np.float64)
-    ground = _splitter().split(cloud.xyz)
     earlier = Earlier(_cloud(example.before), np.eye(4), STEP_S) if len(example.before) else None
+    labels = example.boxes[:, [0, 1, 3, 4, 6]].astype(float)
+    out = (example.hits < LEAST_HITS) | (example.shares < LEAST_SHARE)
+    return beside(channel, cloud, sensor_m, earlier, (labels, example.kinds, out), place)
+
+
+def beside(
+    channel: LearnedChannel, cloud: PointCloud, sensor_m: np.ndarray, earlier: Earlier | None,
+    there: tuple[np.ndarray, np.ndarray, np.ndarray], place: int,
+) -> tuple[Rows, np.ndarray]:  # fmt: skip
+    """Return what is told of one sweep in base_link beside what is there, and how many labels (5,) of each class.
+
+    there: boxes (G, 5), places in bev.CLASSES (G,), and what need not be found (G,); nothing beyond REACH_M need be.
+    """
+    labels, label_kinds, out = there
+    ground, out = _splitter().split(cloud.xyz), out | (np.hypot(*labels[:, :2].T) > REACH_M)
     objects = channel.perceive(cloud, ground, rays(cloud.xyz, ground.kinds, sensor_m), sensor_m, earlier).objects
     chances = objects.class_probabilities[:, list(LABELS)]
     kinds, flat = np.argmax(chances, axis=1), objects.flat
-    labels = example.boxes[:, [0, 1, 3, 4, 6]].astype(float)
-    out = (example.hits < LEAST_HITS) | (example.shares < LEAST_SHARE) | (np.hypot(*labels[:, :2].T) > REACH_M)
     share, off = np.zeros(len(objects)), np.full((len(objects), 3), np.nan)
     right, alike = np.full(len(objects), NEITHER), np.full(len(objects), NEITHER)
     for groups, status in ((FAMILIES, right), (tuple((kind,) for kind in range(len(CLASSES))), alike)):
         for group in groups:
-            mine, theirs = np.flatnonzero(np.isin(kinds, group)), np.isin(example.kinds, group)
+            mine, theirs = np.flatnonzero(np.isin(kinds, group)), np.isin(label_kinds, group)
             sure = objects.existence[mine] * chances[mine][:, list(group)].sum(axis=1)
             far = np.hypot(*flat[mine, :2].T) > REACH_M
             scene = Scene(labels[theirs], out[theirs], flat[mine], sure, far)
@@ -127,7 +150,7 @@ def _told(channel: LearnedChannel, example: Example, place: int) -> tuple[Rows, 
     clusters = clustered(ClusterConfig(), 0, cloud.xyz, ground)
     word = words(holding(clusters.places_m, objects.flat, FusionSettings().margin_m), clusters, len(objects))
     rows = Rows(np.full(len(objects), place), kinds, objects.existence, share, right, alike, off, word)
-    return rows, np.bincount(example.kinds[~out], minlength=len(CLASSES))
+    return rows, np.bincount(label_kinds[~out], minlength=len(CLASSES))
 
 
 def _cloud(points: np.ndarray) -> PointCloud:

@@ -93,6 +93,38 @@ def test_a_channel_that_knows_more_is_listened_to_and_one_that_knows_nothing_is_
     assert silent == Support()
 
 
+def test_thresholds_are_those_of_the_drives_that_are_given_and_of_rare_classes_stay():
+    """Of forty people who are said with 0.6, and forty things with 0.5 that are none: told from 0.6 on, not from 0.3."""
+    said, right = np.repeat([0.6, 0.5], 40), np.repeat([RIGHT, WRONG], 40)
+    plain = Confidences({'pedestrian': Confidence(least=0.3), 'truck': Confidence(least=0.4)})
+    there = gathered(rows(said, right), 40)
+    chosen, support = fitting.with_thresholds(there, plain, Support(own=1.0, offset=0.5, least=0.2))
+    assert chosen.classes['pedestrian'].least == pytest.approx(0.6, abs=1e-3)
+    assert support.least == pytest.approx(chance(log_odds(0.6) + 0.5), abs=1e-3)
+    assert chosen.classes['truck'] == plain.classes['truck']
+    found = fitting.judge(there, chosen, support)['pedestrian']
+    assert found['precision'] == found['recall'] == 1.0
+    assert fitting.with_thresholds(there, plain, Support())[1] == Support()
+    few = gathered(rows(said[::2], right[::2]), 20)
+    assert fitting.with_thresholds(few, plain, support) == (plain, support)
+
+
+def test_labelled_drives_are_gathered_like_places(tmp_path):
+    pytest.importorskip('embreex')
+    from autonomy_nodes.common.types import DataError
+    from autonomy_nodes.inference.manifest import folder_of
+    from autonomy_nodes.training.holdout import write_holdout
+    from autonomy_nodes.training.scenes import Choice
+    from autonomy_nodes.training.told_frames import gather_frames
+
+    write_holdout(tmp_path / 'made', Choice(8, 2, 1), 1, lambda *told: None)
+    found = gather_frames(folder_of('lidar_small'), [tmp_path / 'made'], 'auto', 1, lambda told: None)
+    assert found.places.tolist() == [0, 1] and found.labels.shape == (2, len(CLASSES)) and found.labels.sum() > 0
+    assert (found.rows.right == RIGHT).any() and np.isfinite(found.rows.off[found.rows.right == RIGHT]).all()
+    with pytest.raises(DataError, match='labels'):
+        gather_frames(folder_of('lidar_small'), [], 'auto', 1, lambda told: None)
+
+
 def test_a_card_gets_what_was_fitted_and_keeps_what_it_had(tmp_path):
     torch = pytest.importorskip('torch')
     from safetensors.torch import save_file
