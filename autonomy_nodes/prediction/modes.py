@@ -56,6 +56,19 @@ def least_missed(ends: np.ndarray, odds: np.ndarray) -> np.ndarray:
     return found
 
 
+def told_anew(ends: np.ndarray, least: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return (N,) how many times as far from all the rest a place lies as the least missed future does.
+
+    ends: (N, K, 2) places, least: (N,) which of them, other: (N, 2).
+    """
+    every = np.arange(len(ends))
+    rest = ends.copy()
+    rest[every, least] = np.inf
+    apart = [np.hypot(*(rest - place[:, None]).transpose(2, 0, 1)) for place in (ends[every, least], other)]
+    mine, theirs = (each.min(axis=1) for each in apart)
+    return np.asarray(theirs / np.maximum(mine, 1e-3))
+
+
 @njit(cache=True)
 def runs_into(
     paths: np.ndarray, steps: np.ndarray, heights: np.ndarray, corner_m: np.ndarray, resolution_m: float, tall_m: float

@@ -17,7 +17,7 @@ from autonomy_nodes.prediction.intents import HORIZON_S, chances_of, intents_of,
 from autonomy_nodes.prediction.joint import overlaps, weighed
 from autonomy_nodes.prediction.lane_paths import LaneField, LanePaths
 from autonomy_nodes.prediction.learned import Foretold, LearnedPrediction
-from autonomy_nodes.prediction.modes import least_missed, picked, runs_into
+from autonomy_nodes.prediction.modes import least_missed, picked, runs_into, told_anew
 from autonomy_nodes.prediction.movers import History, Movers, joined
 from autonomy_nodes.prediction.pairing import paired
 from autonomy_nodes.prediction.proposals import ProposalsConfig, mover_of, proposals
@@ -28,6 +28,7 @@ MARKS = np.array([2, 6, 10, 16])  # steps by which paths are compared
 CLEAR = np.arange(4, STEPS, 2)  # steps at which the way must be clear; nearer ones touch the object's own cells
 TALL_M = 0.5
 AHEAD = round(HORIZON_S / STEP_S) + 1
+NEW = 2.0  # times as far from all other futures as the one that is given up
 SIGMAS_AT = [round(time / STEP_S) - 1 for time in SIGMA_TIMES_S]  # knots of the network
 SLOW = (Label.PEDESTRIAN, Label.BICYCLE)
 
@@ -156,15 +157,17 @@ class Predictor:
 
         Who reverses is left to physics: the network was never shown anybody who does. Where all of its futures are
         possible, what physics and lanes hold for likeliest stands in place of the one that is missed least, and then
-        `hasty` (N, P, 3) in place of another: the traffic that the network was shown hardly ever hastens for long.
+        `hasty` (N, P, 3) in place of another where it is NEW: simulated traffic hardly ever hastens for long.
         """
         kept = ~movers.reversing[told.rows]
         rows, theirs = told.rows[kept], told.paths[kept]
         bad = broken(theirs, movers.xy[rows], movers.speeds_mps[rows], STEP_S, self.config.guard)
         whole = np.flatnonzero(~bad.any(axis=1))
-        for other in (paths[rows, 0], hasty[rows]):
-            least = least_missed(np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2]), told.odds[kept])
-            theirs[whole, least[whole]] = other[whole]
+        for other, new in ((paths[rows, 0], 0.0), (hasty[rows], NEW)):
+            ends = np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2])
+            least = least_missed(ends, told.odds[kept])
+            put = whole[told_anew(ends, least, other[:, AHEAD - 1, :2])[whole] >= new]
+            theirs[put, least[put]] = other[put]
         paths, odds = paths.copy(), odds.copy()
         paths[rows] = np.where(bad[..., None, None], paths[rows], theirs)
         odds[rows] = told.odds[kept]

@@ -16,7 +16,7 @@ from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState  # noqa: 
 from autonomy_nodes.common.vehicle import Vehicle  # noqa: E402
 from autonomy_nodes.inference.manifest import Manifest, Tensor, read_manifest  # noqa: E402
 from autonomy_nodes.prediction.learned import LearnedPrediction, checked, in_odom, opened  # noqa: E402
-from autonomy_nodes.prediction.modes import least_missed  # noqa: E402
+from autonomy_nodes.prediction.modes import least_missed, told_anew  # noqa: E402
 from autonomy_nodes.prediction.network import empty  # noqa: E402
 from autonomy_nodes.prediction.predictor import Predictor, PredictorConfig  # noqa: E402
 from autonomy_nodes.prediction.tensors import INPUTS, KNOTS, MODES, OUTPUTS  # noqa: E402
@@ -114,6 +114,22 @@ def test_the_least_missed_future_is_the_one_nearest_to_others(ends, odds, missed
     places = np.zeros((1, 6, 2))
     places[0, :, 1] = ends
     assert least_missed(places, np.array([odds])).tolist() == [missed]
+
+
+def test_how_new_a_place_is_counts_in_what_the_future_that_is_given_up_adds():
+    """Of 0, 1, 5, 20, 30, 42 the second is given up, 1 m from the next: 32 lies 2 m, 60 lies 18 m from all the rest."""
+    places = np.zeros((2, 6, 2))
+    places[..., 1] = (0.0, 1.0, 5.0, 20.0, 30.0, 42.0)
+    other = np.array([[0.0, 32.0], [0.0, 60.0]])
+    assert told_anew(places, np.array([1, 1]), other).tolist() == pytest.approx([2.0, 18.0])
+    assert told_anew(places, np.array([1, 1]), places[:, 1]).tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_who_is_foretold_as_fast_already_does_not_hasten_besides():
+    """The network says 27, 33, ..., 57 m, physics 36: 48.6 m are hardly new beside 51."""
+    found = predicted(Saying(speed=4.5))
+    gone = found.predictions.paths[0, :, 12, 0] - found.predictions.paths[0, :, 0, 0]
+    assert np.abs(gone - 48.6).min() > 0.1
 
 
 def test_what_breaks_physics_is_replaced_by_the_plain_channel_and_counted():
