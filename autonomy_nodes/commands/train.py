@@ -56,7 +56,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'of adapting; statistics: of the layers, told anew; self: learns from its own sure words as well'
     parser.add_argument('--method', choices=('statistics', 'self'), default='statistics', help=about)
     parser.add_argument('--licence', default='', help='of the data that is adapted to, for the card')
-    about = 'of the ablations, these; of perception, far: the far ring alone, all else stays as it is to the bit'
+    about = 'of the ablations, these; of perception, far: the far ring alone, all else stays as it is to the bit; of '
+    about += 'calibrating: classes whose thresholds are chosen by --data'
     parser.add_argument('--only', action='append', default=[], metavar='RUN', help=about)
     parser.add_argument('--results', type=Path, metavar='FILE', help='for the figures of the ablations')
     parser.add_argument('--seed', type=int, default=0, help='of the first place; each place takes the next')
@@ -186,10 +187,12 @@ def _ablate(options: argparse.Namespace) -> None:
 def _calibrate(options: argparse.Namespace) -> None:
     if options.model is None or options.count < 0:
         raise SettingsError('calibrate needs --model NAME, and --count not below 0')
+    from autonomy_nodes.perception.bev import CLASSES
     from autonomy_nodes.training.calibrate import calibrate
 
     folder, tell = folder_of(options.model), partial(print, flush=True)
     count = options.count or CALIBRATE_ON
-    card = calibrate(folder, count, options.backend, options.jobs, tell, options.data or ())
+    only = options.only or CLASSES
+    card = calibrate(folder, count, options.backend, options.jobs, tell, options.data or (), only)
     print(json.dumps(card, indent=1))
     print(folder)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.reliability import NINE_IN_TEN_1D, NINE_IN_TEN_2D, binned
 from autonomy_nodes.inference.manifest import read_manifest, write_manifest
@@ -33,12 +34,15 @@ CALIBRATED = 'calibrated'
 
 
 def calibrate(
-    folder: Path, count: int, backend: str, jobs: int, tell: Callable[[str], None], drives: Sequence[Path] = ()
-) -> dict[str, Any]:
+    folder: Path, count: int, backend: str, jobs: int, tell: Callable[[str], None], drives: Sequence[Path] = (),
+    only: Sequence[str] = CLASSES,
+) -> dict[str, Any]:  # fmt: skip
     """Fit on `count` examples, write the card of a model's folder anew, and return what is new on it.
 
-    drives: folders of labelled drives by which the thresholds are chosen.
+    drives: folders of labelled drives by which the thresholds are chosen, `only` those of these classes.
     """
+    if unknown := set(only) - set(CLASSES):
+        raise SettingsError(f'--only {", ".join(sorted(unknown))}: the classes are {", ".join(CLASSES)}')
     manifest = read_manifest(folder)
     places = np.arange(FIRST, FIRST + -(-count // VIEWS))
     if len(places) < 3:
@@ -50,9 +54,9 @@ def calibrate(
     chosen: dict[str, Any] = {}
     if drives:
         frames = gather_frames(folder, drives, backend, jobs, tell)
-        confidences, support = with_thresholds(frames, confidences, support)
+        confidences, support = with_thresholds(frames, confidences, support, only)
         told = ', '.join(_told_of(path) for path in drives)
-        chosen = {'thresholds': f'by {told}', 'there': judge(frames, confidences, support)}
+        chosen = {'thresholds': f'of {", ".join(only)} by {told}', 'there': judge(frames, confidences, support)}
     card = {
         KEY: {name: asdict(one) for name, one in confidences.classes.items()}, SUPPORT: asdict(support),
         CALIBRATED: {
@@ -89,19 +93,23 @@ def fit_confidences(gathered: Gathered) -> Confidences:
 
 
 def with_thresholds(
-    gathered: Gathered, confidences: Confidences, support: Support
+    gathered: Gathered, confidences: Confidences, support: Support, only: Sequence[str] = CLASSES
 ) -> tuple[Confidences, Support]:
-    """Return both with the thresholds that have the best F1 here; a class that is hardly met here keeps its own."""
+    """Return both with the thresholds of some classes that have the best F1 here.
+
+    A class that is hardly met here keeps its own.
+    """
     rows, found = gathered.rows, dict(confidences.classes)
     believed = confidences.believed(rows.existence, rows.kinds)
     for kind, name in enumerate(CLASSES):
         mine = rows.kinds == kind
-        if name in found and (rows.alike[mine] == RIGHT).sum() >= FEWEST:
+        if name in only and name in found and (rows.alike[mine] == RIGHT).sum() >= FEWEST:
             least, _, _ = best_f1(believed[mine], rows.alike[mine], int(gathered.labels[:, kind].sum()))
             found[name] = replace(found[name], least=least)
     chosen = Confidences(found)
     told = _told_people(rows, chosen)
-    if support == Support() or (told.right == RIGHT).sum() < FEWEST:
+    asked = any(CLASSES[kind] in only for kind in PEOPLE)
+    if support == Support() or not asked or (told.right == RIGHT).sum() < FEWEST:
         return chosen, support
     both = support.together(chosen.believed(told.existence, told.kinds), told.word)
     least, _, _ = best_f1(both, told.right, int(gathered.labels[:, list(PEOPLE)].sum()))

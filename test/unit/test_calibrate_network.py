@@ -94,7 +94,7 @@ def test_a_channel_that_knows_more_is_listened_to_and_one_that_knows_nothing_is_
 
 
 def test_thresholds_are_those_of_the_drives_that_are_given_and_of_rare_classes_stay():
-    """Of forty people who are said with 0.6, and forty things with 0.5 that are none: told from 0.6 on, not from 0.3."""
+    """Forty people said with 0.6, and forty things with 0.5 that are none: told from 0.6 on, not from 0.3."""
     said, right = np.repeat([0.6, 0.5], 40), np.repeat([RIGHT, WRONG], 40)
     plain = Confidences({'pedestrian': Confidence(least=0.3), 'truck': Confidence(least=0.4)})
     there = gathered(rows(said, right), 40)
@@ -105,6 +105,7 @@ def test_thresholds_are_those_of_the_drives_that_are_given_and_of_rare_classes_s
     found = fitting.judge(there, chosen, support)['pedestrian']
     assert found['precision'] == found['recall'] == 1.0
     assert fitting.with_thresholds(there, plain, Support())[1] == Support()
+    assert fitting.with_thresholds(there, plain, support, ('truck',)) == (plain, support)
     few = gathered(rows(said[::2], right[::2]), 20)
     assert fitting.with_thresholds(few, plain, support) == (plain, support)
 
@@ -145,5 +146,6 @@ def test_a_card_gets_what_was_fitted_and_keeps_what_it_had(tmp_path):
     assert card['limits'] == ['none'] and json.dumps(card['calibrated'])
     assert card['calibrated']['data'].startswith('places of seeds 990100 to 990102')
     assert main([*words, '2']) == 2
+    assert main([*words, '6', '--only', 'boat']) == 2
     assert main(['train', 'calibrate']) == 2
     assert main(['train', 'perception']) == 2
