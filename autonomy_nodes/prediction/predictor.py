@@ -157,16 +157,18 @@ class Predictor:
 
         Who reverses is left to physics: the network was never shown anybody who does. Where all of its futures are
         possible, what physics and lanes hold for likeliest stands in place of the one that is missed least, and then
-        `hasty` (N, P, 3) in place of another where it is NEW: simulated traffic hardly ever hastens for long.
+        `hasty` (N, P, 3) in place of another where it is NEW: simulated traffic hardly ever hastens for long. Nobody on
+        foot does.
         """
         kept = ~movers.reversing[told.rows]
         rows, theirs = told.rows[kept], told.paths[kept]
         bad = broken(theirs, movers.xy[rows], movers.speeds_mps[rows], STEP_S, self.config.guard)
         whole = np.flatnonzero(~bad.any(axis=1))
-        for other, new in ((paths[rows, 0], 0.0), (hasty[rows], NEW)):
+        far = np.where(movers.on_foot[rows], np.inf, NEW)
+        for other, new in ((paths[rows, 0], np.zeros(len(rows))), (hasty[rows], far)):
             ends = np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2])
             least = least_missed(ends, told.odds[kept])
-            put = whole[told_anew(ends, least, other[:, AHEAD - 1, :2])[whole] >= new]
+            put = whole[(told_anew(ends, least, other[:, AHEAD - 1, :2]) >= new)[whole]]
             theirs[put, least[put]] = other[put]
         paths, odds = paths.copy(), odds.copy()
         paths[rows] = np.where(bad[..., None, None], paths[rows], theirs)
