@@ -6,8 +6,8 @@ are remembered: what has moved away is forgotten. What is not told any more fade
 freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. It gives freedom back
 in one case alone: grass and loose ground look uneven to geometry, and where the network tells that one may enter, steps
 between such cells are soft. Obstacles, holes, slopes and steps twice as high as may be driven stay what geometry says.
-Of its classes vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked', which
-is learned of what no vehicle may enter. Either is a reason of its own: their odds add up.
+Of its classes vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked',
+which is learned of what no vehicle may enter. Either is a reason of its own: their odds add up.
 """
 
 from dataclasses import dataclass, replace

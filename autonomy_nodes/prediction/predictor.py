@@ -124,8 +124,7 @@ class Predictor:
         if told is None:
             scene, marginal = weighed(alone, overlaps(movers, paths), movers.speeds_mps > 1.0)
         else:
-            hasty = hastening(movers, others, TIMES_S, self.config.hypotheses)
-            paths, alone, more = self._with_learned(paths, alone, hasty, told, movers, sigmas)
+            paths, alone, more = self._with_learned(paths, alone, others, told, movers, sigmas)
             order, scene = paired(paths, alone, movers.sizes_m)
             paths = np.take_along_axis(paths, order[..., None, None], axis=1)
             marginal = np.take_along_axis(alone, order, axis=1)
@@ -151,21 +150,23 @@ class Predictor:
             return None, str(error)
 
     def _with_learned(
-        self, paths: np.ndarray, odds: np.ndarray, hasty: np.ndarray, told: Foretold, movers: Movers, sigmas: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, int]:
+        self, paths: np.ndarray, odds: np.ndarray, lanes: LanePaths | None, told: Foretold, movers: Movers,
+        sigmas: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, int]:  # fmt: skip
         """Return paths and odds with the network's where these are possible, and how many were not; fill sigmas.
 
         Who reverses is left to physics: the network was never shown anybody who does. Where all of its futures are
         possible, what physics and lanes hold for likeliest stands in place of the one that is missed least, and then
-        `hasty` (N, P, 3) in place of another where it is NEW: simulated traffic hardly ever hastens for long. Nobody on
-        foot does.
+        who hastens along his lane in place of another where that is NEW: simulated traffic hardly ever hastens for
+        long. Nobody on foot does.
         """
         kept = ~movers.reversing[told.rows]
         rows, theirs = told.rows[kept], told.paths[kept]
         bad = broken(theirs, movers.xy[rows], movers.speeds_mps[rows], STEP_S, self.config.guard)
         whole = np.flatnonzero(~bad.any(axis=1))
         far = np.where(movers.on_foot[rows], np.inf, NEW)
-        for other, new in ((paths[rows, 0], np.zeros(len(rows))), (hasty[rows], far)):
+        hasty = hastening(movers, lanes, TIMES_S, self.config.hypotheses)[rows]
+        for other, new in ((paths[rows, 0], np.zeros(len(rows))), (hasty, far)):
             ends = np.ascontiguousarray(theirs[:, :, AHEAD - 1, :2])
             least = least_missed(ends, told.odds[kept])
             put = whole[(told_anew(ends, least, other[:, AHEAD - 1, :2]) >= new)[whole]]

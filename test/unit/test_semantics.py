@@ -1,4 +1,4 @@
-"""The network's word on the ground in the terrain: counted by hand, faded, moved; all it makes freer is rough ground."""
+"""The network's word on the ground in the terrain: counted by hand, faded, moved; it frees rough ground alone."""
 
 from dataclasses import replace
 
@@ -250,7 +250,9 @@ def test_the_grid_that_is_given_is_left_as_it_was():
     assert (grid.layers['traversability'] == 1.0).all() and set(grid.layers) == set(TERRAIN_LAYERS)
 
 
-@pytest.mark.parametrize('name, value', [('forbidden', 0.0), ('soft', 1.5), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)])
+@pytest.mark.parametrize(
+    'name, value', [('forbidden', 0.0), ('soft', 1.5), ('alike', 1.0), ('sweeps', 0.5), ('fade_s', 0.0)]
+)
 def test_nonsense_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f'semantics.{name}={value}'):
         SemanticSettings(**{name: value})
