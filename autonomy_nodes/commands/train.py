@@ -187,6 +187,8 @@ def _ablate(options: argparse.Namespace) -> None:
 def _calibrate(options: argparse.Namespace) -> None:
     if options.model is None or options.count < 0:
         raise SettingsError('calibrate needs --model NAME, and --count not below 0')
+    if options.only and not options.data:
+        raise SettingsError('--only tells whose thresholds --data chooses; give labelled drives by --data DIR')
     from autonomy_nodes.perception.bev import CLASSES
     from autonomy_nodes.training.calibrate import calibrate
 

@@ -14,7 +14,7 @@ import torch
 
 from autonomy_nodes.evaluation.measures.adaptation import gains, precisions
 from autonomy_nodes.evaluation.measures.channels import Channel
-from autonomy_nodes.evaluation.measures.detected import Place, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.detected import Place, Seen, labelled, measured
 from autonomy_nodes.evaluation.measures.page import cpu_model
 from autonomy_nodes.training.ablation import VARIANTS, WHOLE, Plan, trained, write_model
 from autonomy_nodes.training.adapt.unlabelled import hash_of
@@ -65,12 +65,7 @@ def held_out(source: Source, count: int) -> list[Example]:
 
 
 def _frames(data: Path) -> list[Place]:
-    return [
-        Place(data, which, place)
-        for which, drive in enumerate(drives_of(data)[1])
-        for place, frame in enumerate(drive.frames)
-        if frame.truth is not None
-    ]
+    return [place for _, place in labelled(data)]
 
 
 def _simulated(name: str, mine: Sequence[Watched], whole: Sequence[Watched], seed: int) -> dict[str, float]:

@@ -39,7 +39,8 @@ def calibrate(
 ) -> dict[str, Any]:  # fmt: skip
     """Fit on `count` examples, write the card of a model's folder anew, and return what is new on it.
 
-    drives: folders of labelled drives by which the thresholds are chosen, `only` those of these classes.
+    drives: folders of labelled drives by which the thresholds are chosen, `only` those of these classes. Raises
+    SettingsError naming a class that is none, DataError where a folder or the count is of no use.
     """
     if unknown := set(only) - set(CLASSES):
         raise SettingsError(f'--only {", ".join(sorted(unknown))}: the classes are {", ".join(CLASSES)}')
@@ -47,15 +48,15 @@ def calibrate(
     places = np.arange(FIRST, FIRST + -(-count // VIEWS))
     if len(places) < 3:
         raise DataError(f'count={count} are too few examples; 300 are enough for most classes')
+    frames = gather_frames(folder, drives, backend, jobs, tell) if drives else None  # first: it may be refused
     gathered = gather(folder, places, backend, jobs, tell)
     fitted, judging = (gathered.of(part) for part in np.split(places, [int(FITTED * len(places))]))
     confidences = fit_confidences(fitted)
     support = fit_support(fitted, confidences)
     chosen: dict[str, Any] = {}
-    if drives:
-        frames = gather_frames(folder, drives, backend, jobs, tell)
+    if frames is not None:
         confidences, support = with_thresholds(frames, confidences, support, only)
-        told = ', '.join(_told_of(path) for path in drives)
+        told = ', '.join(_made_by(path) for path in drives)
         chosen = {'thresholds': f'of {", ".join(only)} by {told}', 'there': judge(frames, confidences, support)}
     card = {
         KEY: {name: asdict(one) for name, one in confidences.classes.items()}, SUPPORT: asdict(support),
@@ -116,8 +117,8 @@ def with_thresholds(
     return chosen, replace(support, least=least)
 
 
-def _told_of(folder: Path) -> str:
-    """Return what a folder tells of itself, its name where it tells nothing."""
+def _made_by(folder: Path) -> str:
+    """Return the command by which a folder was made, its name where it tells none."""
     manifest = folder / MANIFEST
     return str(json.loads(manifest.read_text())['command']) if manifest.is_file() else folder.name
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.evaluation.measures.detected import Place, drives_of, inside, sweep_of
+from autonomy_nodes.evaluation.measures.detected import Place, inside, labelled, sweep_of
 from autonomy_nodes.evaluation.measures.task import in_processes
 from autonomy_nodes.training.census.sweeps import KIND_OF
 from autonomy_nodes.training.targets import LEAST_HITS
@@ -21,13 +21,7 @@ def gather_frames(
 
     Raises DataError where none has labels.
     """
-    frames = [
-        Place(path, which, number)
-        for path in data
-        for which, drive in enumerate(drives_of(path)[1])
-        for number, frame in enumerate(drive.frames)
-        if frame.truth is not None
-    ]
+    frames = [place for path in data for _, place in labelled(path)]
     if not frames:
         raise DataError(f'{", ".join(map(str, data))}: no frame has labels; nothing can be chosen by them')
     work = partial(_told_of, folder, backend)

@@ -146,6 +146,7 @@ def test_a_card_gets_what_was_fitted_and_keeps_what_it_had(tmp_path):
     assert card['limits'] == ['none'] and json.dumps(card['calibrated'])
     assert card['calibrated']['data'].startswith('places of seeds 990100 to 990102')
     assert main([*words, '2']) == 2
-    assert main([*words, '6', '--only', 'boat']) == 2
+    assert main([*words, '6', '--only', 'boat', '--data', str(tmp_path)]) == 2
+    assert main([*words, '6', '--only', 'truck']) == 2
     assert main(['train', 'calibrate']) == 2
     assert main(['train', 'perception']) == 2

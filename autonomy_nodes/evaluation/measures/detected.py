@@ -148,6 +148,16 @@ class Place:
         return layout, drives[self.drive], drives[self.drive].frames[self.frame]
 
 
+def labelled(folder: Path) -> list[tuple[str, Place]]:
+    """Return every frame of a folder that has labels, by DRIVE/FRAME."""
+    return [
+        (f'{drive.name}/{frame.name}', Place(folder, which, number))
+        for which, drive in enumerate(drives_of(folder)[1])
+        for number, frame in enumerate(drive.frames)
+        if frame.truth is not None
+    ]
+
+
 def sweep_of(frame: Frame) -> tuple[PointCloud, np.ndarray]:
     """Return the sweep of a frame in base_link, and where its LiDAR is (3,)."""
     if not frame.clouds:

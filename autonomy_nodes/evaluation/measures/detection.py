@@ -18,7 +18,7 @@ import numpy as np
 from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.channels import KINDS, Channel, asked_of, of_kind
-from autonomy_nodes.evaluation.measures.detected import GROUPS, Place, Seen, drives_of, measured
+from autonomy_nodes.evaluation.measures.detected import GROUPS, Place, Seen, drives_of, labelled, measured
 from autonomy_nodes.evaluation.measures.evidence import short
 from autonomy_nodes.evaluation.measures.overlaps import corners
 from autonomy_nodes.evaluation.measures.precision import (
@@ -76,13 +76,8 @@ def evaluate(task: Task) -> Result:
 
 
 def named_places(task: Task) -> list[tuple[str, Place]]:
-    """Return every frame of a folder that has labels, by DRIVE/FRAME."""
-    named = [
-        (f'{drive.name}/{frame.name}', Place(task.data, which, number))
-        for which, drive in enumerate(drives_of(task.data)[1])
-        for number, frame in enumerate(drive.frames)
-        if frame.truth is not None
-    ]
+    """Return every frame of a folder that has labels; DataError where none has."""
+    named = labelled(task.data)
     if not named:
         raise DataError(f'{task.data}: no frame has labels; objects cannot be scored')
     return named

@@ -49,7 +49,7 @@ def _bystanders(plot: Plot, rng: np.random.Generator, count: int) -> None:
     """Let people stand right beside something: at walls and cars, under trees, among bins."""
     for _ in range(count):
         s, n = _beside(plot, rng, rng.uniform(0.3, 0.9))
-        plot.park('person' if rng.random() < 0.85 else 'sitting', s, n, rng.uniform(0.0, 2.0 * np.pi), gap_m=0.0)
+        _somebody(plot, rng, s, n)
 
 
 def _bicycles(plot: Plot, rng: np.random.Generator) -> None:
@@ -66,8 +66,11 @@ def _sheltered(plot: Plot, rng: np.random.Generator) -> None:
     if not plot.put('awning', s, n, way, free=False):
         return
     for _ in range(int(rng.integers(0, 5))):
-        at = s + rng.normal() * 1.2, n + rng.normal() * 0.8
-        plot.park('person' if rng.random() < 0.85 else 'sitting', *at, rng.uniform(0.0, 2.0 * np.pi), gap_m=0.0)
+        _somebody(plot, rng, s + rng.normal() * 1.2, n + rng.normal() * 0.8)
+
+
+def _somebody(plot: Plot, rng: np.random.Generator, s: float, n: float) -> None:
+    plot.park('person' if rng.random() < 0.85 else 'sitting', s, n, rng.uniform(0.0, 2.0 * np.pi), gap_m=0.0)
 
 
 def _beside(plot: Plot, rng: np.random.Generator, gap_m: float) -> tuple[float, float]:
