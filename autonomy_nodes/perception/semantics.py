@@ -5,7 +5,8 @@ independent, so n of them count as n / (1 + (n - 1) r) (r: how alike their error
 are remembered: what has moved away is forgotten. What is not told any more fades to not known. The network takes
 freedom from the geometric channel's terrain; unknown ground stays unknown or becomes forbidden. It gives freedom back
 in one case alone: grass and loose ground look uneven to geometry, and where the network tells that one may enter, steps
-between such cells are soft. Obstacles, holes, slopes and steps twice as high as may be driven stay what geometry says.
+between such cells are soft. Obstacles, holes, slopes and steps twice as high as may be driven stay what geometry says,
+and ground that nobody saw is never easier than `terrain.guessed`.
 Of its classes vegetation as tall as a bumper and things bar the way; mud does not, and water is told by 'blocked',
 which is learned of what no vehicle may enter. Either is a reason of its own: their odds add up.
 """
@@ -77,7 +78,7 @@ class Semantics:
         self.settings = settings
         self._limits = np.array(
             [settings.alike, settings.forbidden, settings.soft, terrain.steepest_rad,
-             _SOFT_STEPS * terrain.highest_step_m]
+             _SOFT_STEPS * terrain.highest_step_m, terrain.guessed]
         )  # fmt: skip
         self._state = np.zeros((0, 0, len(_NEW)), np.float32)
         self._corner = np.zeros(2, np.int64)
@@ -99,7 +100,7 @@ class Semantics:
                 grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
-        shapes = grid.layers['class'], grid.layers['slope'], grid.layers['step']
+        shapes = tuple(grid.layers[name] for name in ('class', 'slope', 'step', 'observed'))
         kind, certainty, forbidden = _judged(self._state, easy, *shapes, self._limits)
         easy[under], forbidden[under] = 0.0, 1.0
         told = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
@@ -197,14 +198,23 @@ def _told(terrain: np.ndarray, blocked: np.ndarray, a: int, b: int) -> tuple[flo
 
 @njit(cache=True)
 def _judged(
-    state: np.ndarray, easy: np.ndarray, shape: np.ndarray, slope: np.ndarray, step: np.ndarray, limits: np.ndarray
+    state: np.ndarray,
+    easy: np.ndarray,
+    shape: np.ndarray,
+    slope: np.ndarray,
+    step: np.ndarray,
+    observed: np.ndarray,
+    limits: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower `easy` where no vehicle may enter, raise it where rough ground is soft, in place.
 
-    shape: the geometric channel's class. limits: alike, forbidden, soft, largest slope and step of what may be soft.
+    shape: the geometric channel's class. observed: 1 where it saw the ground. limits: alike, forbidden, soft, largest
+    slope and step of what may be soft, how easy ground that nobody saw is at best.
     Returns class, how sure it is, the chance of 'forbidden'.
     """
     alike, limit, soft = np.float32(limits[0]), np.float32(limits[1]), np.float32(limits[2])
+    one = np.float32(1.0)
+    unseen = min(soft, np.float32(limits[5]))
     kind = np.zeros(easy.shape, np.float32)
     certainty, forbidden = np.full(easy.shape, np.nan, np.float32), np.full(easy.shape, np.nan, np.float32)
     for i in range(easy.shape[0]):
@@ -212,7 +222,7 @@ def _judged(
             count = state[i, j, _COUNT]
             if count < _FAINT:
                 continue
-            weight = count / (np.float32(1.0) + (count - np.float32(1.0)) * alike)
+            weight = count / (one + (count - one) * alike)
             best = 0
             for k in range(1, _CLASSES):
                 if state[i, j, k] > state[i, j, best]:
@@ -220,16 +230,16 @@ def _judged(
             total = np.float32(0.0)
             for k in range(_CLASSES):
                 total += np.exp(weight * (state[i, j, k] - state[i, j, best]))
-            kind[i, j], certainty[i, j] = best + 1.0, np.float32(1.0) / total
+            kind[i, j], certainty[i, j] = best + 1.0, one / total
             odds = np.float32(_RARE) + weight * (state[i, j, _NEVER] - np.float32(_RARE))
-            chance = np.float32(1.0) / (np.float32(1.0) + np.exp(-odds))
+            chance = one / (one + np.exp(-odds))
             forbidden[i, j] = chance
             if chance >= limit:
                 easy[i, j] = 0.0
             elif easy[i, j] == easy[i, j]:
                 if shape[i, j] == ROUGH and not slope[i, j] > limits[3] and not step[i, j] > limits[4]:
-                    easy[i, j] = max(easy[i, j], soft)
-                easy[i, j] = min(easy[i, j], np.float32(1.0) - chance)
+                    easy[i, j] = max(easy[i, j], soft if observed[i, j] == one else unseen)
+                easy[i, j] = min(easy[i, j], one - chance)
     return kind, certainty, forbidden
 
 

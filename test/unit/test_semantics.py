@@ -72,8 +72,9 @@ def test_two_reasons_to_bar_a_cell_are_more_than_one():
     assert at(told(both), 'traversability') == 0.0
 
 
-def rough(slope=0.1, step=0.24, easy=0.05, shape=ROUGH):
+def rough(slope=0.1, step=0.24, easy=0.05, shape=ROUGH, observed=1.0):
     grid = terrain(easy=easy)
+    grid.layers['observed'][:] = observed
     grid.layers['class'][:], grid.layers['slope'][:], grid.layers['step'][:] = shape, slope, step
     return grid
 
@@ -93,6 +94,12 @@ def test_grass_that_looks_like_steps_is_soft_where_the_network_tells_that_one_ma
 )
 def test_slopes_high_steps_things_and_holes_stay_what_geometry_says(what):
     assert at(told(said('low_vegetation'), grid=rough(**what)), 'traversability') == pytest.approx(0.05)
+
+
+def test_soft_ground_that_nobody_saw_is_no_easier_than_other_ground_that_nobody_saw():
+    assert at(told(said('low_vegetation'), grid=rough(observed=0.5)), 'traversability') == pytest.approx(0.4)
+    wary = Semantics(PLAIN, TerrainConfig(guessed=0.2))
+    assert at(told(said('low_vegetation'), 1, wary, rough(observed=0.5)), 'traversability') == pytest.approx(0.2)
 
 
 def test_what_is_soft_counts_from_the_limits_of_the_terrain():
