@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autonomy_nodes.sim.plots.photos import Air, Photo
+
 NO_OBSTACLE = 254  # class of terrain
 MASKS = ('objects_asked', 'stands_asked')  # of examples that do not know all; others have none
 
@@ -37,7 +39,7 @@ class Example:
     above 0.25 m, moving or not, plants above a bumper (0.35 m), water, holes and ditches.
     Of recordings not all is known. terrain is NO_OBSTACLE where all that is known is that it is none. objects_asked:
     (X, Y) where all objects are among the boxes; None: everywhere. stands_asked: (X, Y) where top_m and blocked are
-    known; None: wherever ground_m is. far: of long places alone.
+    known; None: wherever ground_m is. far: of long places alone. photos: what cameras of the vehicle took, in `air`.
     """
 
     points: np.ndarray
@@ -56,6 +58,8 @@ class Example:
     objects_asked: np.ndarray | None = None
     stands_asked: np.ndarray | None = None
     far: Far | None = None
+    photos: tuple[Photo, ...] = ()
+    air: Air | None = None
 
 
 def with_points(example: Example, kept: np.ndarray, kept_before: np.ndarray, hides: bool = False) -> Example:

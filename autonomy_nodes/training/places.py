@@ -12,10 +12,11 @@ import numpy as np
 
 from autonomy_nodes.common.geometry import inverse, matrix_of_rpy
 from autonomy_nodes.perception import bev
+from autonomy_nodes.sim.plots.photos import Air, Photo, Photographer, drawn_air, drawn_eyes
 from autonomy_nodes.sim.plots.plot import HALF_S_M, Plot
 from autonomy_nodes.sim.plots.plots import plot
 from autonomy_nodes.sim.plots.rigs import Rig, drawn_rig
-from autonomy_nodes.sim.plots.sight import NOBODY, Seen, Sight, bodies_faces, poses_of, standing
+from autonomy_nodes.sim.plots.sight import NOBODY, Faces, Seen, Sight, bodies_faces, poses_of, standing
 from autonomy_nodes.sim.plots.users import User, body
 from autonomy_nodes.sim.triangles import Triangles
 from autonomy_nodes.training.cover import Cover, cells_of, cover_of, far_of
@@ -32,7 +33,8 @@ class PlaceSettings:
     """How examples are made. views: of one place. before_share: of views with the sweep before.
 
     jitter_m, jitter_rad: by how much the sweep before is off, as odometry is. half_s_m: of the places; longer ones tell
-    the far ring as well. farthest_m: from what to what the LiDARs reach at most; None: as their makes do.
+    the far ring as well. farthest_m: from what to what the LiDARs reach at most; None: as their makes do. photos:
+    whether cameras look as well.
     """
 
     views: int = 4
@@ -42,6 +44,7 @@ class PlaceSettings:
     recipe: str = ''
     half_s_m: float = HALF_S_M
     farthest_m: tuple[float, float] | None = None
+    photos: bool = False
 
     def __post_init__(self) -> None:
         if self.views < 1:
@@ -67,6 +70,7 @@ class _Place:
     sight: Sight
     cover: Cover
     parked: list[Someone]
+    photographer: Photographer | None
 
 
 def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Example]:
@@ -77,7 +81,7 @@ def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Examp
     here = plot(seed, settings.recipe, settings.half_s_m)
     sight = Sight(here)
     parked = [(number, user, pose) for number, (user, pose) in enumerate(zip(here.parked, sight.parked))]
-    place = _Place(here, sight, cover_of(here, sight), parked)
+    place = _Place(here, sight, cover_of(here, sight), parked, Photographer(here, sight) if settings.photos else None)
     for view in range(settings.views):
         yield _view(place, settings, np.random.default_rng([seed, 83, view]))
 
@@ -101,11 +105,23 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
         before = _moved(earlier.points, off @ inverse(map_from_base) @ pose)
     cells = cells_of(place.plot, place.cover, map_from_base, movers)
     boxes, kinds, hits, shares, bodies = _told(rig, seen, [*place.parked, *movers], map_from_base)
+    photos, air = _photos(place, map_from_base, bodies_faces(movers), rng)
     return Example(
         seen.points, before, rig.at_m.astype(np.float32), boxes, kinds, hits, shares, seen.semantics, bodies,
         cells.ground_m, cells.terrain, cells.top_m, cells.blocked,
-        far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None,
+        far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None, photos=photos, air=air,
     )  # fmt: skip
+
+
+def _photos(
+    place: _Place, map_from_base: np.ndarray, movers: Faces | None, rng: np.random.Generator
+) -> tuple[tuple[Photo, ...], Air | None]:
+    """Return what drawn cameras take, and the air that they look through; nothing where none look."""
+    if place.photographer is None:
+        return (), None
+    air = drawn_air(rng)
+    eyes = drawn_eyes(rng)
+    return tuple(place.photographer.photo(eye, map_from_base, movers, air, rng) for eye in eyes), air
 
 
 def _numbered(first: int, users: list[User], poses: np.ndarray) -> list[Someone]:

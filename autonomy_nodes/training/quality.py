@@ -57,17 +57,26 @@ def watched(network: Network, example: Example, device: torch.device) -> Watched
     with torch.no_grad():
         told = checked({name: value.float().cpu().numpy() for name, value in network(**inputs).items()})
     prior = sample['prior'][0].numpy()
-    scenes = scenes_of(told, prior, example)
     cells = cells_of(told, prior)
     asked = sample['ground_weight'][0].numpy() == 1.0
     off = np.abs(cells.ground_m - np.nan_to_num(example.ground_m))[asked].mean()
-    wanted, best = sample['terrain'].numpy(), cells.terrain.argmax(axis=0)
+    shared, whole = shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
+    return Watched(judged_groups(told, prior, example), float(off), shared, whole)
+
+
+def shared_classes(best: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (7,) cells of each class that were told and are so, and that were told or are so; (X, Y) both."""
     shared, whole = np.zeros(len(TERRAIN)), np.zeros(len(TERRAIN))
     for place in range(len(TERRAIN)):
         mine, theirs = (best == place) & (wanted != NOT_TOLD), wanted == place
         shared[place], whole[place] = (mine & theirs).sum(), (mine | theirs).sum()
-    found = {name: judged(scene, within(GROUPS[name][1])) for name, scene in scenes.items()}
-    return Watched(found, float(off), shared, whole)
+    return shared, whole
+
+
+def judged_groups(told: dict[str, np.ndarray], prior: np.ndarray, example: Example) -> dict[str, Judged]:
+    """Return {group: what was found} of one example."""
+    scenes = scenes_of(told, prior, example)
+    return {name: judged(scene, within(GROUPS[name][1])) for name, scene in scenes.items()}
 
 
 def scenes_of(told: dict[str, np.ndarray], prior: np.ndarray, example: Example) -> dict[str, Scene]:
