@@ -55,6 +55,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weather', default='', choices=WEATHERS[1:], help=told)
     told = 'of holdout: how far about the way the ground is told; the far ring needs 200, with LiDARs that reach as far'
     parser.add_argument('--reach', type=float, default=REACH_M, metavar='M', help=told)
+    told = 'of holdout: the mount of a camera, such as front, that takes a picture with each sweep'
+    parser.add_argument('--camera', default='', metavar='NAME', help=told)
     parser.add_argument('--count', type=int, default=1000, metavar='N', help='of examples')
     told = 'of examples and traffic: so many of them are drawn from above, into DIR/pictures'
     parser.add_argument('--pictures', type=int, default=0, metavar='N', help=told)
@@ -106,7 +108,7 @@ def _holdout(options: argparse.Namespace) -> None:
         raise SettingsError('--seed must not be below 0, --scenes not below 1, --sweeps not below 2')
     families = tuple(options.families.split(',')) if options.families else FAMILIES
     try:
-        choice = Choice(options.seed, options.scenes, options.sweeps, families, options.weather, options.reach)
+        choice = Choice(options.seed, options.scenes, options.sweeps, families, options.weather, options.reach, options.camera)
     except ValueError as error:
         raise SettingsError(f'--{error}') from error
     with Progress(' scenes') as progress:

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from autonomy_nodes.common.geometry import inverse
@@ -20,7 +21,7 @@ from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.types import SECOND_NS, DataError
 from autonomy_nodes.evaluation.measures.task import Tell, in_processes
 from autonomy_nodes.inference.manifest import digest
-from autonomy_nodes.messages.formats.simulated import FRAMES, GROUND, LAYOUT, MANIFEST, RIG, SEQUENCES
+from autonomy_nodes.messages.formats.simulated import FRAMES, GROUND, LAYOUT, MANIFEST, PICTURES, RIG, SEQUENCES
 from autonomy_nodes.sim.world import World
 from autonomy_nodes.training.labels import labels_of, numbers_of
 from autonomy_nodes.training.scenes import (
@@ -39,6 +40,7 @@ from autonomy_nodes.training.scenes import (
 from autonomy_nodes.training.surface import surface
 
 OBJECTS_M = 100.0
+QUALITY = 92  # of JPEG
 CAMERA_FROM_VELO = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])  # as KITTI looks
 DEPENDS = ('autonomy_nodes', 'numpy', 'scipy', 'embreex', 'opencv-python-headless')
 
@@ -87,6 +89,7 @@ def _command(choice: Choice) -> str:
     told += f' --families {",".join(choice.families)}' if choice.families != FAMILIES else ''
     told += f' --weather {choice.weather}' if choice.weather else ''
     told += f' --reach {choice.reach_m:g}' if choice.reach_m != REACH_M else ''
+    told += f' --camera {choice.camera}' if choice.camera else ''
     return f'autonomy data holdout {told} DIR'
 
 
@@ -103,14 +106,18 @@ def _versions() -> dict[str, str]:
 def write_scene(folder: Path, scene: Scene) -> str:
     """Write one scene and return its name; its folder gets that name when it is whole."""
     place = folder / SEQUENCES / f'{scene.name}.part'
-    for name in ('velodyne', 'labels', 'points'):
+    for name in ('velodyne', 'labels', 'points', *([PICTURES] if scene.camera else [])):
         (place / name).mkdir(parents=True)
     world, vehicle = world_of(scene), scene.vehicle()
     base_from_lidar = vehicle.mounts[LIDAR].base_from_sensor
-    frames, poses = [], []
+    frames, poses, model = [], [], None
     for number, moment in enumerate(driven(scene, world)):
         frames.append(_write_sweep(place, number, moment, world, base_from_lidar, scene.reach_m))
         poses.append(moment.map_from_base)
+        if moment.view is not None:
+            packed = cv2.cvtColor(moment.view.image.pixels, cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(place / PICTURES / f'{number:06d}.jpg'), packed, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            model = moment.model
     way = np.array(poses)[:, :2, 3]
     true = surface(world, way.min(axis=0) - scene.reach_m, way.max(axis=0) + scene.reach_m)
     np.savez_compressed(
@@ -123,6 +130,9 @@ def write_scene(folder: Path, scene: Scene) -> str:
     told['vehicle'] = {
         key: getattr(vehicle, key) for key in ('wheelbase_m', 'front_m', 'rear_m', 'width_m', 'height_m')
     }
+    if model is not None:
+        mount = vehicle.mounts[scene.camera].base_from_sensor
+        told['camera'] = {'matrix': model.matrix.tolist(), 'base_from_camera': mount.tolist()}
     weather = {'weather': asdict(scene.weather)} if scene.weather.kind else {}
     _write_json(place / RIG, told | weather)
     _write_json(place / FRAMES, frames)

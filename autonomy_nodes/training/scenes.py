@@ -13,13 +13,14 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.kinematics import tracking_curvature
 from autonomy_nodes.common.objects import Label, Objects
-from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.sensing import CameraModel, PointCloud
 from autonomy_nodes.common.types import SECOND_NS, Command
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.nodes.launcher import vehicle_file
 from autonomy_nodes.nodes.processes import vehicle_of
 from autonomy_nodes.sim import scenes as sim
 from autonomy_nodes.sim.air import KINDS, WeatherSettings
+from autonomy_nodes.sim.camera import CameraSettings, View
 from autonomy_nodes.sim.lidar import LidarSettings, Met
 from autonomy_nodes.sim.simulation import Simulation, SimulationSettings
 from autonomy_nodes.sim.traffic import Path, Traffic
@@ -36,6 +37,7 @@ FAMILIES = ('road', 'junction', 'rough')  # unless others are asked for
 WEATHERS = ('', *KINDS[1:], 'mixed')
 VISIBILITIES_M, RAINS_MMPH = (30.0, 300.0), (2.0, 40.0)  # drawn evenly in their logarithm
 LIDAR = 'top'
+PICTURE_PX = (640, 360)
 FIRST_SEED = 1_000_000  # worlds from here on are held out: nothing is trained or tuned on them
 REACH_M = 60.0  # about the way, in which the ground is told
 SPEED_MPS, HASTE_MPS2 = 9.0, 1.5
@@ -44,7 +46,10 @@ FREE_M, LANE_HALF_M, HEADWAY_S = 9.0, 1.8, 1.8
 
 @dataclass(frozen=True)
 class Scene:
-    """One drive to be recorded: a world by family and seed, a rig, how many sweeps, how far its truth reaches."""
+    """One drive to be recorded: a world by family and seed, a rig, how many sweeps, how far its truth reaches.
+
+    camera: the mount of one that takes a picture with each sweep; empty for none.
+    """
 
     name: str
     family: str
@@ -53,6 +58,7 @@ class Scene:
     sweeps: int
     weather: WeatherSettings = field(default_factory=WeatherSettings)
     reach_m: float = REACH_M
+    camera: str = ''
 
     def vehicle(self) -> Vehicle:
         """Return the vehicle, of which the trailer stays at home: labels know no trailer of ours."""
@@ -65,25 +71,29 @@ class Scene:
         lidar = LidarSettings(beams=beams, columns=columns, rolling=False)
         lidar = replace(lidar, farthest_m=max(lidar.farthest_m, self.reach_m))
         return SimulationSettings(
-            lidars=(LIDAR,), cameras=(), imu_mount='', lidar=lidar, start_standing=False, duration_s=600.0
-        )
+            lidars=(LIDAR,), cameras=(self.camera,) if self.camera else (), imu_mount='', lidar=lidar,
+            camera=CameraSettings(PICTURE_PX[0], PICTURE_PX[1], rate_hz=lidar.rate_hz), start_standing=False,
+            duration_s=600.0,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """One sweep and its truth. objects: everybody, in map. map_from_base: (4, 4)."""
+    """One sweep and its truth. objects: everybody, in map. map_from_base: (4, 4). view, model: of its camera."""
 
     cloud: PointCloud
     met: Met
     objects: Objects
     map_from_base: np.ndarray
+    view: View | None = None
+    model: CameraModel | None = None
 
 
 @dataclass(frozen=True)
 class Choice:
     """Which drives: families in turn, a weather of WEATHERS: one for all, or mixed: one after the other.
 
-    reach_m: about the way, in which the ground is told; LiDARs reach as far.
+    reach_m: about the way, in which the ground is told; LiDARs reach as far. camera: the mount of one, empty for none.
     """
 
     seed: int
@@ -92,6 +102,7 @@ class Choice:
     families: tuple[str, ...] = FAMILIES
     weather: str = ''
     reach_m: float = REACH_M
+    camera: str = ''
 
     def __post_init__(self) -> None:
         if not REACH_M <= self.reach_m <= 250.0:
@@ -110,7 +121,9 @@ def scenes_of(choice: Choice) -> list[Scene]:
         drawn = int(np.random.default_rng([choice.seed, number]).integers(1 << 31))
         rig = rigs[(number + number // len(families)) % len(rigs)]
         family, weather = families[number % len(families)], _weather(choice, number)
-        scenes.append(Scene(f'{number:02d}', family, FIRST_SEED + drawn, rig, choice.sweeps, weather, choice.reach_m))
+        scenes.append(Scene(
+            f'{number:02d}', family, FIRST_SEED + drawn, rig, choice.sweeps, weather, choice.reach_m, choice.camera
+        ))  # fmt: skip
     return scenes
 
 
@@ -148,7 +161,9 @@ def driven(scene: Scene, world: World) -> Iterator[Moment]:
         for reading in simulation.advance(simulation.now_ns + step_ns):
             if LIDAR in reading.clouds and reading.truth is not None:
                 pose = simulation.motion.map_from_base.copy()
-                yield Moment(reading.clouds[LIDAR], reading.met[LIDAR], reading.truth, pose)
+                view = reading.views.get(scene.camera)
+                model = simulation.camera_model(scene.camera, view.image.stamp_ns) if view is not None else None
+                yield Moment(reading.clouds[LIDAR], reading.met[LIDAR], reading.truth, pose, view, model)
                 count += 1
 
 

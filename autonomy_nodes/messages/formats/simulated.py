@@ -4,7 +4,7 @@ manifest.json: layout, seed, versions, scenes, and the sha256 of each file. sequ
 calib.txt, poses.txt, times.txt as SemanticKITTI has them; points/NNNNNN.npz (ring, semantic and material of each point,
 as sim/materials.py numbers them); frames.json (stamp, map_from_base, and all road users in base_link: id, kind, box,
 velocity, points); rig.json (mount, vehicle, world; weather where it was asked for); ground.npz, the true ground in map,
-see `TrueGround`.
+see `TrueGround`. With a camera: image_front/NNNNNN.jpg, and its matrix and mount in rig.json.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from autonomy_nodes.common.objects import Label
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.formats.files import checked, cloud_of, read_json, read_npz
-from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Truth, truth_of
+from autonomy_nodes.messages.formats.frames import BASE, Drive, Frame, Truth, picture_file, truth_of
 from autonomy_nodes.messages.formats.kitti_files import numbered, read_sweep
 from autonomy_nodes.messages.formats.semantickitti import read_labels
 
 LAYOUT, MANIFEST, SEQUENCES = 'autonomy-simulated-1', 'manifest.json', 'sequences'
-FRAMES, RIG, GROUND = 'frames.json', 'rig.json', 'ground.npz'
-LIDAR = 'lidar_top'
+FRAMES, RIG, GROUND, PICTURES = 'frames.json', 'rig.json', 'ground.npz', 'image_front'
+LIDAR, CAMERA = 'lidar_top', 'camera_front'
 MOTION = 'all points are taken at the stamp; a replay needs no deskewing'
 
 
@@ -84,6 +84,8 @@ def _frames(place: Path) -> list[Frame]:
         numbered(place / name, ending) if (place / name).is_dir() else {}
         for name, ending in (('velodyne', '.bin'), ('labels', '.label'))
     )
+    pictures = numbered(place / PICTURES, '.jpg') if (place / PICTURES).is_dir() else {}
+    matrix, mounts = checked(place / RIG, partial(_camera, rig)) if pictures else (np.eye(3), {})
     base_from_lidar = checked(place / RIG, lambda: np.array(rig['base_from_lidar'], float).reshape(4, 4))
     frames = []
     for number, row in enumerate(rows):
@@ -91,13 +93,20 @@ def _frames(place: Path) -> list[Frame]:
         if number not in sweeps:
             raise DataError(f'{place}: lacks velodyne/{number:06d}.bin; write the folder anew')
         frame = Frame(
-            f'{number:06d}', stamp_ns, {(BASE, LIDAR): base_from_lidar},
+            f'{number:06d}', stamp_ns, {(BASE, LIDAR): base_from_lidar, **mounts},
+            pictures={'front': picture_file(stamp_ns, CAMERA, pictures[number], matrix)} if number in pictures else {},
             clouds={'top': partial(_cloud, place, sweeps[number], stamp_ns)},
             truth=partial(_truth, place / FRAMES, row),
             labels=partial(read_labels, labels[number]) if number in labels else None, placed=(BASE, pose),
         )  # fmt: skip
         frames.append(frame)
     return frames
+
+
+def _camera(rig: dict[str, Any]) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    told = rig['camera']
+    pose = np.array(told['base_from_camera'], float).reshape(4, 4)
+    return np.array(told['matrix'], float).reshape(3, 3), {(BASE, CAMERA): pose}
 
 
 def _placed(row: dict[str, Any]) -> tuple[int, np.ndarray]:

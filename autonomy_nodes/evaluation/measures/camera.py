@@ -1,0 +1,284 @@
+"""What cameras alone tell, held against what a LiDAR measured at the same moment: heights, free cells, vehicles.
+
+Truth is the geometric channel's terrain of the sweep (or of a dense depth picture, where a data set has no sweep), and
+vehicles of `--set beside=` (a network for LiDAR; none: vehicles are not judged) within 30 m. What counts lies in a
+picture. `flat.` is who says that the ground is flat and all of it free. base_link stands on the ground that the LiDAR
+sees about the vehicle: a camera's mounting is known on a vehicle, and data sets tell theirs from the LiDAR.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from autonomy_nodes.common.geometry import moved
+from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.objects import Label, Objects
+from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.channels import Channel, look
+from autonomy_nodes.evaluation.measures.precision import Judged, Scene, average_precision, judged, most_recall, within
+from autonomy_nodes.evaluation.measures.single import AT_REST
+from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
+from autonomy_nodes.inference.manifest import folder_of
+from autonomy_nodes.messages.formats.catalogue import drives
+from autonomy_nodes.messages.formats.frames import Frame
+from autonomy_nodes.perception.bev import CELL_M, CELLS, middles
+from autonomy_nodes.perception.camera.channel import CameraChannel, Shot, Sighted, opened
+from autonomy_nodes.perception.confidence import chance
+from autonomy_nodes.perception.decode import DecodeSettings
+from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
+from autonomy_nodes.sensors.levelling import level_of
+
+REACH_M, NEAR_M = 30.0, 2.0
+FREE = 0.5  # chance of 'blocked' below which a cell is called free
+LEAST = 0.02  # existence below which nothing is listed
+VEHICLES = (Label.CAR, Label.TRUCK, Label.BUS, Label.TRAILER)
+EVERY_PX = 2  # of a depth picture
+_FARTHEST_M = 80.0
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Who is measured: folders of the camera networks and of the LiDAR's, the latter None; the engine of both."""
+
+    model: Path
+    beside: Path | None
+    backend: str
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One frame, measured. figures: by name; vehicles: what was found of them, None where nobody tells of any."""
+
+    figures: Figures
+    vehicles: Judged | None
+
+
+def evaluate(task: Task) -> Result:
+    """Measure on every frame of a folder that has a picture and depths."""
+    if task.model == 'none':
+        raise SettingsError('camera needs --model: a folder of models/ with eyes/ and above/')
+    beside = task.options.get('beside', 'lidar_small')
+    looking = Looking(_folder_of(task.model), None if beside == 'none' else folder_of(beside), task.backend)
+    items = [
+        (f'{drive.name}_{frame.name}' if many else frame.name, frame)
+        for found in [drives(task.data)] for many in [len(found) > 1] for drive in found for frame in drive
+        if frame.pictures
+    ]  # fmt: skip
+    result = Result(worst_by='free_iou')
+    found = over(task, items, partial(measured, looking=looking, out=task.out), result)
+    by_name = dict(items)
+    for name, seen in found:
+        result.frames.append(Scored(name, seen.figures, partial(drawn, by_name[name], looking, task.out, name)))
+    result.figures |= {'n_frames': len(found)} | _summed([seen for _, seen in found], task.seed)
+    return result
+
+
+def _folder_of(model: str) -> Path:
+    return folder_of(f'{model}/above').parent
+
+
+def _summed(found: Sequence[Seen], seed: int) -> Figures:
+    figures: Figures = {}
+    for key in found[0].figures:
+        values = [seen.figures[key] for seen in found if np.isfinite(seen.figures[key])]
+        figures[key] = float(np.mean(values)) if values else float('nan')
+    for key, sign in (('height_mae_m', -1.0), ('free_iou', 1.0)):
+        gains = [sign * (seen.figures[key] - seen.figures[f'flat.{key}']) for seen in found]
+        gains = [gain for gain in gains if np.isfinite(gain)]
+        figures[f'{key}.gain'] = float(np.mean(gains)) if gains else float('nan')
+        figures[f'{key}.gain.low95'], figures[f'{key}.gain.high95'] = bootstrap(gains, seed)
+    vehicles = [seen.vehicles for seen in found if seen.vehicles is not None]
+    if vehicles and sum(one.labels for one in vehicles):
+        figures |= {
+            'vehicle.recall_at_half_precision': recall_at(vehicles, 0.5), 'vehicle.most_recall': most_recall(vehicles),
+            'vehicle.ap_2m': average_precision(vehicles), 'n_vehicles': sum(one.labels for one in vehicles),
+        }  # fmt: skip
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def recall_at(frames: Sequence[Judged], precision: float) -> float:
+    """Return the largest share of all labels that is found at one threshold by which so many of the found are right."""
+    scores = np.concatenate([frame.scores for frame in frames])
+    right = np.concatenate([frame.right for frame in frames])
+    order = np.argsort(-scores, kind='stable')
+    hits = np.cumsum(right[order])
+    enough = hits >= precision * np.arange(1, len(hits) + 1)
+    return float(hits[enough].max(initial=0) / max(sum(frame.labels for frame in frames), 1))
+
+
+def measured(frame: Frame, looking: Looking, out: Path) -> Seen:
+    """Let the cameras tell of one frame, leave that under `out`, and score it."""
+    shots, xyz, sensor_m, cloud = taken(frame)
+    channel = _channel(looking)
+    told, spent_s = timed(lambda: channel.perceive(0, shots))
+    kept = {name: told.outputs[name] for name in ('ground', 'blocked')}
+    objects = told.objects
+    np.savez_compressed(
+        out / f'{frame.name}.npz', **{name: value.astype(np.float16) for name, value in kept.items()},
+        flat=objects.flat, existence=objects.existence, labels=objects.labels,
+    )  # fmt: skip
+    figures = scores(told, truth_of(xyz, sensor_m)) | {'cpu_s': spent_s}
+    if looking.beside is None or cloud is None:
+        return Seen(figures, None)
+    there = look(Channel('fused', looking.beside, looking.backend), cloud, sensor_m).shipped
+    scene = _scene(told, there)
+    return Seen(figures, judged(scene, within(NEAR_M)))
+
+
+def taken(frame: Frame) -> tuple[list[Shot], np.ndarray, np.ndarray, PointCloud | None]:
+    """Return pictures, (N, 3) points, where the LiDAR is (3,), and its sweep, in base_link on the ground, level."""
+    cloud = next(iter(frame.clouds.values()))() if frame.clouds else None
+    if cloud is not None:
+        name, xyz = cloud.frame, cloud.xyz.astype(float)
+    else:
+        name, xyz = _lifted(frame)
+    try:
+        base_from = frame.base_from(name)
+    except DataError:  # tied to nothing that stands on the ground: how high it is, the ground itself tells
+        base_from = _upright(frame, name)
+    first = moved(xyz, base_from)
+    if not frame.clouds:
+        base_from = _lowered(first) @ base_from
+        first = moved(xyz, base_from)
+    base_from = level_of(first).true_from_told @ base_from
+    shots = [
+        Shot(picture.image().pixels, picture.matrix, base_from @ frame.a_from_b(name, picture.frame))
+        for picture in frame.pictures.values()
+    ]
+    there = moved(xyz, base_from).astype(np.float32)
+    sweep = None if cloud is None else PointCloud(cloud.stamp_ns, 'base_link', there, cloud.intensity)
+    return shots, there, base_from[:3, 3], sweep
+
+
+def _lifted(frame: Frame) -> tuple[str, np.ndarray]:
+    """Return the frame of a camera and (N, 3) places in it, of its depth picture."""
+    if not frame.depths:
+        raise DataError(f'frame {frame.name}: neither a sweep nor depths')
+    camera, read = next(iter(frame.depths.items()))
+    depth, picture = read(), frame.pictures[camera]
+    rows, columns = np.meshgrid(*(np.arange(0, size, EVERY_PX) for size in depth.shape), indexing='ij')
+    z = depth[rows, columns].ravel().astype(float)
+    kept = np.isfinite(z) & (z > 1.0) & (z < _FARTHEST_M)
+    pixels = np.stack([columns.ravel()[kept], rows.ravel()[kept], np.ones(kept.sum())])
+    return picture.frame, (np.linalg.inv(picture.matrix) @ pixels * z[kept]).T
+
+
+def _upright(frame: Frame, name: str) -> np.ndarray:
+    """Return (4, 4) from a sensor's frame to that to which all mounts of a frame lead, x ahead, z up."""
+    tops = {parent for parent, _ in frame.mounts} - {child for _, child in frame.mounts}
+    return frame.a_from_b(sorted(tops)[0], name)
+
+
+def _lowered(xyz: np.ndarray) -> np.ndarray:
+    """Return (4, 4) that sets the lowest points about the vehicle at 0."""
+    near = xyz[np.hypot(xyz[:, 0], xyz[:, 1]) < 15.0]
+    matrix = np.eye(4)
+    matrix[2, 3] = -np.percentile(near[:, 2] if len(near) else xyz[:, 2], 20.0)
+    return matrix
+
+
+def truth_of(xyz: np.ndarray, sensor_m: np.ndarray) -> Grid:
+    """Return the terrain of the geometric channel, of one sweep, the vehicle at rest."""
+    perceiver = Perceiver(PerceptionConfig())
+    cloud = PointCloud(AT_REST.stamp_ns, 'base_link', xyz, np.zeros(len(xyz), np.float32))
+    return perceiver.perceive(perceiver.segment(cloud, sensor_m), AT_REST).terrain
+
+
+def scores(told: Sighted, truth: Grid) -> Figures:
+    """Return how far off heights are where ground was measured, and how well free cells are told, beside flat ground."""
+    places = middles()
+    inside = told.seen & (np.hypot(places[..., 0], places[..., 1]) < REACH_M) & (places[..., 0] > 0.0)
+    height, occupied = truth.at('elevation', places), truth.at('occupancy', places)
+    observed, easy = truth.at('observed', places) == 1.0, truth.at('traversability', places)
+    stands = np.nan_to_num(occupied) > 0.5
+    ground = inside & observed & ~stands & np.isfinite(height)
+    known = inside & (stands | (observed & np.isfinite(easy)))
+    free = known & ~stands & (easy > 0.0)
+    said = known & (chance(told.outputs['blocked'][0]) < FREE)
+    off = np.abs(told.ground_m + told.outputs['ground'][0] - height)
+    return {
+        'height_mae_m': _mean(off, ground), 'flat.height_mae_m': _mean(np.abs(height), ground),
+        'free_iou': _iou(said, free), 'flat.free_iou': _iou(known, free), 'n_ground_cells': float(ground.sum()),
+        'n_known_cells': float(known.sum()),
+    }  # fmt: skip
+
+
+def _mean(values: np.ndarray, where: np.ndarray) -> float:
+    return float(values[where].mean()) if where.any() else float('nan')
+
+
+def _iou(one: np.ndarray, two: np.ndarray) -> float:
+    both = (one | two).sum()
+    return float((one & two).sum() / both) if both else float('nan')
+
+
+def _scene(told: Sighted, there: Objects) -> Scene:
+    """Return vehicles of the LiDAR's channel within REACH_M in a picture, and those that the cameras told."""
+    theirs = there.kept(np.isin(there.labels, VEHICLES))
+    mine = told.objects.kept(np.isin(told.objects.labels, VEHICLES))
+    out, quiet = (~_shown(told, one.flat) for one in (theirs, mine))
+    return Scene(theirs.flat, out, mine.flat, mine.existence, quiet)
+
+
+def _shown(told: Sighted, flat: np.ndarray) -> np.ndarray:
+    cells = np.floor((flat[:, :2] - middles()[0, 0] + 0.5 * CELL_M) / CELL_M).astype(int)
+    inside = ((cells >= 0) & (cells < np.array(CELLS))).all(axis=1)
+    cells = np.clip(cells, 0, np.array(CELLS) - 1)
+    near = np.hypot(flat[:, 0], flat[:, 1]) < REACH_M
+    return np.asarray(inside & near & told.seen[cells[:, 0], cells[:, 1]])
+
+
+def drawn(frame: Frame, looking: Looking, _: Path, name: str) -> bytes:
+    """Return a PNG: the picture; below it, from above, what the cameras tell and what the LiDAR measured.
+
+    Green is free, red is blocked, grey is not known; boxes: told vehicles.
+    """
+    shots, xyz, sensor_m, _cloud = taken(frame)
+    told, truth = _channel(looking).perceive(0, shots), truth_of(xyz, sensor_m)
+    places = middles()
+    stands = np.nan_to_num(truth.at('occupancy', places)) > 0.5
+    easy = truth.at('traversability', places)
+    maps = []
+    for blocked, known in (
+        (chance(told.outputs['blocked'][0]), told.seen), (np.where(stands | (easy <= 0.0), 1.0, 0.0),
+                                                          stands | np.isfinite(easy)),
+    ):  # fmt: skip
+        picture = np.full((*CELLS, 3), 128, np.uint8)
+        picture[known & (blocked < FREE)] = (80, 170, 80)
+        picture[known & (blocked >= FREE)] = (60, 60, 200)
+        maps.append(_framed(picture, told.objects))
+    above = np.hstack(maps)
+    pixels = cv2.cvtColor(shots[0].pixels, cv2.COLOR_RGB2BGR)
+    high = round(pixels.shape[0] * above.shape[1] / pixels.shape[1])
+    cv2.putText(above, f'{name}: cameras', (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+    cv2.putText(
+        above, 'LiDAR; a square is 10 m', (above.shape[1] // 2 + 8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5,
+        (255, 255, 255), 1, cv2.LINE_AA,
+    )  # fmt: skip
+    return cv2.imencode('.png', np.vstack([cv2.resize(pixels, (above.shape[1], high)), above]))[1].tobytes()
+
+
+def _framed(cells: np.ndarray, objects: Objects) -> np.ndarray:
+    """Return a map from above, ahead up, left to the left, with lines every 10 m and boxes of sure objects."""
+    scale = 2
+    picture = cv2.resize(cells, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    step = round(10.0 / CELL_M) * scale
+    picture[::step] = picture[:, ::step] = 90
+    origin = middles()[0, 0] - 0.5 * CELL_M
+    for x, y, length, width, heading in objects.kept(objects.existence > 0.3).flat:
+        c, s = np.cos(heading), np.sin(heading)
+        corner = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5 * (length, width)
+        rim = ((corner @ np.array([[c, s], [-s, c]]) + (x, y) - origin) / CELL_M * scale)[:, ::-1]
+        cv2.polylines(picture, [np.round(rim).astype(np.int32)], True, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.ascontiguousarray(picture[::-1, ::-1])
+
+
+@lru_cache(maxsize=1)
+def _channel(looking: Looking) -> CameraChannel:
+    return opened(looking.model, looking.backend, settings=DecodeSettings(least=LEAST))

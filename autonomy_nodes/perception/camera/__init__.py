@@ -1,0 +1,1 @@
+"""The camera channel: from pictures and their calibration to the same grid seen from above."""

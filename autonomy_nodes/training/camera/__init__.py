@@ -1,0 +1,1 @@
+"""What the camera channel learns from, and by what it is judged."""

@@ -1,0 +1,186 @@
+"""Train the networks of the camera channel, read downwards: settings, data, network, loop, what it is worth.
+
+All data are made on the spot from seeds (training/places.py), pictures of several cameras each; nothing real is learned
+from. A run may be cut anywhere: it goes on from its last checkpoint, with seeds that it has not used.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from autonomy_nodes.perception.camera.network import PRESETS as NETWORKS
+from autonomy_nodes.perception.camera.network import CameraNetwork
+from autonomy_nodes.training.camera.guise import camera_augmented
+from autonomy_nodes.training.camera.losses import camera_losses
+from autonomy_nodes.training.camera.quality import camera_quality
+from autonomy_nodes.training.camera.samples import CameraSampleSettings, batch_of, camera_sample_of
+from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
+from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.places import PlaceSettings, examples
+from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSettings
+
+LEAST_RATE = 0.01  # of the highest, at the end of a run
+PLACES = PlaceSettings(photos=True, before_share=0.0)
+INPUTS = ('pictures', 'at', 'log_depths', 'seen', 'of')
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the networks learn.
+
+    rate: of learning, at its highest. batch: vehicles a step. warm_steps: over which the rate rises. smooth: share of
+    the averaged weights (EMA) that each step keeps. workers: processes that make examples. every_s: between
+    checkpoints. held_out: examples that tell how good it is.
+    """
+
+    network: str = 'small'
+    rate: float = 2e-3
+    decay: float = 0.01
+    batch: int = 4
+    warm_steps: int = 200
+    smooth: float = 0.998
+    clip: float = 10.0
+    workers: int = 1
+    every_s: float = 300.0
+    held_out: int = 24
+    pool: SampleSettings = field(default_factory=SampleSettings)
+    samples: CameraSampleSettings = field(default_factory=CameraSampleSettings)
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise ValueError(f'network={self.network!r} must be one of {", ".join(NETWORKS)}')
+        if not (self.rate > 0.0 and self.decay >= 0.0 and self.every_s > 0.0 and 0.0 <= self.smooth < 1.0):
+            raise ValueError(f'rate={self.rate}, decay={self.decay}, every_s={self.every_s}, smooth={self.smooth}')
+        if self.batch < 1 or self.workers < 0 or self.held_out < 1:
+            raise ValueError(f'batch={self.batch}, workers={self.workers}, held_out={self.held_out} are too small')
+
+
+PRESETS = {
+    'ci': TrainSettings(
+        'ci', rate=4e-3, batch=2, warm_steps=5, smooth=0.9, workers=0, every_s=30.0, held_out=2,
+        pool=SampleSettings(a_place=2, pool=4),
+    ),
+    'small': TrainSettings(),
+    'orin': TrainSettings('orin', rate=1e-3, batch=16, workers=14, pool=SampleSettings(pool=512)),
+}  # fmt: skip
+
+
+@dataclass
+class Training:
+    """All that a checkpoint holds: network, its averaged weights, optimizer, how far it is. first: its first seed."""
+
+    network: CameraNetwork
+    averaged: CameraNetwork
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seed: int = 0
+    spent_s: float = 0.0
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes a sample of an example, in any process."""
+
+    settings: CameraSampleSettings
+
+    def __call__(self, example: Example, rng: np.random.Generator, _: SampleSettings) -> Sample:
+        return camera_sample_of(example, rng, self.settings)
+
+
+def train(
+    settings: TrainSettings, minutes: float, out: Path, seed: int = 0, resume: bool = False,
+    slice_minutes: float = 0.0, steps: int = 0, threads: int = 1, tell: Callable[[str], None] = print,
+    notes: Mapping[str, Any] | None = None,
+) -> Path:  # fmt: skip
+    """Train for so many minutes in all, of which slice_minutes now (0: all), and return the checkpoint's path.
+
+    The rate falls to nothing at the end of `minutes`, or of `steps` where given: then a run repeats to the digit.
+    """
+    torch.set_num_threads(threads)
+    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    training = _started(settings, device, seed, state_of(out / CHECKPOINT, settings.network) if resume else None)
+    out.mkdir(parents=True, exist_ok=True)
+    held = [one for place in range((settings.held_out + 1) // 2) for one in islice(_places(HELD_OUT + place), 2)]
+    loader = _loader(training.seed, settings)
+    began, earlier_s, saved = time.monotonic(), training.spent_s, time.monotonic()
+    means: dict[str, float] = {}
+    for batch in loader:
+        training.spent_s = earlier_s + time.monotonic() - began
+        share = training.step / steps if steps else training.spent_s / (60.0 * minutes)
+        over = share >= 1.0 or (slice_minutes > 0.0 and time.monotonic() - began > slice_minutes * 60.0)
+        if training.step and (over or time.monotonic() - saved > settings.every_s):
+            found = camera_quality(training.averaged, held[: settings.held_out], device)
+            _save(training, out, {'settings': asdict(settings), 'quality': found, 'notes': dict(notes or {})})
+            told = {'step': training.step, 'seed': training.seed, 'minutes': round(training.spent_s / 60.0, 2)}
+            report({**told, **means, **found}, out, tell)
+            saved = time.monotonic()
+        if over:
+            break
+        training.seed = max(training.seed, int(batch['seed'].max()) + 1)
+        found = learn(training, batch, settings, share, device)
+        means = {name: 0.98 * means.get(name, value) + 0.02 * value for name, value in found.items()}
+    return out / CHECKPOINT
+
+
+def learn(
+    training: Training, batch: Sample, settings: TrainSettings, share: float, device: torch.device
+) -> dict[str, float]:
+    """Learn from one batch, and let the averaged weights follow; return the losses. share: of the run that is over."""
+    set_rate(training.optimizer, settings.rate, (training.step + 1) / settings.warm_steps, share, LEAST_RATE)
+    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    with torch.autocast(device.type, torch.bfloat16):  # half the time of float32, on CPUs too
+        told, outputs = training.network(*(batch[f'eyes.{name}'] for name in INPUTS))
+    found = camera_losses(told, outputs, batch)
+    if not torch.isfinite(found['total']):
+        raise FloatingPointError(f'the loss is {found["total"].item()} at step {training.step}')
+    training.optimizer.zero_grad(set_to_none=True)
+    found['total'].backward()
+    torch.nn.utils.clip_grad_norm_(training.network.parameters(), settings.clip)
+    training.optimizer.step()
+    training.step += 1
+    average(training.averaged, training.network, training.step, settings.smooth)
+    return {name: value.item() for name, value in found.items()}
+
+
+def _places(seed: int) -> Iterator[Example]:
+    return examples(seed, PLACES)
+
+
+def _loader(start: int, settings: TrainSettings) -> Iterator[Sample]:
+    samples = Samples(_places, camera_augmented, start, settings.pool, make=_Make(settings.samples))
+    context = 'spawn' if settings.workers else None
+    return iter(DataLoader(
+        samples, settings.batch, num_workers=settings.workers, multiprocessing_context=context, collate_fn=batch_of
+    ))  # fmt: skip
+
+
+def _started(settings: TrainSettings, device: torch.device, seed: int, before: Mapping[str, Any] | None) -> Training:
+    torch.manual_seed(seed)
+    network = CameraNetwork(settings.network).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
+    training = Training(network, deepcopy(network), optimizer, seed=seed, first=seed)
+    if before is not None:
+        network.load_state_dict(before['network'])
+        training.averaged.load_state_dict(before['averaged'])
+        optimizer.load_state_dict(before['optimizer'])
+        training.step, training.seed, training.spent_s = before['step'], before['seed'], before['spent_s']
+        training.first = before['first']
+    return training
+
+
+def _save(training: Training, out: Path, told: Mapping[str, Any]) -> None:
+    state = {
+        'network': training.network.state_dict(), 'averaged': training.averaged.state_dict(),
+        'optimizer': training.optimizer.state_dict(), 'step': training.step, 'seed': training.seed,
+        'spent_s': training.spent_s, 'first': training.first, **told,
+    }  # fmt: skip
+    save(state, out)
