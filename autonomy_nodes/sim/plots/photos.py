@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from autonomy_nodes.common.geometry import matrix_of_rpy
-from autonomy_nodes.sim.materials import Material, Semantic
-from autonomy_nodes.sim.plots.lens import taken
+from autonomy_nodes.sim.lens import taken
+from autonomy_nodes.sim.materials import COLOURS, Material, Semantic
 from autonomy_nodes.sim.plots.plot import Plot
-from autonomy_nodes.sim.plots.shading import shade
 from autonomy_nodes.sim.plots.sight import Faces, Sight
+from autonomy_nodes.sim.shading import shade
 
 FARTHEST_M = 300.0
 SHADOWS_M, SHADOW_M = 60.0, 40.0  # shadows farther away are not drawn; how far away what throws one may be
@@ -19,6 +19,15 @@ WIDTH, HEIGHT = 416, 160
 _AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # of a camera that looks ahead, in base_link
 _GROUND = -2  # owner of the ground's faces
 _LIFT_M = 0.02
+BODIES = np.array([  # paints of vehicles; clothes are drawn from them too
+    (0.85, 0.85, 0.86), (0.08, 0.08, 0.09), (0.45, 0.47, 0.50), (0.62, 0.08, 0.07), (0.10, 0.16, 0.42),
+    (0.22, 0.24, 0.26), (0.30, 0.34, 0.26), (0.70, 0.62, 0.42), (0.85, 0.55, 0.08), (0.10, 0.34, 0.36),
+    (0.72, 0.74, 0.77), (0.36, 0.10, 0.16),
+], np.float32)  # fmt: skip
+WALLS = np.array([
+    (0.72, 0.64, 0.54), (0.55, 0.27, 0.20), (0.80, 0.78, 0.73), (0.62, 0.62, 0.60), (0.66, 0.55, 0.38),
+    (0.44, 0.42, 0.40), (0.78, 0.70, 0.52), (0.60, 0.66, 0.68),
+], np.float32)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +164,10 @@ class Photographer:
         table = air.table()
         lit = self._lit(places, normals, ranges, table, movers)
         ahead = map_from_base[:3, 0] - 0.06 * map_from_base[:3, 2]
-        light = shade(aims, ranges, normals, places, materials, tints, lit, table, ahead.astype(np.float32))
+        paints = _paints(materials, tints, places[:, 2])
+        light = shade(
+            aims, ranges, normals, places, materials, paints, tints % 3 > 0, lit, table, ahead.astype(np.float32)
+        )
         shape = eye.height, eye.width
         depth = np.where(hit, ranges / long, np.inf).astype(np.float32).reshape(shape)
         pixels = taken(light.reshape(*shape, 3), depth, air.precipitation, rng)
@@ -201,4 +213,12 @@ class Photographer:
         return lit
 
 
-assert int(Material.ASPHALT) == 0
+def _paints(materials: np.ndarray, tints: np.ndarray, heights_m: np.ndarray) -> np.ndarray:
+    """Return (N, 3) colours: of their own where a number is drawn; clothes have another one above the belt."""
+    found = COLOURS[materials]
+    body, cloth, wall = (materials == kind for kind in (Material.BODY, Material.CLOTH, Material.WALL))
+    found[body] = BODIES[tints[body] % len(BODIES)]
+    above = np.floor(1.15 * heights_m[cloth] + 0.1 * (tints[cloth] % 7)).astype(np.int64)
+    found[cloth] = BODIES[(tints[cloth] + 5 * above) % len(BODIES)]
+    found[wall] = WALLS[tints[wall] % len(WALLS)]
+    return found

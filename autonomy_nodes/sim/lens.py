@@ -19,14 +19,19 @@ def taken(light: np.ndarray, depth_m: np.ndarray, rain: float, rng: np.random.Ge
     return np.clip(np.round(picture * 255.0), 0, 255).astype(np.uint8)
 
 
-def exposed(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return (H, W, 3) float32, 0 to 1: exposed by its mean, not always well, with a white balance and gamma."""
-    lower = light[light.shape[0] // 3 :]
-    gain = BRIGHT / max(float(lower.mean()), 0.015) * np.exp(rng.normal() * 0.25)
-    balance = np.exp(rng.normal(size=3) * 0.04).astype(np.float32)
-    raw = np.clip(light * np.float32(gain * 0.6) * balance, 0.0, None)
+def exposed(light: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Return (H, W, 3) float32, 0 to 1, of linear light: exposed by the mean of the lower two thirds, with gamma.
+
+    With rng not always well, and with a white balance that is a little off.
+    """
+    off, balance, gamma = 0.0, np.ones(3, np.float32), 2.1
+    if rng is not None:
+        off, balance = rng.normal() * 0.25, np.exp(rng.normal(size=3) * 0.04).astype(np.float32)
+        gamma = rng.uniform(1.9, 2.3)
+    gain = 0.6 * BRIGHT / max(float(light[light.shape[0] // 3 :].mean()), 0.015) * np.exp(off)
+    raw = np.clip(light * np.float32(gain) * balance, 0.0, None)
     flat = raw * (1.0 + raw / 6.0) / (1.0 + raw)  # highlights are not cut at once (Reinhard et al. 2002)
-    return np.clip(flat * 1.35, 0.0, 1.0).astype(np.float32) ** np.float32(1.0 / rng.uniform(1.9, 2.3))
+    return np.clip(flat * 1.35, 0.0, 1.0).astype(np.float32) ** np.float32(1.0 / gamma)
 
 
 def drops(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,17 +7,8 @@ that surfaces look alike from all sides. Haze after Koschmieder: a twentieth of 
 import numpy as np
 from numba import njit
 
-from autonomy_nodes.sim.materials import COLOURS, Material
+from autonomy_nodes.sim.materials import Material
 
-_BODIES = np.array([  # paints of vehicles; clothes are drawn from them too
-    (0.85, 0.85, 0.86), (0.08, 0.08, 0.09), (0.45, 0.47, 0.50), (0.62, 0.08, 0.07), (0.10, 0.16, 0.42),
-    (0.22, 0.24, 0.26), (0.30, 0.34, 0.26), (0.70, 0.62, 0.42), (0.85, 0.55, 0.08), (0.10, 0.34, 0.36),
-    (0.72, 0.74, 0.77), (0.36, 0.10, 0.16),
-], np.float32)  # fmt: skip
-_WALLS = np.array([
-    (0.72, 0.64, 0.54), (0.55, 0.27, 0.20), (0.80, 0.78, 0.73), (0.62, 0.62, 0.60), (0.66, 0.55, 0.38),
-    (0.44, 0.42, 0.40), (0.78, 0.70, 0.52), (0.60, 0.66, 0.68),
-], np.float32)  # fmt: skip
 # of each material: size of its fine and its coarse grain [m], how much they change the light
 _GRAIN = np.tile(np.array([0.08, 1.5, 0.08, 0.05], np.float32), (len(Material), 1))
 for _material, _told in {
@@ -39,22 +30,21 @@ _SOAKS[[
     Material.ASPHALT, Material.CONCRETE, Material.GRAVEL, Material.DIRT, Material.SAND, Material.MUD,
     Material.PAINT_WHITE, Material.PAINT_YELLOW,
 ]] = 1.0  # fmt: skip
-_BODY, _CLOTH, _WALL, _LAMP, _SIGN = (
-    int(one) for one in (Material.BODY, Material.CLOTH, Material.WALL, Material.LAMP, Material.SIGN)
-)
+_WALL, _LAMP, _SIGN = (int(one) for one in (Material.WALL, Material.LAMP, Material.SIGN))
 _ONE = np.float32(1.0)
+_SKY_M = 200.0  # way through the haze to the open sky at the horizon
 
 
 @njit(cache=True, nogil=True)
 def shade(
     aims: np.ndarray, ranges: np.ndarray, normals: np.ndarray, places: np.ndarray, materials: np.ndarray,
-    tints: np.ndarray, lit: np.ndarray, light: np.ndarray, ahead: np.ndarray,
+    paints: np.ndarray, has_windows: np.ndarray, lit: np.ndarray, light: np.ndarray, ahead: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """Return (N, 3) linear light of N rays.
 
-    aims: (N, 3) unit. ranges: (N,) inf for sky. normals: (N, 3) towards the camera. places: (N, 3) in map. tints: (N,)
-    numbers by which paints are drawn. lit: (N,) the sun reaches the place. light: as photos.Air.table. ahead: (3,) where
-    the headlamps shine.
+    aims: (N, 3) unit. ranges: (N,) inf for sky. normals: (N, 3) towards the camera. places: (N, 3) in map. paints:
+    (N, 3) colours. has_windows: (N,) of walls. lit: (N,) the sun reaches the place. light: (9,) direction of the sun (3),
+    its strength, that of the sky, clouds, visibility [m], wetness, strength of lamps. ahead: (3,) where ours shine.
     """
     sun, strength, sky_light, cloud, visibility, wet, lamps = (
         light[0:3], light[3], light[4], light[5], light[6], light[7], light[8]
@@ -63,11 +53,14 @@ def shade(
     behind, colour, mirror = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
     for n in range(len(aims)):
         _sky(aims[n], sun, sky_light, strength, cloud, behind)
+        air = 0.75 * sky_light + 0.25 * strength + 0.06 * lamps
         if not ranges[n] < 1e6:
-            out[n] = behind
+            clear = np.exp(-3.0 * _SKY_M / (visibility * (1.0 + 8.0 * max(aims[n, 2], np.float32(0.0)))))
+            for k in range(3):
+                out[n, k] = behind[k] * clear + air * (1.0 - clear)
             continue
         kind = materials[n]
-        _coloured(kind, tints[n], places[n], normals[n], ranges[n], colour)
+        _coloured(kind, paints[n], has_windows[n], places[n], normals[n], ranges[n], colour)
         soaked = wet * _SOAKS[kind]
         facing = -(normals[n, 0] * aims[n, 0] + normals[n, 1] * aims[n, 1] + normals[n, 2] * aims[n, 2])
         direct = max(normals[n, 0] * sun[0] + normals[n, 1] * sun[1] + normals[n, 2] * sun[2], 0.0) * strength
@@ -82,36 +75,29 @@ def shade(
             _sky(mirror, sun, sky_light, strength * np.float32(lit[n]), cloud, mirror)
         shining = 6.0 * lamps if kind == _LAMP else 3.0 * head if kind == _SIGN else 0.0
         clear = np.exp(-3.0 * ranges[n] / visibility)
-        air = 0.75 * sky_light + 0.25 * strength + 0.06 * lamps
         for k in range(3):
             warm = _ONE + np.float32(0.06) * (1 - k) * (1.0 - cloud)  # the sun is warmer than the sky
             shone = direct * lit[n] * warm + sky_light * open_sky * (2.0 - warm) + head + 0.012 * lamps
             value = colour[k] * (1.0 - 0.45 * soaked) * shone
             value = value * (1.0 - gloss) + mirror[k] * gloss if gloss > 0.0 else value
             value += colour[k] * shining
-            out[n, k] = value * clear + (0.5 * behind[k] + 0.5 * air) * (1.0 - clear)
+            out[n, k] = value * clear + air * (1.0 - clear)
     return out
 
 
 @njit(cache=True, nogil=True)
 def _coloured(
-    kind: int, tint: int, place: np.ndarray, normal: np.ndarray, away: float, colour: np.ndarray
-) -> None:
+    kind: int, base: np.ndarray, has_windows: bool, place: np.ndarray, normal: np.ndarray, away: float,
+    colour: np.ndarray,
+) -> None:  # fmt: skip
     """Fill the colour of a place without light."""
-    base = COLOURS[kind]
     fine_m, coarse_m, fine, coarse = _GRAIN[kind]
-    if kind == _BODY:
-        base = _BODIES[tint % len(_BODIES)]
-    elif kind == _CLOTH:  # another colour above the belt than below, wherever that is
-        base = _BODIES[(tint + 5 * int(np.floor(1.15 * place[2] + 0.1 * (tint % 7)))) % len(_BODIES)]
-    elif kind == _WALL:
-        base = _WALLS[tint % len(_WALLS)]
     faded = min(_ONE, np.float32(400.0) * fine_m / max(away, np.float32(1.0)))  # no finer than a pixel
     grain = _ONE + fine * faded * _noise(place, fine_m) + coarse * _noise(place, coarse_m)
     hue = np.float32(0.12) * _noise(place, coarse_m * np.float32(2.3)) * coarse * 4.0
     for k in range(3):
         colour[k] = max(base[k] * (grain + hue * (1 - k)), np.float32(0.005))
-    if kind == _WALL and abs(normal[2]) < 0.3 and tint % 3 > 0:
+    if kind == _WALL and has_windows and abs(normal[2]) < 0.3:
         along = place[0] * normal[1] - place[1] * normal[0]
         u, v = along / 2.7, place[2] / 2.9
         if 0.30 < u - np.floor(u) < 0.70 and 0.38 < v - np.floor(v) < 0.80:
