@@ -108,7 +108,8 @@ def _holdout(options: argparse.Namespace) -> None:
         raise SettingsError('--seed must not be below 0, --scenes not below 1, --sweeps not below 2')
     families = tuple(options.families.split(',')) if options.families else FAMILIES
     try:
-        choice = Choice(options.seed, options.scenes, options.sweeps, families, options.weather, options.reach, options.camera)
+        more = options.weather, options.reach, options.camera
+        choice = Choice(options.seed, options.scenes, options.sweeps, families, *more)
     except ValueError as error:
         raise SettingsError(f'--{error}') from error
     with Progress(' scenes') as progress:

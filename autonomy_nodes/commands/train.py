@@ -21,11 +21,12 @@ FORECAST_STEPS, FORECAST_EACH = 8000, 5
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'perception: the network that finds objects and tells the ground; prediction: the network that tells what '
-    about += 'everyone will do, from recorded scenes; export: a checkpoint as a model; '
+    about += 'everyone will do, from recorded scenes; camera: the networks that see pictures; fusion: '
+    about += 'what a network for LiDAR hears of one for cameras; export: a checkpoint as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
-    words = ('perception', 'prediction', 'export', 'calibrate', 'adapt', 'ablations')
+    words = ('perception', 'prediction', 'camera', 'fusion', 'export', 'calibrate', 'adapt', 'ablations')
     parser.add_argument('what', choices=words, help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
@@ -36,9 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, metavar='DIR', help=about)
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in DIR')
     about = 'what is exported; of perception and prediction: what a run begins with, a folder of models/ too; '
-    about += 'of perception --only far: what all else is taken from'
+    about += 'of perception --only far: what all else is taken from; of fusion: the cameras\''
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
-    parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted: a folder of models/')
+    parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted, or hears cameras: of models/')
     about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
     parser.add_argument('--count', type=int, default=0, metavar='N', help=about)
     about = 'engine that runs the model that is calibrated; of perception, ray: --workers processes of a Ray cluster'
@@ -76,8 +77,9 @@ def run(options: argparse.Namespace) -> None:
     if options.what == 'export':
         _export(options)
         return
-    if options.what in ('adapt', 'ablations', 'prediction'):
-        {'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell}[options.what](options)
+    if options.what != 'perception':
+        parts = {'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'fusion': _fuse}
+        parts[options.what](options)
         return
     _train(options)
 
@@ -111,6 +113,30 @@ def _train(options: argparse.Namespace) -> None:
     if options.workers > 1 or options.address:
         raise SettingsError('--workers and --address are of --backend ray; without it torchrun starts several')
     print(train(**arguments))
+
+
+def _look(options: argparse.Namespace) -> None:
+    """Train the networks that see pictures."""
+    if not options.minutes > 0.0 or options.slice < 0.0 or options.steps < 0 or options.seed < 0 or options.threads < 1:
+        raise SettingsError('--minutes and --threads must be above 0; --slice, --steps and --seed not below')
+    from autonomy_nodes.training.train_camera import PRESETS, train
+
+    notes = {'command': command_line(), 'commit': commit()}
+    settings, tell = PRESETS[options.preset], partial(print, flush=True)
+    run_of = (options.seed, options.resume, options.slice, options.steps, options.threads)
+    print(train(settings, options.minutes, options.out.resolve(), *run_of, tell, notes))
+
+
+def _fuse(options: argparse.Namespace) -> None:
+    """Teach a network for LiDAR to hear one for cameras."""
+    if options.model is None or options.checkpoint is None or options.seed < 0 or options.steps < 0:
+        raise SettingsError('fusion needs --model NAME, --checkpoint FILE of cameras; --seed and --steps not below 0')
+    from autonomy_nodes.training.train_fusion import TrainSettings, train
+
+    settings = TrainSettings(steps=options.steps) if options.steps else TrainSettings()
+    notes = {'command': command_line(), 'commit': commit()}
+    paths = folder_of(options.model), options.checkpoint.resolve(), options.out.resolve()
+    print(train(settings, *paths, options.seed, options.threads, partial(print, flush=True), notes))
 
 
 def _foretell(options: argparse.Namespace) -> None:

@@ -11,14 +11,17 @@ from autonomy_nodes.inference.manifest import WEIGHTS, folder_of, read_manifest
 def opened(folder: Path, network: str, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:
     """Return the engine that runs the network of a folder of models/.
 
-    network: the module whose `loaded(preset, weights)` gives it in torch; only that engine imports it.
+    network: the module whose `loaded(preset, weights)` gives it in torch; only that engine imports it. MODULE:NAME
+    where the function is called otherwise.
     """
     manifest = read_manifest(folder)
     chosen = choose(backend, require, has_network=True)
     if chosen == 'torch':
         from autonomy_nodes.inference.torch_backend import TorchBackend
 
-        return TorchBackend(import_module(network).loaded(manifest.network, folder / WEIGHTS), manifest)
+        module, _, name = network.partition(':')
+        load = getattr(import_module(module), name or 'loaded')
+        return TorchBackend(load(manifest.network, folder / WEIGHTS), manifest)
     if chosen != 'onnx':
         raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx and torch do')
     from autonomy_nodes.inference.onnx_backend import OnnxBackend

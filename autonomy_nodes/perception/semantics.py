@@ -100,8 +100,8 @@ class Semantics:
                 grid.layers['elevation'], rotation, place, grid.resolution_m, settings.sweeps,
             )  # fmt: skip
         easy = grid.layers['traversability'].copy()
-        shapes = tuple(grid.layers[name] for name in ('class', 'slope', 'step', 'observed'))
-        kind, certainty, forbidden = _judged(self._state, easy, *shapes, self._limits)
+        shape, slope, step, observed = (grid.layers[name] for name in ('class', 'slope', 'step', 'observed'))
+        kind, certainty, forbidden = _judged(self._state, easy, shape, slope, step, observed, self._limits)
         easy[under], forbidden[under] = 0.0, 1.0
         told = {'traversability': easy, 'semantic': kind, 'certainty': certainty, 'forbidden': forbidden}
         return replace(grid, layers={**grid.layers, **told})

@@ -38,22 +38,22 @@ def drops(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the picture through drops of water on the lens, which show it upside down, out of focus."""
     high, wide = picture.shape[:2]
     blurred = cv2.GaussianBlur(picture[::-1], (0, 0), 5.0)
-    mask = np.zeros((high, wide), np.float32)
+    spots = np.zeros((high, wide), np.float32)
     for _ in range(int(rng.integers(3, 14))):
         at = int(rng.integers(wide)), int(rng.integers(high))
-        cv2.circle(mask, at, int(rng.integers(2, max(3, high // 14))), 0.85, -1, cv2.LINE_AA)
-    mask = cv2.GaussianBlur(mask, (0, 0), 1.2)[..., None]
+        cv2.circle(spots, at, int(rng.integers(2, max(3, high // 14))), 0.85, -1, cv2.LINE_AA)
+    mask = cv2.GaussianBlur(spots, (0, 0), 1.2)[..., None]
     return picture * (1.0 - mask) + blurred * mask
 
 
 def dirt(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the picture through mud on the lens: brown, out of focus."""
     high, wide = picture.shape[:2]
-    mask = np.zeros((high, wide), np.float32)
+    spots = np.zeros((high, wide), np.float32)
     for _ in range(int(rng.integers(2, 10))):
         at = int(rng.integers(wide)), int(rng.integers(high))
-        cv2.circle(mask, at, int(rng.integers(2, max(3, high // 8))), float(rng.uniform(0.3, 0.9)), -1, cv2.LINE_AA)
-    mask = cv2.GaussianBlur(mask, (0, 0), high / 40.0)[..., None]
+        cv2.circle(spots, at, int(rng.integers(2, max(3, high // 8))), float(rng.uniform(0.3, 0.9)), -1, cv2.LINE_AA)
+    mask = cv2.GaussianBlur(spots, (0, 0), high / 40.0)[..., None]
     return picture * (1.0 - mask) + np.array([0.25, 0.20, 0.15], np.float32) * mask
 
 
@@ -92,7 +92,7 @@ def packed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the picture through JPEG of a low quality."""
     pixels = np.clip(picture * 255.0, 0, 255).astype(np.uint8)
     bytes_ = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])[1]
-    return cv2.imdecode(bytes_, cv2.IMREAD_COLOR).astype(np.float32) / 255.0
+    return np.asarray(cv2.imdecode(bytes_, cv2.IMREAD_COLOR), np.float32) / 255.0
 
 
 CHANGES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {

@@ -1,7 +1,7 @@
 """Colours of surfaces in sun, sky, lamps and air, pixel by pixel in compiled loops.
 
-Light is linear, 1 about a white wall in the sun. Each place has a grain of its own (value noise in map, Perlin 1985), so
-that surfaces look alike from all sides. Haze after Koschmieder: a twentieth of the contrast is left at the visibility.
+Light is linear, 1 about a white wall in the sun. Each place has a grain of its own (value noise in map, Perlin 1985),
+so that surfaces look alike from all sides. Haze after Koschmieder: a twentieth of the contrast is left at the visibility.
 """
 
 import numpy as np
@@ -43,8 +43,8 @@ def shade(
     """Return (N, 3) linear light of N rays.
 
     aims: (N, 3) unit. ranges: (N,) inf for sky. normals: (N, 3) towards the camera. places: (N, 3) in map. paints:
-    (N, 3) colours. has_windows: (N,) of walls. lit: (N,) the sun reaches the place. light: (9,) direction of the sun (3),
-    its strength, that of the sky, clouds, visibility [m], wetness, strength of lamps. ahead: (3,) where ours shine.
+    (N, 3) colours. has_windows: (N,) of walls. lit: (N,) the sun reaches the place. light: (9,) direction of the sun
+    (3), its strength, that of the sky, clouds, visibility [m], wetness, strength of lamps. ahead: (3,) where ours shine.
     """
     sun, strength, sky_light, cloud, visibility, wet, lamps = (
         light[0:3], light[3], light[4], light[5], light[6], light[7], light[8]
@@ -72,7 +72,7 @@ def shade(
             twice = 2.0 * facing
             for k in range(3):
                 mirror[k] = aims[n, k] + twice * normals[n, k]
-            _sky(mirror, sun, sky_light, strength * np.float32(lit[n]), cloud, mirror)
+            _sky(mirror, sun, sky_light, strength * float(lit[n]), cloud, mirror)
         shining = 6.0 * lamps if kind == _LAMP else 3.0 * head if kind == _SIGN else 0.0
         clear = np.exp(-3.0 * ranges[n] / visibility)
         for k in range(3):
@@ -111,7 +111,7 @@ def _headlamps(aim: np.ndarray, ahead: np.ndarray, away: float, facing: float) -
     """Return what our lamps throw on a place: a cone ahead that grows fainter by the square of its way."""
     straight = aim[0] * ahead[0] + aim[1] * ahead[1] + aim[2] * ahead[2]
     cone = max(straight - 0.75, 0.0) * 4.0
-    return np.float32(90.0 * cone * cone * max(facing, 0.15) / (away * away + 25.0))
+    return float(90.0 * cone * cone * max(facing, 0.15) / (away * away + 25.0))
 
 
 @njit(cache=True, nogil=True)
@@ -124,7 +124,7 @@ def _sky(
     land = 0.025 + 0.04 * _noise_at(4.0 * x, 4.0 * y, 1.3) + 0.01 * _noise_at(23.0 * x, 23.0 * y, 5.1)
     if z < max(land, 0.0):  # far hills and woods, in the haze
         for k in range(3):
-            out[k] = (sky_light + 0.3 * strength) * (0.42 + 0.04 * k + 0.06 * (1 - abs(k - 1)) + 2.0 * min(land - z, 0.0))
+            out[k] = (sky_light + 0.3 * strength) * (0.42 + 0.04 * k + 0.06 * (1 - abs(k - 1)))
         return
     up = np.sqrt(z)
     flat = 1.0 / (z + 0.12)
@@ -153,7 +153,7 @@ def _noise_at(x: float, y: float, z: float) -> float:
         for b in range(2):
             share = (u if a else 1.0 - u) * (v if b else 1.0 - v)
             total += share * (_value(i + a, j + b, k) * (1.0 - w) + _value(i + a, j + b, k + 1) * w)
-    return np.float32(total)
+    return total
 
 
 @njit(cache=True, nogil=True)

@@ -6,6 +6,7 @@ Somebody of another example is set down first (training/pasting.py), so that all
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ def flipped(example: Example) -> Example:
     mirror = np.array([1.0, -1.0, 1.0, 1.0], np.float32)
     boxes = example.boxes * np.array([1, -1, 1, 1, 1, 1, -1, 1, -1], np.float32)
     layers = {name: getattr(example, name) for name in (*_CELLS, *MASKS)}
-    cells = {name: layer[:, ::-1].copy() for name, layer in layers.items() if layer is not None}
+    cells: dict[str, Any] = {name: layer[:, ::-1].copy() for name, layer in layers.items() if layer is not None}
     far = example.far and Far(*(layer[:, ::-1].copy() for layer in vars(example.far).values()))
     return replace(
         example, points=example.points * mirror, before=example.before * mirror, boxes=boxes,

@@ -11,6 +11,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
 from autonomy_nodes.prediction.network import PRESETS, Network, empty
 from autonomy_nodes.prediction.tensors import INPUTS, OUTPUTS
+from autonomy_nodes.training.camera.export import export_camera, export_fusion
 from autonomy_nodes.training.export import export, save_onnx
 
 ALLOWED = {
@@ -32,11 +33,14 @@ LIMITS = (
 
 
 def export_either(checkpoint: Path, folder: Path, name: str) -> Manifest:
-    """Write a model of a checkpoint of prediction or of perception."""
+    """Write a model of a checkpoint of prediction, of cameras, of fusion or of perception."""
     if not checkpoint.is_file():
         raise DataError(f'{checkpoint}: no checkpoint')
     state = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    return (export_forecast if is_forecast(state) else export)(checkpoint, folder, name)
+    for is_mine, write in WRITERS:
+        if is_mine(state):
+            return write(checkpoint, folder, name)
+    return export(checkpoint, folder, name)
 
 
 def is_forecast(state: Mapping[str, Any]) -> bool:
@@ -76,3 +80,14 @@ def _simulated(notes: Mapping[str, Any]) -> bool:
     """Return whether nothing but simulated scenes was learned from, in this run and in those that it began with."""
     before = notes.get('began_with')
     return 'simulated' in notes.get('data', {}) and (before is None or _simulated(before))
+
+
+def _is_camera(state: Mapping[str, Any]) -> bool:
+    return any(name.startswith('eyes.') for name in state.get('network', ()))
+
+
+def _is_fusion(state: Mapping[str, Any]) -> bool:
+    return 'camera_state' in state
+
+
+WRITERS = ((_is_fusion, export_fusion), (is_forecast, export_forecast), (_is_camera, export_camera))

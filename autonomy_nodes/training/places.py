@@ -109,7 +109,8 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
     return Example(
         seen.points, before, rig.at_m.astype(np.float32), boxes, kinds, hits, shares, seen.semantics, bodies,
         cells.ground_m, cells.terrain, cells.top_m, cells.blocked,
-        far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None, photos=photos, air=air,
+        far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None,
+        photos=photos, air=air,
     )  # fmt: skip
 
 

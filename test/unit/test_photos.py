@@ -1,4 +1,4 @@
-"""Pictures of training places: every pixel where the projection puts it, the truth exact, air and light as they are told."""
+"""Pictures of training places: each pixel where the projection puts it, the truth exact, air and light as told."""
 
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ def test_what_is_hidden_is_not_seen(place):
     photo = taken(place)
     assert (photo.semantics[~np.isfinite(photo.depth_m)] == Semantic.NOTHING).all()
     assert (photo.semantics[np.isfinite(photo.depth_m)] != Semantic.NOTHING).all()
-    assert 0.5 < photo.depth_m[140:].min() and np.isfinite(photo.depth_m[150:]).all()
+    assert photo.depth_m[140:].min() > 0.5 and np.isfinite(photo.depth_m[150:]).all()
 
 
 def test_the_same_seed_takes_the_same_picture_and_another_one_does_not(place):

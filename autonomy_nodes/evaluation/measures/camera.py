@@ -2,8 +2,9 @@
 
 Truth is the geometric channel's terrain of the sweep (or of a dense depth picture, where a data set has no sweep), and
 vehicles of `--set beside=` (a network for LiDAR; none: vehicles are not judged) within 30 m. What counts lies in a
-picture. `flat.` is who says that the ground is flat and all of it free. base_link stands on the ground that the LiDAR
-sees about the vehicle: a camera's mounting is known on a vehicle, and data sets tell theirs from the LiDAR.
+picture. `flat.` is who says that the ground is flat and all of it free. Mounts are those that the data set tells, one
+for all frames, as on a vehicle; where it does not tell how the sensors stand on the ground, as the ground of the first
+frame of a drive shows it.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ FREE = 0.5  # chance of 'blocked' below which a cell is called free
 LEAST = 0.02  # existence below which nothing is listed
 VEHICLES = (Label.CAR, Label.TRUCK, Label.BUS, Label.TRAILER)
 EVERY_PX = 2  # of a depth picture
-_FARTHEST_M = 80.0
+_FARTHEST_M, _ABOUT_M = 80.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ class Looking:
     model: Path
     beside: Path | None
     backend: str
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame, and the first one of its drive."""
+
+    frame: Frame
+    first: Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +75,7 @@ def evaluate(task: Task) -> Result:
     beside = task.options.get('beside', 'lidar_small')
     looking = Looking(_folder_of(task.model), None if beside == 'none' else folder_of(beside), task.backend)
     items = [
-        (f'{drive.name}_{frame.name}' if many else frame.name, frame)
+        (f'{drive.name}_{frame.name}' if many else frame.name, Moment(frame, drive.frames[0]))
         for found in [drives(task.data)] for many in [len(found) > 1] for drive in found for frame in drive
         if frame.pictures
     ]  # fmt: skip
@@ -74,7 +83,7 @@ def evaluate(task: Task) -> Result:
     found = over(task, items, partial(measured, looking=looking, out=task.out), result)
     by_name = dict(items)
     for name, seen in found:
-        result.frames.append(Scored(name, seen.figures, partial(drawn, by_name[name], looking, task.out, name)))
+        result.frames.append(Scored(name, seen.figures, partial(drawn, by_name[name], looking, name)))
     result.figures |= {'n_frames': len(found)} | _summed([seen for _, seen in found], task.seed)
     return result
 
@@ -112,41 +121,31 @@ def recall_at(frames: Sequence[Judged], precision: float) -> float:
     return float(hits[enough].max(initial=0) / max(sum(frame.labels for frame in frames), 1))
 
 
-def measured(frame: Frame, looking: Looking, out: Path) -> Seen:
+def measured(moment: Moment, looking: Looking, out: Path) -> Seen:
     """Let the cameras tell of one frame, leave that under `out`, and score it."""
-    shots, xyz, sensor_m, cloud = taken(frame)
+    shots, xyz, sensor_m, cloud = taken(moment)
     channel = _channel(looking)
     told, spent_s = timed(lambda: channel.perceive(0, shots))
-    kept = {name: told.outputs[name] for name in ('ground', 'blocked')}
-    objects = told.objects
+    ground, blocked = (told.outputs[name].astype(np.float16) for name in ('ground', 'blocked'))
     np.savez_compressed(
-        out / f'{frame.name}.npz', **{name: value.astype(np.float16) for name, value in kept.items()},
-        flat=objects.flat, existence=objects.existence, labels=objects.labels,
+        out / f'{moment.frame.name}.npz', ground=ground, blocked=blocked, flat=told.objects.flat,
+        existence=told.objects.existence, labels=told.objects.labels,
     )  # fmt: skip
     figures = scores(told, truth_of(xyz, sensor_m)) | {'cpu_s': spent_s}
     if looking.beside is None or cloud is None:
         return Seen(figures, None)
     there = look(Channel('fused', looking.beside, looking.backend), cloud, sensor_m).shipped
-    scene = _scene(told, there)
-    return Seen(figures, judged(scene, within(NEAR_M)))
+    return Seen(figures, judged(_scene(told, there), within(NEAR_M)))
 
 
-def taken(frame: Frame) -> tuple[list[Shot], np.ndarray, np.ndarray, PointCloud | None]:
-    """Return pictures, (N, 3) points, where the LiDAR is (3,), and its sweep, in base_link on the ground, level."""
-    cloud = next(iter(frame.clouds.values()))() if frame.clouds else None
-    if cloud is not None:
-        name, xyz = cloud.frame, cloud.xyz.astype(float)
-    else:
-        name, xyz = _lifted(frame)
+def taken(moment: Moment) -> tuple[list[Shot], np.ndarray, np.ndarray, PointCloud | None]:
+    """Return pictures, (N, 3) points, where the LiDAR is (3,), and its sweep, in base_link."""
+    frame = moment.frame
+    name, xyz, cloud = _measured(frame)
     try:
         base_from = frame.base_from(name)
-    except DataError:  # tied to nothing that stands on the ground: how high it is, the ground itself tells
-        base_from = _upright(frame, name)
-    first = moved(xyz, base_from)
-    if not frame.clouds:
-        base_from = _lowered(first) @ base_from
-        first = moved(xyz, base_from)
-    base_from = level_of(first).true_from_told @ base_from
+    except DataError:  # tied to nothing that stands on the ground
+        base_from = _levelled(moment.first)
     shots = [
         Shot(picture.image().pixels, picture.matrix, base_from @ frame.a_from_b(name, picture.frame))
         for picture in frame.pictures.values()
@@ -154,6 +153,29 @@ def taken(frame: Frame) -> tuple[list[Shot], np.ndarray, np.ndarray, PointCloud 
     there = moved(xyz, base_from).astype(np.float32)
     sweep = None if cloud is None else PointCloud(cloud.stamp_ns, 'base_link', there, cloud.intensity)
     return shots, there, base_from[:3, 3], sweep
+
+
+def _levelled(frame: Frame) -> np.ndarray:
+    """Return (4, 4) base_link from the frame of what measures depth, by the ground that it sees."""
+    name, xyz, _ = _measured(frame)
+    tops = {parent for parent, _ in frame.mounts} - {child for _, child in frame.mounts}
+    base_from = frame.a_from_b(sorted(tops)[0], name)
+    near = moved(xyz, base_from)
+    near = near[np.hypot(near[:, 0], near[:, 1]) < _ABOUT_M]
+    if not len(near):
+        raise DataError(f'frame {frame.name}: sees no ground within {_ABOUT_M} m')
+    lowered = np.eye(4)
+    lowered[2, 3] = -np.percentile(near[:, 2], 20.0)
+    base_from = lowered @ base_from
+    return level_of(moved(xyz, base_from)).true_from_told @ base_from
+
+
+def _measured(frame: Frame) -> tuple[str, np.ndarray, PointCloud | None]:
+    """Return the frame of what measures depth, (N, 3) places in it, and the sweep where it is one."""
+    if not frame.clouds:
+        return *_lifted(frame), None
+    cloud = next(iter(frame.clouds.values()))()
+    return cloud.frame, cloud.xyz.astype(float), cloud
 
 
 def _lifted(frame: Frame) -> tuple[str, np.ndarray]:
@@ -169,20 +191,6 @@ def _lifted(frame: Frame) -> tuple[str, np.ndarray]:
     return picture.frame, (np.linalg.inv(picture.matrix) @ pixels * z[kept]).T
 
 
-def _upright(frame: Frame, name: str) -> np.ndarray:
-    """Return (4, 4) from a sensor's frame to that to which all mounts of a frame lead, x ahead, z up."""
-    tops = {parent for parent, _ in frame.mounts} - {child for _, child in frame.mounts}
-    return frame.a_from_b(sorted(tops)[0], name)
-
-
-def _lowered(xyz: np.ndarray) -> np.ndarray:
-    """Return (4, 4) that sets the lowest points about the vehicle at 0."""
-    near = xyz[np.hypot(xyz[:, 0], xyz[:, 1]) < 15.0]
-    matrix = np.eye(4)
-    matrix[2, 3] = -np.percentile(near[:, 2] if len(near) else xyz[:, 2], 20.0)
-    return matrix
-
-
 def truth_of(xyz: np.ndarray, sensor_m: np.ndarray) -> Grid:
     """Return the terrain of the geometric channel, of one sweep, the vehicle at rest."""
     perceiver = Perceiver(PerceptionConfig())
@@ -191,7 +199,7 @@ def truth_of(xyz: np.ndarray, sensor_m: np.ndarray) -> Grid:
 
 
 def scores(told: Sighted, truth: Grid) -> Figures:
-    """Return how far off heights are where ground was measured, and how well free cells are told, beside flat ground."""
+    """Return how far off heights of measured ground are, and how well free cells are told, beside flat ground."""
     places = middles()
     inside = told.seen & (np.hypot(places[..., 0], places[..., 1]) < REACH_M) & (places[..., 0] > 0.0)
     height, occupied = truth.at('elevation', places), truth.at('occupancy', places)
@@ -234,12 +242,12 @@ def _shown(told: Sighted, flat: np.ndarray) -> np.ndarray:
     return np.asarray(inside & near & told.seen[cells[:, 0], cells[:, 1]])
 
 
-def drawn(frame: Frame, looking: Looking, _: Path, name: str) -> bytes:
+def drawn(moment: Moment, looking: Looking, name: str) -> bytes:
     """Return a PNG: the picture; below it, from above, what the cameras tell and what the LiDAR measured.
 
     Green is free, red is blocked, grey is not known; boxes: told vehicles.
     """
-    shots, xyz, sensor_m, _cloud = taken(frame)
+    shots, xyz, sensor_m, _ = taken(moment)
     told, truth = _channel(looking).perceive(0, shots), truth_of(xyz, sensor_m)
     places = middles()
     stands = np.nan_to_num(truth.at('occupancy', places)) > 0.5

@@ -105,11 +105,16 @@ class Above(nn.Module):
 
     def forward(self, lifted: Tensor) -> dict[str, Tensor]:
         """Return all of bev.OUTPUTS as (B, channels, *CELLS), and `camera`."""
-        wide = self.wide(self.join(torch.cat([lifted, self.reach.expand(lifted.shape[0], -1, -1, -1)], 1)))
-        wide = self.blend(torch.cat([wide, _larger(self.rise(self.deep(wide)))], 1))
+        wide = self.wide_of(lifted)
         told = self.heads(self.neck(self.lift(wide)))
         parts = torch.split(told, [channels for channels, _ in OUTPUTS.values()], 1)
         return dict(zip(OUTPUTS, parts)) | {'camera': self.camera(wide)}
+
+    def wide_of(self, lifted: Tensor) -> Tensor:
+        """Return (B, widths[0], *MIDDLE) what all heads look at."""
+        wide = self.wide(self.join(torch.cat([lifted, self.reach.expand(lifted.shape[0], -1, -1, -1)], 1)))
+        blended: Tensor = self.blend(torch.cat([wide, _larger(self.rise(self.deep(wide)))], 1))
+        return blended
 
 
 class CameraNetwork(nn.Module):

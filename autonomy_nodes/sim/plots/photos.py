@@ -1,4 +1,4 @@
-"""What cameras take of a plot: rays cast as a LiDAR's are, shaded (shading.py), through a lens (lens.py); with truth."""
+"""What cameras take of a plot: rays cast as a LiDAR's are, shaded (shading.py), through a lens (lens.py)."""
 
 import math
 from dataclasses import dataclass, replace
@@ -59,8 +59,8 @@ class Eye:
 class Air:
     """Weather and light.
 
-    sun: azimuth and elevation [rad] in map. cloudiness, darkness, precipitation, wetness: 0 to 1. visibility_m: at which
-    a twentieth of the contrast is left.
+    sun: azimuth and elevation [rad] in map. cloudiness, darkness, precipitation, wetness: 0 to 1. visibility_m: where a
+    twentieth of the contrast is left.
     """
 
     sun: tuple[float, float] = (0.6, 0.8)

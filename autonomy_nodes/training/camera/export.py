@@ -7,21 +7,22 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
-from autonomy_nodes.perception.bev import CAMERA_CHANNELS, MIDDLE, OUTPUTS
+from autonomy_nodes.perception.bev import CAMERA_CHANNELS, FAR_INPUTS, FAR_OUTPUTS, INPUTS, MIDDLE, OUTPUTS
 from autonomy_nodes.perception.camera.network import CameraNetwork
 from autonomy_nodes.perception.camera.places import AIR, EYE_CHANNELS, FEATURES, HEIGHT, LIFTED, SHRINK, WIDTH
+from autonomy_nodes.perception.network import FAR_PART, Network, filled
+from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.training.checkpoints import learned
-from autonomy_nodes.training.export import ALLOWED, save_onnx, tensors
+from autonomy_nodes.training.export import ALLOWED, save_onnx, tensors, write_onnx
 from autonomy_nodes.training.samples import HELD_OUT
 
-CAMERA_ALLOWED = ALLOWED | {'DepthToSpace', 'ReduceMean', 'Gemm', 'Reshape', 'Transpose', 'MatMul'}
+CAMERA_ALLOWED = ALLOWED | {'DepthToSpace', 'ReduceMean', 'Gemm', 'BatchNormalization'}
 SMALL = HEIGHT // SHRINK, WIDTH // SHRINK
 EYES_OUT = {'features': (1, FEATURES, *SMALL), 'depth': (1, 2, *SMALL), 'air': (1, len(AIR))}
 LIMITS = (
     'Learned from simulated pictures alone; no real picture was ever seen.',
-    'Pictures without distortion, 416 x 160, of 45 to 110 degrees; objects less than 6 pixels high were never asked for.',
+    'Pictures without distortion, 416 x 160, of 45 to 110 degrees; less than 6 pixels high, nothing was asked for.',
     'A single picture tells of no speed. Which end of a box is the front is a guess.',
     'Beyond 40 m depths are too rough for planning.',
 )
@@ -39,35 +40,64 @@ class _Picture(torch.nn.Module):
         return {name: told[name] for name in EYES_OUT}
 
 
-def export_camera(checkpoint: Path, folder: Path, name: str) -> tuple[Manifest, Manifest]:
-    """Write the two parts of averaged weights into folder/eyes and folder/above; return their manifests.
+def export_camera(checkpoint: Path, folder: Path, name: str) -> Manifest:
+    """Write the two parts of averaged weights into folder/eyes and folder/above; return the manifest of the latter.
 
-    Raises DataError where there is no checkpoint, or an ONNX file holds an operation that not every engine runs.
+    Raises DataError where an ONNX file holds an operation that not every engine runs.
     """
-    if not checkpoint.is_file():
-        raise DataError(f'{checkpoint}: no checkpoint')
     state = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    preset = state['settings']['network']
-    network = CameraNetwork(preset)
+    network = CameraNetwork(state['settings']['network'])
     network.load_state_dict(state['averaged'])
+    return write_camera(network, folder, name, _card(state))
+
+
+def export_fusion(checkpoint: Path, folder: Path, name: str) -> Manifest:
+    """Write a network for LiDAR that hears cameras, and theirs in eyes/, above/; return the manifest of the first."""
+    state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    camera = CameraNetwork(state['preset'])
+    camera.load_state_dict(state['camera'])
+    write_camera(camera, folder, name, _card(state['camera_state']))
+    of, far = state['of'], 'far' in state['of']['card']
+    network = filled(Network(NETWORKS[of['network']]), state['lidar'])
+    weights = {key: value for key, value in network.state_dict().items() if far or not key.startswith(FAR_PART)}
+    save_file(weights, folder / WEIGHTS)
+    write_onnx(network, folder / ONNX, far)
+    learned_more = {key: state[key] for key in ('notes', 'settings', 'quality', 'step', 'minutes', 'seeds')}
+    card = {**of['card'], 'fusion': {**learned_more, 'of': {'name': of['name'], 'files': of['files']}}}
+    files = {file: digest(folder / file) for file in (ONNX, WEIGHTS)}
+    tables = (INPUTS | FAR_INPUTS, OUTPUTS | FAR_OUTPUTS) if far else (INPUTS, OUTPUTS)
+    manifest = Manifest(name, of['network'], tensors(tables[0]), tensors(tables[1]), files, card)
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def write_camera(network: CameraNetwork, folder: Path, name: str, card: Mapping[str, Any]) -> Manifest:
+    """Write both parts of a network; return the manifest of the second one."""
     network.eval()
-    data = f'{state["settings"]["held_out"]} examples of seeds from {HELD_OUT}, pictures alone'
-    card = {'training': learned(state), 'quality': {'data': data, **state['quality']}, 'limits': LIMITS}
     picture, grid = (1, len(EYE_CHANNELS), HEIGHT, WIDTH), (1, LIFTED, *MIDDLE)
     camera = Tensor((1, CAMERA_CHANNELS, *MIDDLE), -100.0, 100.0)
     eyes = {key: Tensor(shape, -1e3, 1e3) for key, shape in EYES_OUT.items()}
-    return (
-        _written(folder / 'eyes', f'{name}/eyes', preset, _Picture(network), network.eyes,
-                 {'picture': Tensor(picture, -10.0, 10.0)}, eyes, card),
-        _written(folder / 'above', f'{name}/above', preset, network.above, network.above,
-                 {'lifted': Tensor(grid, -1e3, 1e3)}, tensors(OUTPUTS) | {'camera': camera}, card),
+    _written(
+        folder / 'eyes', f'{name}/eyes', network.preset, (_Picture(network), network.eyes),
+        {'picture': Tensor(picture, -10.0, 10.0)}, eyes, card,
+    )  # fmt: skip
+    return _written(
+        folder / 'above', f'{name}/above', network.preset, (network.above, network.above),
+        {'lifted': Tensor(grid, -1e3, 1e3)}, tensors(OUTPUTS) | {'camera': camera}, card,
     )  # fmt: skip
 
 
+def _card(state: Mapping[str, Any]) -> dict[str, Any]:
+    data = f'{state["settings"]["held_out"]} examples of seeds from {HELD_OUT}, pictures alone'
+    return {'training': learned(state), 'quality': {'data': data, **state['quality']}, 'limits': LIMITS}
+
+
 def _written(
-    folder: Path, name: str, preset: str, network: torch.nn.Module, weights: torch.nn.Module,
+    folder: Path, name: str, preset: str, parts: tuple[torch.nn.Module, torch.nn.Module],
     inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor], card: Mapping[str, Any],
 ) -> Manifest:  # fmt: skip
+    """Write a part as it runs, and its weights."""
+    network, weights = parts
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights.state_dict(), folder / WEIGHTS)
     empty = {key: torch.zeros(one.shape) for key, one in inputs.items()}

@@ -1,4 +1,4 @@
-"""How wrong the camera networks are: of the grid as for a LiDAR, and of each picture its depth, its surfaces, its air."""
+"""How wrong the camera networks are: of the grid as for a LiDAR; of each picture its depth, its surfaces, its air."""
 
 import torch
 from torch import Tensor

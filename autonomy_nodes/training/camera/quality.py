@@ -1,4 +1,4 @@
-"""How good the camera networks are on examples they never saw, with pictures alone: what is watched while they learn."""
+"""How good the camera networks are on examples they never saw, by pictures alone: what is watched while they learn."""
 
 from collections.abc import Sequence
 
