@@ -62,6 +62,8 @@ def test_between_pixels_beyond_the_border_and_of_two_cameras_by_hand(way):
     both = np.array([[3.0] * 6, [1.0] * 6], np.float32).reshape(2, 1, 1, 6)
     assert way(features, places, both).ravel().tolist() == [5.5, 3.25, 2.875, 5.125, 2.5, 2.5]
     assert way(features, places, 0.0 * both).ravel().tolist() == [0.0] * 6
+    for nothing in (np.nan, -1.0):
+        assert way(features, places, np.where(alone > 0.0, alone, nothing)).ravel().tolist()[:3] == [4.0, 1.0, 0.5]
     places[1] = np.nan  # the place in a picture that does not count need not be told
     assert way(features, places, alone).ravel().tolist() == [4.0, 1.0, 0.5, 3.5, 0.0, 0.0]
 

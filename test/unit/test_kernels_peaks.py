@@ -21,9 +21,9 @@ MEASURED = Confidences(
 
 
 def maps(seed, level):
-    chance = np.random.default_rng(seed)
+    chance, spreads = np.random.default_rng(seed), {'heat': 2.0, 'box': 3.0}  # sizes and places beyond all bounds too
     return {
-        name: chance.normal(level if name == 'heat' else 0.0, 2.0 if name == 'heat' else 1.0, (channels, *cells))
+        name: chance.normal(level if name == 'heat' else 0.0, spreads.get(name, 1.0), (channels, *cells))
         .astype(np.float32)
         .round(2 if seed == 1 else 7)  # of the coarser ones many are equal
         for name, (channels, cells) in OUTPUTS.items()
@@ -80,9 +80,10 @@ def test_of_one_family_none_stays_that_stands_in_a_surer_one_or_too_near_it():
     turned = [*long[:6], 1.0, 0.0]  # along y
     told, _ = picked([(0, 3, 3, 3.0), (0, 5, 3, 2.0), (0, 3, 5, 1.0)], boxes={(3, 3): turned})
     assert told == [(0, 3, 3), (0, 5, 3)]
-    aside = [1.5, 0.0, 0.0, np.log(0.5), np.log(0.5), 0.0, 0.0, 1.0]  # 1.5 m on: its middle, not its cell, counts
-    told, _ = picked([(0, 3, 3, 3.0), (0, 5, 3, 2.0)], boxes={(3, 3): aside})
-    assert told == [(0, 3, 3)]
+    for axis, away, other in ((0, 1.5, (5, 3)), (0, 9.0, (5, 3)), (1, -1.5, (3, 1)), (1, -9.0, (3, 1))):
+        aside = [0.0, 0.0, 0.0, np.log(0.5), np.log(0.5), 0.0, 0.0, 1.0]
+        aside[axis] = away  # its middle counts, not its cell, and that lies no more than 2 m away
+        assert picked([(0, 3, 3, 3.0), (0, *other, 2.0)], boxes={(3, 3): aside})[0] == [(0, 3, 3)]
 
 
 def test_who_was_hidden_hides_nobody():
@@ -105,6 +106,8 @@ def test_what_does_not_fit_is_refused():
         host.peaks(zeros, zeros[0], np.zeros((7, 9, 12)), table, SMALL, 0.3, 5)
     with pytest.raises(DataError, match='6 columns'):
         host.peaks(zeros, zeros[0], np.zeros((8, 9, 12)), table[:2], SMALL, 0.3, 5)
+    with pytest.raises(DataError, match='finite'):
+        host.peaks(zeros, zeros[0], np.zeros((8, 9, 12)), np.nan * table, SMALL, 0.3, 5)
     with pytest.raises(ValueError, match='least='):
         host.class_table([0.0], [1.0], [0.0], [0], [1.0], 0.3)
     with pytest.raises(ValueError, match='fit=1.0'):

@@ -117,6 +117,11 @@ def test_without_light_each_cell_with_points_is_as_bright_as_the_mean():
     assert told['contrast'].tolist() == [[0.5, 0, 0], [0, 0, 0]]
 
 
+def test_no_cell_is_more_than_six_times_as_bright_as_the_mean():
+    told = small([[0.5, 0.5, 0, 1.0], *[[1.5, 0.5, 0, 0.0]] * 9], [0.1] * 10)  # 0.1 on average
+    assert told['contrast'].tolist() == [[3.0, 0, 0], [0, 0, 0]]
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(DataError, match=r'points \(3, 3\)'):
         splat(np.zeros((3, 3)), np.zeros(3))

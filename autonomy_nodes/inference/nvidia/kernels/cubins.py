@@ -49,9 +49,10 @@ def compiled(name: str, sm: int, folder: Path) -> Path:
 
 
 def compile_now(name: str, sm: int, compiler: str = '') -> tuple[bytes, dict[str, Use]]:
-    """Return the cubin of a source and what its kernels take. compiler: nvcc or nvrtc; empty: what is here."""
-    source, found = sources.source(name), compiler or available()
-    if found not in ('nvcc', 'nvrtc'):
+    """Return the cubin of a source and what its kernels take. compiler: one of available(); empty: its first."""
+    source, here = sources.source(name), available()
+    found = compiler or (here[0] if here else '')
+    if found not in here:
         raise SettingsError(
             'CUDA kernels are compiled by nvcc or NVRTC, and neither is here: install the CUDA toolkit, or '
             'pip install cuda-bindings nvidia-cuda-nvrtc'
@@ -60,17 +61,16 @@ def compile_now(name: str, sm: int, compiler: str = '') -> tuple[bytes, dict[str
     return cubin, used(report)
 
 
-def available() -> str:
-    """Return which compiler is here: nvcc, nvrtc, or nothing."""
-    if shutil.which('nvcc'):
-        return 'nvcc'
+def available() -> tuple[str, ...]:
+    """Return which compilers are here, of nvcc and nvrtc."""
+    found = ('nvcc',) if shutil.which('nvcc') else ()
     try:
         from cuda.bindings import nvrtc
 
         nvrtc.nvrtcVersion()
     except (ImportError, RuntimeError):  # the second where the bindings find no library
-        return ''
-    return 'nvrtc'
+        return found
+    return (*found, 'nvrtc')
 
 
 def used(report: str) -> dict[str, Use]:

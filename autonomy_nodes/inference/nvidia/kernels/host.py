@@ -101,6 +101,8 @@ def peaks(
         raise DataError(f'heat {heat.shape}, overlap {overlap.shape}, box {box.shape} are not of cells {cells.shape}')
     if len(box) < BOX_CHANNELS or told.shape != (len(heat), CLASS_COLUMNS):
         raise DataError(f'box {box.shape} needs {BOX_CHANNELS} channels, classes {told.shape}: {CLASS_COLUMNS} columns')
+    if not np.isfinite(told).all():
+        raise DataError(f'classes {told} must be finite')
     size = Peaks(cells, len(heat), fit, most)
     out, kept = np.empty((most, ROW)), np.zeros(1, np.int32)
     scratch = np.empty(-(-size.scratch_bytes // 8), np.float64)
