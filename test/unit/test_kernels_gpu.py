@@ -40,7 +40,10 @@ class Card:
 
 @pytest.fixture
 def card(tmp_path):
-    driver = pytest.importorskip('pycuda.driver')
+    try:
+        from pycuda import driver
+    except ImportError as error:  # of pycuda itself, or of the driver's library
+        pytest.skip(f'pycuda is not here: {error}')
     try:
         driver.init()
         context = driver.Device(0).retain_primary_context()
