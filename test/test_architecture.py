@@ -41,7 +41,7 @@ BENCH = tuple(f'evaluation/commonroad/{name}.py' for name in ('clerk', 'rivals',
 ONLY_IN |= dict.fromkeys(
     ('commonroad', 'commonroad_dc', 'commonroad_route_planner', 'commonroad_rp', 'vehiclemodels', 'frenetix'), BENCH
 )
-WHEN_USED = ('tensorrt', 'pycuda')  # a vehicle without them runs all the rest
+WHEN_USED = ('tensorrt', 'pycuda', 'cuda')  # a vehicle without them runs all the rest
 ONLY_IN |= dict.fromkeys(WHEN_USED, ('inference/nvidia',))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 

@@ -10,7 +10,7 @@ import pytest
 from autonomy_nodes.messages import topics
 
 ROOT = Path(__file__).parents[2]
-IMPORTED_AS = {'yaml': 'PyYAML', 'cv2': 'opencv-python-headless'}  # module: what pip calls it
+IMPORTED_AS = {'yaml': 'PyYAML', 'cv2': 'opencv-python-headless', 'cuda': 'cuda-bindings'}  # module: what pip calls it
 GIVEN = {'autonomy_nodes', 'rclpy'}  # rclpy comes with ROS 2
 JETPACK = {'tensorrt', 'pycuda'}  # of NVIDIA's own index or built there, so not pinned here
 

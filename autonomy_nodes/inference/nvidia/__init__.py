@@ -1,0 +1,1 @@
+"""What runs on NVIDIA: engines of TensorRT, and our own CUDA kernels."""
