@@ -1,7 +1,7 @@
 """Colours of surfaces in sun, sky, lamps and air, pixel by pixel in compiled loops.
 
 Light is linear, 1 about a white wall in the sun. Each place has a grain of its own (value noise in map, Perlin 1985),
-so that surfaces look alike from all sides. Haze after Koschmieder: a twentieth of the contrast is left at the visibility.
+so that surfaces look alike from all sides. Haze after Koschmieder: a twentieth of contrast is left at the visibility.
 """
 
 import numpy as np
@@ -44,7 +44,7 @@ def shade(
 
     aims: (N, 3) unit. ranges: (N,) inf for sky. normals: (N, 3) towards the camera. places: (N, 3) in map. paints:
     (N, 3) colours. has_windows: (N,) of walls. lit: (N,) the sun reaches the place. light: (9,) direction of the sun
-    (3), its strength, that of the sky, clouds, visibility [m], wetness, strength of lamps. ahead: (3,) where ours shine.
+    (3), its strength, that of the sky, clouds, visibility [m], wetness, of lamps. ahead: (3,) where they shine.
     """
     sun, strength, sky_light, cloud, visibility, wet, lamps = (
         light[0:3], light[3], light[4], light[5], light[6], light[7], light[8]
@@ -101,7 +101,7 @@ def _coloured(
         along = place[0] * normal[1] - place[1] * normal[0]
         u, v = along / 2.7, place[2] / 2.9
         if 0.30 < u - np.floor(u) < 0.70 and 0.38 < v - np.floor(v) < 0.80:
-            pane = np.float32(0.05 + 0.10 * _noise(place, np.float32(2.7)))
+            pane = np.float32(0.05 + 0.10 * _noise(place, 2.7))
             for k in range(3):
                 colour[k] = max(pane + np.float32(0.02) * k, np.float32(0.02))
 

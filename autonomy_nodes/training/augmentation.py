@@ -114,7 +114,7 @@ def _mapped(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 _CELLS = ('ground_m', 'terrain', 'top_m', 'blocked')
 
 
-def _sampled(example: Example, angle: float, scale: float) -> dict[str, np.ndarray]:
+def _sampled(example: Example, angle: float, scale: float) -> dict[str, Any]:
     """Return the cells of the turned and scaled example: the nearest of before; unknown where there was none."""
     middles = bev.middles().astype(np.float32) / scale
     cos, sin = np.cos(angle), np.sin(angle)
