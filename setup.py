@@ -52,6 +52,10 @@ EXTRAS = {
         'tensorrt',  # runs networks on NVIDIA; on a Jetson it comes with JetPack
         'pycuda',  # our CUDA kernels, and memory that both share
     ],
+    'cuda': [  # compiles our CUDA kernels without a CUDA toolkit; a machine with nvcc needs neither
+        'cuda-bindings',  # NVRTC from Python
+        'nvidia-cuda-nvrtc',  # the compiler itself; 13 or newer knows Thor
+    ],
     'torch': [
         'torch==2.13.0',  # defines and trains networks; pinned, since others drag in gigabytes of CUDA
         'safetensors',  # weights as plain data
