@@ -7,15 +7,14 @@ import numpy as np
 
 from autonomy_nodes.common.sensing import CameraModel, Image
 from autonomy_nodes.sim.air import extinction
-from autonomy_nodes.sim.lens import exposed
-from autonomy_nodes.sim.materials import COLOURS, TINTED
+from autonomy_nodes.sim.materials import COLOURS, TINTED, Material
 from autonomy_nodes.sim.raycast import Hits
-from autonomy_nodes.sim.shading import shade
 from autonomy_nodes.sim.world import Weather
 
 # optical axes (x right, y down, z forward) from those of the mount (x forward, y left, z up)
 MOUNT_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-_FINE_DAY_M = 4500.0  # visibility of a fine day
+_CLEAR_AIR_M = 1500.0  # haze of a fine day
+_SKY = np.array([0.42, 0.60, 0.86]), np.array([0.80, 0.86, 0.92])  # zenith, horizon
 
 
 @dataclass(frozen=True)
@@ -84,37 +83,64 @@ def sun_of(weather: Weather) -> np.ndarray:
     return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(weather.sun_elevation_rad)])
 
 
-def shaded(
-    aims: np.ndarray, hits: Hits, lit: np.ndarray, places: np.ndarray, weather: Weather, ahead: np.ndarray
-) -> np.ndarray:
-    """Return (N, 3) linear light.
+def shaded(aims: np.ndarray, hits: Hits, lit: np.ndarray, places: np.ndarray, weather: Weather) -> np.ndarray:
+    """Return (N, 3) colours, 0 to 1.
 
-    aims: (N, 3) rays in map. lit: (N,) the sun reaches the place. places: (N, 3) what was hit, in map. ahead: (3,) of
-    the vehicle.
+    aims: (N, 3) rays in map. lit: (N,) the sun reaches the place. places: (N, 3) what was hit, in map.
     """
-    paints = COLOURS[hits.materials].copy()
+    colour = COLOURS[hits.materials].copy()
     tinted = TINTED[hits.materials]
-    paints[tinted] = hits.tints[tinted]
-    clear = 1.0 - weather.cloudiness
-    strength = 0.9 * clear**1.5 * min(1.0, 4.0 * max(math.sin(weather.sun_elevation_rad), 0.0))
-    sky, sight_m = 0.42 * (0.75 + 0.25 * weather.cloudiness), 3.0 / extinction(weather) if extinction(weather) else 1e9
-    seen_m = 1.0 / (1.0 / sight_m + 1.0 / _FINE_DAY_M)
-    wet = min(1.0, weather.rain_mmph / 4.0)
-    table = np.array([*sun_of(weather), strength, sky, weather.cloudiness, seen_m, wet, 0.0], np.float32)
-    return shade(
-        np.ascontiguousarray(aims, np.float32), hits.ranges_m.astype(np.float32), hits.normals.astype(np.float32),
-        places.astype(np.float32), hits.materials, paints.astype(np.float32), np.zeros(len(aims), bool),
-        lit.astype(np.float32), table, ahead.astype(np.float32),
-    )  # fmt: skip
+    colour[tinted] = hits.tints[tinted]
+    colour *= (1.0 + 0.10 * _speckle(places, hits.materials))[:, None]
+    sun, clear = sun_of(weather), 1.0 - 0.75 * weather.cloudiness
+    direct = np.maximum(hits.normals @ sun, 0.0) * lit * clear
+    sky = (0.45 + 0.25 * weather.cloudiness) * (0.6 + 0.4 * hits.normals[:, 2])
+    light = direct[:, None] * (1.05, 0.98, 0.88) * 0.85 + sky[:, None] * (0.92, 0.97, 1.08)
+    colour *= light.astype(np.float32)
+    glass = hits.materials == Material.GLASS
+    mirrored = (
+        aims[glass] - 2.0 * np.einsum('ij,ij->i', aims[glass], hits.normals[glass])[:, None] * hits.normals[glass]
+    )
+    colour[glass] = 0.6 * colour[glass] + 0.4 * _sky(mirrored, weather)
+    haze = np.exp(-hits.ranges_m / np.float32(_visibility(weather)))[:, None]  # 0 for the sky
+    far = np.flatnonzero(haze[:, 0] < 0.98)  # elsewhere the sky shines through nowhere
+    colour[far] = colour[far] * haze[far] + _sky(aims[far], weather) * (1.0 - haze[far])
+    return np.clip(colour, 0.0, 1.0)
 
 
 def picture(
-    stamp_ns: int, frame: str, settings: CameraSettings, hits: Hits, light: np.ndarray, seed: tuple[int, ...]
+    stamp_ns: int, frame: str, settings: CameraSettings, hits: Hits, colours: np.ndarray, seed: tuple[int, ...]
 ) -> View:
-    """Return the view of (H * W, 3) linear light, exposed by its mean, with the noise of the sensor."""
-    shape = (settings.height, settings.width)
+    """Return the view of (H * W, 3) colours, with the noise of the sensor."""
     rng = np.random.default_rng(seed)
-    seen = exposed(light.reshape(*shape, 3)) + np.float32(settings.noise) * rng.standard_normal((*shape, 1), np.float32)
-    pixels = np.clip(np.round(seen * 255.0), 0, 255).astype(np.uint8)
+    noise = settings.noise * rng.standard_normal((len(colours), 1), np.float32)
+    noisy = colours ** np.float32(1.0 / 1.6) + noise  # brighter shadows, as gamma
+    shape = (settings.height, settings.width)
+    pixels = np.clip(np.round(noisy * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3)
     maps = (values.reshape(shape) for values in (hits.ranges_m, hits.semantics, hits.bodies))
     return View(Image(stamp_ns, frame, pixels), *maps)
+
+
+def _visibility(weather: Weather) -> float:
+    """Return the range at which a third of the contrast is left."""
+    return 1.0 / (1.0 / _CLEAR_AIR_M + extinction(weather))
+
+
+def _sky(aims: np.ndarray, weather: Weather) -> np.ndarray:
+    """Return (N, 3) colours of the sky along rays."""
+    up = np.clip(aims[:, 2], 0.0, 1.0)[:, None] ** 0.5
+    blue = _SKY[0] * up + _SKY[1] * (1.0 - up)
+    grey = np.full(3, 0.78) * (0.85 + 0.15 * up)
+    glow = np.clip(aims @ sun_of(weather), 0.0, 1.0)[:, None] ** 60 * (1.0 - weather.cloudiness)
+    return blue * (1.0 - weather.cloudiness) + grey * weather.cloudiness + 0.5 * glow
+
+
+def _speckle(places: np.ndarray, materials: np.ndarray) -> np.ndarray:
+    """Return (N,) values of -1 to 1 that belong to a place: grain of the ground, in two sizes."""
+    found = np.zeros(len(places), np.float32)
+    for size, weight in ((0.12, 0.6), (1.7, 0.4)):
+        cell = np.floor(places / size).astype(np.int64)
+        mixed = (cell[:, 0] * 73856093) ^ (cell[:, 1] * 19349663) ^ (cell[:, 2] * 83492791)
+        mixed = (mixed ^ (mixed >> 13)) * 1274126177
+        found += weight * (((mixed >> 7) & 1023) / 511.5 - 1.0)
+    return found * np.where(materials <= Material.PAINT_YELLOW, 1.0, 0.5)

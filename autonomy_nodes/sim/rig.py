@@ -161,6 +161,6 @@ class Camera:
         towards = np.broadcast_to(sun.astype(np.float32), (len(asked), 3))
         casting = [*self._cast.bodies(moment.movers, moment.motion.xy_m, _SHADES_SEEN_M), *moment.ego]
         lit[asked] = ~self._rays.blocked(places[asked] + 0.02 * hits.normals[asked], towards, casting, _SHADOW_M)
-        light = camera.shaded(aims, hits, lit, places, weather, moment.motion.map_from_base[:3, 0])
+        colours = camera.shaded(aims, hits, lit, places, weather)
         seed = (*self._seed, self._count)
-        return camera.picture(moment.stamp_ns, self._mount.frame, self._settings, hits, light, seed)
+        return camera.picture(moment.stamp_ns, self._mount.frame, self._settings, hits, colours, seed)
