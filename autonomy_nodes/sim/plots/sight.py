@@ -17,7 +17,7 @@ from autonomy_nodes.sim.triangles import Triangles
 NOBODY = -1
 _THROUGH = 0.75  # share of the rays that glass lets pass
 _NEAREST_M = 0.9
-_GROUND = -2
+GROUND = -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,14 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Triangles that rays meet, and what each face is of."""
+    """Triangles that rays meet, and what each face is of. users: number, who and pose in map of all who own faces."""
 
     triangles: Triangles
     reflectances: np.ndarray
     materials: np.ndarray
     semantics: np.ndarray
     owners: np.ndarray
+    users: Sequence[tuple[int, User, np.ndarray]] = ()
 
 
 def poses_of(relief: Relief, users: Sequence[User], before_s: float = 0.0) -> np.ndarray:
@@ -91,7 +92,8 @@ def bodies_faces(movers: Sequence[tuple[int, User, np.ndarray]]) -> Faces | None
     shine = np.concatenate([user.reflectances(REFLECTIVITIES) for _, user, _ in movers])
     owners = np.repeat([number for number, _, _ in movers], counts).astype(np.int32)
     semantics = np.full(len(owners), Semantic.ACTOR, np.uint8)
-    return Faces(Triangles(np.concatenate([v for v, _, _ in meshes]), faces), shine, materials, semantics, owners)
+    triangles = Triangles(np.concatenate([v for v, _, _ in meshes]), faces)
+    return Faces(triangles, shine, materials, semantics, owners, tuple(movers))
 
 
 def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
@@ -102,7 +104,7 @@ def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
     shine = [REFLECTIVITIES[ground.materials], *(placed.reflectances() for placed in plot.placed)]
     semantics = [GROUND_SEMANTICS[ground.materials]]
     semantics += [np.full(len(m.faces), p.thing.semantic, np.uint8) for m, p in zip(things, plot.placed)]
-    owners = [np.full(len(ground.faces), _GROUND), *(np.full(len(mesh.faces), NOBODY) for mesh in things)]
+    owners = [np.full(len(ground.faces), GROUND), *(np.full(len(mesh.faces), NOBODY) for mesh in things)]
     for number, (user, pose) in enumerate(zip(plot.parked, poses)):
         mesh = body(user.kind, user.variant).mesh
         meshes.append(Mesh(mesh.vertices @ (pose[:3, :3] * user.scale).T + pose[:3, 3], mesh.faces, mesh.materials))
@@ -116,7 +118,8 @@ def still_faces(plot: Plot, poses: np.ndarray) -> Faces:
         np.concatenate(shine).astype(np.float32), np.concatenate([mesh.materials for mesh in meshes]),
         np.concatenate(semantics).astype(np.uint8), np.concatenate(owners).astype(np.int32),
     )  # fmt: skip
-    return Faces(Triangles(vertices, faces), *columns)
+    users = [(number, user, pose) for number, (user, pose) in enumerate(zip(plot.parked, poses))]
+    return Faces(Triangles(vertices, faces), *columns, users)
 
 
 @dataclass(eq=False)
@@ -163,7 +166,7 @@ class Sight:
         first = np.full(len(rig.directions), NOBODY, np.int32)
         first[free] = np.maximum(met.owners, NOBODY)
         self._through(met, origin, aims, movers, rig.farthest_m, rng)
-        ground = np.flatnonzero(met.owners == _GROUND)
+        ground = np.flatnonzero(met.owners == GROUND)
         met.ranges[ground] = sooner(
             met.ranges[ground], met.facing[ground], met.materials[ground], self._grass_m, rng
         )
@@ -181,7 +184,7 @@ class Sight:
         )  # fmt: skip
         hit, *values = _cast(self.everything, origins, aims, np.full(count, limit_m, np.float32))
         _note(met, hit, values)
-        ground = hit[values[5] == _GROUND]
+        ground = hit[values[5] == GROUND]
         xy = origin[:2] + met.ranges[ground, None] * aims[ground, :2]
         before = met.materials[ground]
         after = self._relief.painted(xy, before)
