@@ -1,4 +1,4 @@
-"""What camera networks learn from: cells and objects that pictures show, changes that leave them true, and a short run."""
+"""What camera networks learn from: cells and objects that pictures show, changes that leave them true, short runs."""
 
 from dataclasses import replace
 

@@ -4,7 +4,8 @@ Truth is the geometric channel's terrain of the sweep (or of a dense depth pictu
 vehicles of `--set beside=` (a network for LiDAR; none: vehicles are not judged) within 30 m. What counts lies in a
 picture. `flat.` is who says that the ground is flat and all of it free. Mounts are those that the data set tells, one
 for all frames, as on a vehicle; where it does not tell how the sensors stand on the ground, as the ground of the first
-frame of a drive shows it.
+frame of a drive shows it. Where people or the simulator tell more, `known.` is what they say: classes of cells,
+labelled vehicles and people.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from autonomy_nodes.common.geometry import moved
@@ -21,14 +21,18 @@ from autonomy_nodes.common.objects import Label, Objects
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.measures.camera_picture import picture
+from autonomy_nodes.evaluation.measures.camera_truth import cells_told, labelled, shown, source_of
 from autonomy_nodes.evaluation.measures.channels import Channel, look
+from autonomy_nodes.evaluation.measures.labelled_ground import Source
 from autonomy_nodes.evaluation.measures.precision import Judged, Scene, average_precision, judged, most_recall, within
 from autonomy_nodes.evaluation.measures.single import AT_REST
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
+from autonomy_nodes.evaluation.measures.terrain import Counts, shares
 from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.messages.formats.catalogue import drives
 from autonomy_nodes.messages.formats.frames import Frame
-from autonomy_nodes.perception.bev import CELL_M, CELLS, middles
+from autonomy_nodes.perception.bev import middles
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot, Sighted, opened
 from autonomy_nodes.perception.confidence import chance
 from autonomy_nodes.perception.decode import DecodeSettings
@@ -54,18 +58,24 @@ class Looking:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A frame, and the first one of its drive."""
+    """A frame, and the first one of its drive; source: of what is known of its cells."""
 
     frame: Frame
     first: Frame
+    source: Source
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One frame, measured. figures: by name; vehicles: what was found of them, None where nobody tells of any."""
+    """One frame, measured. figures: by name; vehicles: what was found of them, None where nobody tells of any.
+
+    counts, known: as camera_truth.cells_told and labelled give them.
+    """
 
     figures: Figures
     vehicles: Judged | None
+    counts: Counts
+    known: dict[str, Judged]
 
 
 def evaluate(task: Task) -> Result:
@@ -74,11 +84,7 @@ def evaluate(task: Task) -> Result:
         raise SettingsError('camera needs --model: a folder of models/ with eyes/ and above/')
     beside = task.options.get('beside', 'lidar_small')
     looking = Looking(_folder_of(task.model), None if beside == 'none' else folder_of(beside), task.backend)
-    items = [
-        (f'{drive.name}_{frame.name}' if many else frame.name, Moment(frame, drive.frames[0]))
-        for found in [drives(task.data)] for many in [len(found) > 1] for drive in found for frame in drive
-        if frame.pictures
-    ]  # fmt: skip
+    items = moments_of(task.data)
     result = Result(worst_by='free_iou')
     found = over(task, items, partial(measured, looking=looking, out=task.out), result)
     by_name = dict(items)
@@ -86,6 +92,18 @@ def evaluate(task: Task) -> Result:
         result.frames.append(Scored(name, seen.figures, partial(drawn, by_name[name], looking, name)))
     result.figures |= {'n_frames': len(found)} | _summed([seen for _, seen in found], task.seed)
     return result
+
+
+def moments_of(data: Path) -> list[tuple[str, Moment]]:
+    """Return (name, moment) of every frame of a folder that has a picture."""
+    found = drives(data)
+    return [
+        (
+            f'{drive.name}_{frame.name}' if len(found) > 1 else frame.name,
+            Moment(frame, drive.frames[0], source_of(data, drive.name, frame)),
+        )
+        for drive in found for frame in drive if frame.pictures
+    ]  # fmt: skip
 
 
 def _folder_of(model: str) -> Path:
@@ -108,6 +126,11 @@ def _summed(found: Sequence[Seen], seed: int) -> Figures:
             'vehicle.recall_at_half_precision': recall_at(vehicles, 0.5), 'vehicle.most_recall': most_recall(vehicles),
             'vehicle.ap_2m': average_precision(vehicles), 'n_vehicles': sum(one.labels for one in vehicles),
         }  # fmt: skip
+    for name, value in shares([seen.counts for seen in found]).items():
+        figures[f'known.{name}'] = value
+    for group in found[0].known:
+        told = [seen.known[group] for seen in found if seen.known]
+        figures[f'known.{group}.ap'], figures[f'n_known_{group}'] = average_precision(told), sum(t.labels for t in told)
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
@@ -132,10 +155,11 @@ def measured(moment: Moment, looking: Looking, out: Path) -> Seen:
         existence=told.objects.existence, labels=told.objects.labels,
     )  # fmt: skip
     figures = scores(told, truth_of(xyz, sensor_m)) | {'cpu_s': spent_s}
+    known = cells_told(told, moment.source, REACH_M), labelled(told, moment.frame, REACH_M)
     if looking.beside is None or cloud is None:
-        return Seen(figures, None)
+        return Seen(figures, None, *known)
     there = look(Channel('fused', looking.beside, looking.backend), cloud, sensor_m).shipped
-    return Seen(figures, judged(_scene(told, there), within(NEAR_M)))
+    return Seen(figures, judged(_scene(told, there), within(NEAR_M)), *known)
 
 
 def taken(moment: Moment) -> tuple[list[Shot], np.ndarray, np.ndarray, PointCloud | None]:
@@ -230,61 +254,14 @@ def _scene(told: Sighted, there: Objects) -> Scene:
     """Return vehicles of the LiDAR's channel within REACH_M in a picture, and those that the cameras told."""
     theirs = there.kept(np.isin(there.labels, VEHICLES))
     mine = told.objects.kept(np.isin(told.objects.labels, VEHICLES))
-    out, quiet = (~_shown(told, one.flat) for one in (theirs, mine))
+    out, quiet = (~shown(told, one.flat, REACH_M) for one in (theirs, mine))
     return Scene(theirs.flat, out, mine.flat, mine.existence, quiet)
 
 
-def _shown(told: Sighted, flat: np.ndarray) -> np.ndarray:
-    cells = np.floor((flat[:, :2] - middles()[0, 0] + 0.5 * CELL_M) / CELL_M).astype(int)
-    inside = ((cells >= 0) & (cells < np.array(CELLS))).all(axis=1)
-    cells = np.clip(cells, 0, np.array(CELLS) - 1)
-    near = np.hypot(flat[:, 0], flat[:, 1]) < REACH_M
-    return np.asarray(inside & near & told.seen[cells[:, 0], cells[:, 1]])
-
-
 def drawn(moment: Moment, looking: Looking, name: str) -> bytes:
-    """Return a PNG: the picture; below it, from above, what the cameras tell and what the LiDAR measured.
-
-    Green is free, red is blocked, grey is not known; boxes: told vehicles.
-    """
+    """Return a PNG of what cameras tell of a frame, and what the LiDAR measured."""
     shots, xyz, sensor_m, _ = taken(moment)
-    told, truth = _channel(looking).perceive(0, shots), truth_of(xyz, sensor_m)
-    places = middles()
-    stands = np.nan_to_num(truth.at('occupancy', places)) > 0.5
-    easy = truth.at('traversability', places)
-    maps = []
-    for blocked, known in (
-        (chance(told.outputs['blocked'][0]), told.seen), (np.where(stands | (easy <= 0.0), 1.0, 0.0),
-                                                          stands | np.isfinite(easy)),
-    ):  # fmt: skip
-        picture = np.full((*CELLS, 3), 128, np.uint8)
-        picture[known & (blocked < FREE)] = (80, 170, 80)
-        picture[known & (blocked >= FREE)] = (60, 60, 200)
-        maps.append(_framed(picture, told.objects))
-    above = np.hstack(maps)
-    pixels = cv2.cvtColor(shots[0].pixels, cv2.COLOR_RGB2BGR)
-    high = round(pixels.shape[0] * above.shape[1] / pixels.shape[1])
-    cv2.putText(above, f'{name}: cameras', (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-    cv2.putText(
-        above, 'LiDAR; a square is 10 m', (above.shape[1] // 2 + 8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5,
-        (255, 255, 255), 1, cv2.LINE_AA,
-    )  # fmt: skip
-    return cv2.imencode('.png', np.vstack([cv2.resize(pixels, (above.shape[1], high)), above]))[1].tobytes()
-
-
-def _framed(cells: np.ndarray, objects: Objects) -> np.ndarray:
-    """Return a map from above, ahead up, left to the left, with lines every 10 m and boxes of sure objects."""
-    scale = 2
-    picture = cv2.resize(cells, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
-    step = round(10.0 / CELL_M) * scale
-    picture[::step] = picture[:, ::step] = 90
-    origin = middles()[0, 0] - 0.5 * CELL_M
-    for x, y, length, width, heading in objects.kept(objects.existence > 0.3).flat:
-        c, s = np.cos(heading), np.sin(heading)
-        corner = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5 * (length, width)
-        rim = ((corner @ np.array([[c, s], [-s, c]]) + (x, y) - origin) / CELL_M * scale)[:, ::-1]
-        cv2.polylines(picture, [np.round(rim).astype(np.int32)], True, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.ascontiguousarray(picture[::-1, ::-1])
+    return picture(name, shots[0].pixels, _channel(looking).perceive(0, shots), truth_of(xyz, sensor_m))
 
 
 @lru_cache(maxsize=1)
