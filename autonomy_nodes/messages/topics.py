@@ -130,7 +130,7 @@ IMAGE_RECT = Topic(
 )
 IMAGE_RECT_INFO = Topic(
     'sensing/camera/{name}/rect/camera_info', 'sensor_msgs/msg/CameraInfo', 'camera', 'sensor', 10.0, 'camera',
-    'calibration of the rectified picture',
+    'calibration of the rectified picture', prev=('perception',),
 )
 ODOMETRY = Topic(
     'localization/kinematic_state', 'nav_msgs/msg/Odometry', 'odom', 'stream', 10.0, 'localization',

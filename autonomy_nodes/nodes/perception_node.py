@@ -1,21 +1,27 @@
 """Perception node: each clean sweep, with the odometry of its stamp, becomes terrain, objects, lanes and visibility."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import numpy as np
 
 from autonomy_nodes.common.sensing import Image
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.inference.backend import NONE
+from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.inference.opening import wanted
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud, write_cloud
 from autonomy_nodes.messages.grids import read_grid, write_grid
-from autonomy_nodes.messages.images import read_image
+from autonomy_nodes.messages.images import read_camera_info, read_image
 from autonomy_nodes.messages.motion import read_ego, read_transforms
 from autonomy_nodes.messages.objects import write_detected
 from autonomy_nodes.messages.tables import write_lane_observations
 from autonomy_nodes.messages.words import write_words
 from autonomy_nodes.nodes.port import Join, Port, Stage
+from autonomy_nodes.perception.camera import channel as camera_channel
+from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
 from autonomy_nodes.perception.learned import NETWORK, LearnedChannel
 from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
 from autonomy_nodes.perception.warmup import warm
@@ -35,8 +41,10 @@ class Perception(Stage):
         self.engine, backend = wanted(*asked)
         learned = None if backend is None else LearnedChannel(backend, config.learned)
         self.has_far = learned is not None and learned.has_far
-        self.perceiver, self.calibration = Perceiver(config, learned, port.lap), Calibration(config.vehicle.mounts)
-        warm(config, learned)
+        cameras = _cameras_of(config)
+        self.calibration = Calibration(config.vehicle.mounts)
+        self.perceiver = Perceiver(config, learned, port.lap, cameras)
+        warm(config, learned, cameras)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
         self.ring_out = port.publisher(topics.FAR_RING)
         self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
@@ -45,6 +53,8 @@ class Perception(Stage):
         self.objects_out = port.publisher(topics.OBJECTS)
         self.prior = port.latest(topics.MAP_PRIOR, read_grid)
         self.pictures = {name: port.latest(topics.IMAGE_RECT.named(name), read_image) for name in config.cameras}
+        infos = {name: topics.IMAGE_RECT_INFO.named(name) for name in config.cameras}
+        self.models = {name: port.latest(topic, read_camera_info) for name, topic in infos.items()}
         port.each(topics.TF_STATIC, read_transforms, self.calibration.take)
         odometry = Join(topics.ODOMETRY, read_ego, must=True)  # localization works on the same sweep meanwhile
         port.trigger(topics.CLOUD, self.segment, self.perceive, join=(odometry,))
@@ -58,15 +68,19 @@ class Perception(Stage):
         taken = {name: newest() for name, newest in self.pictures.items()}
         pictures: dict[str, Image] = {name: picture for name, picture in taken.items() if picture is not None}
         late = self.port.now_ns() - seen.stamp_ns > self.config.ladder.latest_s * SECOND_NS
-        found = self.perceiver.perceive(seen, ego, self.prior(), pictures, late)
+        shots = self._shots(seen.stamp_ns, pictures) if self.config.camera_model else []
+        found = self.perceiver.perceive(seen, ego, self.prior(), pictures, late, shots)
         values = {'objects': str(len(found.objects)), 'environment': found.environment.text}
         if self.engine != NONE:
             values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
             values |= {'disagreement': f'{found.disagreement:.3f}', 'far_ring': str(self.has_far).lower()}
+            values |= {f'air.{name}': f'{value:.2f}' for name, value in found.air.items()}
             values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
         self.port.say(Level.OK, '', engine=self.engine, **values)
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
+        if found.blind:
+            self.port.say(Level.WARN, f'the cameras tell nothing: {found.blind}')
         if found.alarmed:
             self.port.say(Level.WARN, 'both channels disagree: this may be unlike all that the network learned')
         self.publish(found)
@@ -86,6 +100,17 @@ class Perception(Stage):
         self.objects_out.publish(clusters if alone else write_detected(found.objects))
         self.port.lap('writing')
 
+    def _shots(self, stamp_ns: int, pictures: Mapping[str, Image]) -> list[Shot]:
+        """Return the pictures of this moment whose calibration and mounting are told."""
+        shots = []
+        for name, picture in pictures.items():
+            model = self.models[name]()
+            if model is None or abs(picture.stamp_ns - stamp_ns) > self.config.camera_age_s * SECOND_NS:
+                continue
+            with suppress(DataError):  # nobody says where it sits: the camera node names that
+                shots.append(Shot(picture.pixels, model.matrix, self.calibration.base_from(picture.frame)))
+        return shots
+
     def _sensor_m(self) -> np.ndarray | None:
         """Return where the only LiDAR sits; None where there are several or nobody says, then less is concluded."""
         frames = [self.calibration.frame_of.get(name, name) for name in self.config.lidars]
@@ -93,3 +118,11 @@ class Perception(Stage):
             return self.calibration.base_from(frames[0])[:3, 3] if len(frames) == 1 else None
         except DataError:
             return None
+
+
+def _cameras_of(config: PerceptionConfig) -> CameraChannel | None:
+    """Return the networks that see pictures, None where none are named."""
+    if not config.camera_model:
+        return None
+    folder = folder_of(f'{config.camera_model}/above').parent
+    return camera_channel.opened(folder, config.backend, config.require_backend, config.threads)

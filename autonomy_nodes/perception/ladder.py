@@ -11,6 +11,7 @@ from enum import Enum
 class Channel(Enum):
     """What is believed."""
 
+    FUSED = 'fused'  # the network, which hears cameras too
     LEARNED = 'learned'
     GEOMETRIC = 'geometric'
 

@@ -3,7 +3,7 @@
 It stands beside the geometric channel, whose ground it builds upon, and holds nothing from sweep to sweep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.raster import rasterised
 
 NETWORK = 'autonomy_nodes.perception.network'  # its reference in torch
+Hear = Callable[[np.ndarray], np.ndarray | None]  # of (X, Y) ground [m] the features of cameras, None without
 GAPS_S = (0.02, 0.35)  # an earlier sweep nearer in time tells of no motion, a farther one of another scene
 
 
@@ -53,7 +54,7 @@ class Learned:
 
     outputs: its own words, see decode.checked. gap_s: time since the earlier sweep, 0 where none was given. support:
     what its card says of the geometric channel beside it. sensor_m: (3,) where the LiDAR sits, None where not known.
-    far: its far ring in base_link, None of one that has none.
+    far: its far ring in base_link, None of one that has none. heard: whether cameras told as well.
     """
 
     objects: Objects
@@ -63,6 +64,7 @@ class Learned:
     support: Support = field(default_factory=Support)
     sensor_m: np.ndarray | None = None
     far: Grid | None = None
+    heard: bool = False
 
     @property
     def cells(self) -> Cells:
@@ -97,11 +99,12 @@ class LearnedChannel:
         sensor_m: np.ndarray | None = None,
         earlier: Earlier | None = None,
         lap: Lap = untimed,
+        hear: Hear | None = None,
     ) -> Learned:
         """Return what is told of a sweep in base_link, with the ground of its points and its rays (cells.rays).
 
         An earlier sweep too near or too far in time is left out; without one no speeds are told. lap: hears what is
-        over.
+        over. hear: asked for what cameras tell, with the ground on which that has to stand.
         """
         given = earlier if earlier is not None and GAPS_S[0] <= earlier.gap_s <= GAPS_S[1] else None
         before = np.zeros((0, 4), np.float32)
@@ -114,6 +117,9 @@ class LearnedChannel:
         lap('raster')
         prior = inputs['prior']
         batch = {name: value[None] for name, value in inputs.items()} | self._nothing
+        camera = None if hear is None else hear(prior[0])
+        if camera is not None:
+            batch |= {'camera': camera[None], 'given': np.array([1.0, 0.0], np.float32).reshape(1, 2, 1, 1)}
         answer = self._backend.run(batch)
         lap('network')
         told = checked(answer)
@@ -122,7 +128,7 @@ class LearnedChannel:
         objects = others(objects, sensor_m)
         far = far_grid(told['far_told'], inputs['far'], cloud.stamp_ns) if self.has_far else None
         lap('decode')
-        return Learned(objects, prior, told, gap_s, self._support, sensor_m, far)
+        return Learned(objects, prior, told, gap_s, self._support, sensor_m, far, camera is not None)
 
     def again(self, said: Learned, settings: DecodeSettings) -> Objects:
         """Return the objects of a sweep by other settings, without asking the network anew."""

@@ -4,7 +4,7 @@ The geometric channel needs no training and no GPU and always runs. A network, w
 while it answers well; what stands up and the network says nothing of stays an obstacle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,8 @@ from autonomy_nodes.common.sensing import Image, PointCloud
 from autonomy_nodes.common.status import Lap, Words, untimed
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
+from autonomy_nodes.perception.camera.hearing import Hearing
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
 from autonomy_nodes.perception.correction import CorrectionSettings, ground_points, heights
@@ -26,7 +28,7 @@ from autonomy_nodes.perception.far import known_m
 from autonomy_nodes.perception.fusion import FusionSettings, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
-from autonomy_nodes.perception.learned import Earlier, Learned, LearnedChannel, LearnedSettings
+from autonomy_nodes.perception.learned import Earlier, Hear, Learned, LearnedChannel, LearnedSettings
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
@@ -45,7 +47,8 @@ class PerceptionConfig:
 
     lidars: with exactly one, and its mounting known, rays that pass clear the terrain of what has moved away.
     cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
-    require_backend: which engine runs it, on how many threads.
+    require_backend: which engine runs it, on how many threads. camera_model: networks that see the pictures of
+    `cameras`, which `model` hears; empty for none. camera_age_s: so much older or newer than a sweep a picture may be.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -54,6 +57,8 @@ class PerceptionConfig:
     backend: str = 'auto'
     require_backend: str = ''
     threads: int = 1
+    camera_model: str = ''
+    camera_age_s: float = 0.12
     vehicle: Vehicle = field(default_factory=Vehicle)
     ground: GroundConfig = field(default_factory=GroundConfig)
     terrain: TerrainConfig = field(default_factory=TerrainConfig)
@@ -70,6 +75,10 @@ class PerceptionConfig:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise ValueError(f'threads={self.threads} must be at least 1')
+        if self.camera_model and not (self.model and self.cameras):
+            raise ValueError(f'camera_model={self.camera_model!r} needs a model that hears it, and cameras')
+        if not self.camera_age_s > 0.0:
+            raise ValueError(f'camera_age_s={self.camera_age_s} must be above 0')
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +105,8 @@ class Perceived:
     clusters: of the geometric channel alone; obstacles: its points. objects: what may be a road user, or moves.
     channel: who told of the objects. unexplained: how many of them the network says nothing of. disagreement: share of
     what is near on which both channels do not agree, alarmed: whether that is too much; as last known where the network
-    did not answer. trouble: why it did not, empty where it did. ring: the network's far ring, in base_link, None
+    did not answer. trouble: why it did not, empty where it did. blind: why cameras tell nothing, empty where they do or
+    none is asked. air: what they tell of air and light. ring: the network's far ring, in base_link, None
     without; known_m: how far straight ahead that says all is free, NaN without.
     """
 
@@ -112,6 +122,8 @@ class Perceived:
     disagreement: float
     alarmed: bool
     trouble: str
+    blind: str
+    air: Mapping[str, float]
     ring: Grid | None
     known_m: float
 
@@ -119,9 +131,12 @@ class Perceived:
 class Perceiver:
     """Cloud in, surroundings out; from sweep to sweep it keeps the terrain, and the sweep before for the network."""
 
-    def __init__(self, config: PerceptionConfig, learned: LearnedChannel | None = None, lap: Lap = untimed) -> None:
+    def __init__(
+        self, config: PerceptionConfig, learned: LearnedChannel | None = None, lap: Lap = untimed,
+        cameras: CameraChannel | None = None,
+    ) -> None:  # fmt: skip
         self.config, self._learned, self._lap = config, learned, lap
-        self._ladder = Ladder(config.ladder, learned is not None)
+        self._ladder, self._hearing = Ladder(config.ladder, learned is not None), Hearing(cameras, config.ladder)
         self._before: tuple[PointCloud, EgoState] | None = None
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
@@ -146,16 +161,13 @@ class Perceiver:
         return Segmented(cloud, sensor_m, ground, passed, clusters, lanes)
 
     def perceive(
-        self,
-        seen: Segmented,
-        ego: EgoState,
-        prior: Grid | None = None,
-        pictures: Mapping[str, Image] | None = None,
-        late: bool = False,
-    ) -> Perceived:
+        self, seen: Segmented, ego: EgoState, prior: Grid | None = None, pictures: Mapping[str, Image] | None = None,
+        late: bool = False, shots: Sequence[Shot] = (),
+    ) -> Perceived:  # fmt: skip
         """Return all that is published of one sweep.
 
-        prior: the map as a raster, in odom, where there is one. late: there is no time left for the network.
+        prior: the map as a raster, in odom, where there is one. late: there is no time left for the network. shots:
+        pictures of this moment.
         """
         cloud, ground, vehicle = seen.cloud, seen.ground, self.config.vehicle
         body_m = np.array([vehicle.rear_m, vehicle.front_m, vehicle.width_m / 2.0])
@@ -164,7 +176,7 @@ class Perceiver:
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
         clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
-        told, trouble = self._ask(seen, ego, late)
+        told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap))
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         channel, objects, unexplained = self._ladder.channel, clusters, 0
         believed = told if channel is Channel.LEARNED else None
@@ -185,11 +197,13 @@ class Perceiver:
             environment=described(
                 cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
             ),
-            channel=channel,
+            channel=Channel.FUSED if believed is not None and believed.heard else channel,
             unexplained=unexplained,
             disagreement=self._disagreement.share,
             alarmed=self._disagreement.alarmed,
             trouble=trouble,
+            blind=self._hearing.trouble,
+            air=self._hearing.air,
             ring=None if believed is None else believed.far,
             known_m=self._known_m(believed),
         )
@@ -210,7 +224,7 @@ class Perceiver:
         users = objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0)
         return self._semantics.told(near, ego, believed, users.flat)
 
-    def _ask(self, seen: Segmented, ego: EgoState, late: bool) -> tuple[Learned | None, str]:
+    def _ask(self, seen: Segmented, ego: EgoState, late: bool, hear: Hear | None) -> tuple[Learned | None, str]:
         """Return what the network tells, or None and why it tells nothing."""
         if self._learned is None:
             return None, ''
@@ -222,7 +236,7 @@ class Perceiver:
         told, trouble = None, 'the sweep came too late' if late else ''
         if not late:
             try:
-                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap)
+                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap, hear)
                 self._disagreement.heard(told, seen.clusters)
             except DataError as error:
                 trouble = str(error)
