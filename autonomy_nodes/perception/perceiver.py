@@ -17,6 +17,7 @@ from autonomy_nodes.common.sensing import Image, PointCloud
 from autonomy_nodes.common.status import Lap, Words, untimed
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.inference.settings import EngineSettings
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
 from autonomy_nodes.perception.correction import CorrectionSettings, ground_points, heights
@@ -45,7 +46,7 @@ class PerceptionConfig:
 
     lidars: with exactly one, and its mounting known, rays that pass clear the terrain of what has moved away.
     cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
-    require_backend: which engine runs it, on how many threads.
+    require_backend: which engine runs it, on how many threads. engines: of those that are built on the vehicle.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -54,6 +55,7 @@ class PerceptionConfig:
     backend: str = 'auto'
     require_backend: str = ''
     threads: int = 1
+    engines: EngineSettings = field(default_factory=EngineSettings)
     vehicle: Vehicle = field(default_factory=Vehicle)
     ground: GroundConfig = field(default_factory=GroundConfig)
     terrain: TerrainConfig = field(default_factory=TerrainConfig)
