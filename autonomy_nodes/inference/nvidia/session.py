@@ -44,7 +44,7 @@ class Order:
     @property
     def cache(self) -> EngineCache:
         """Where its engines lie."""
-        return EngineCache(Path(self.settings.cache).expanduser() if self.settings.cache else default_folder())
+        return cache_of(self.settings)
 
     @property
     def command(self) -> str:
@@ -52,6 +52,11 @@ class Order:
         more = '' if self.settings.precision == 'fp32' else f' --precision {self.settings.precision}'
         more += f' --cache {self.settings.cache}' if self.settings.cache else ''
         return f'autonomy engine build {self.manifest.name}{more}'
+
+
+def cache_of(settings: EngineSettings) -> EngineCache:
+    """Return the engines that settings tell of."""
+    return EngineCache(Path(settings.cache).expanduser() if settings.cache else default_folder())
 
 
 def found_machine() -> Machine:
@@ -89,7 +94,7 @@ def opened(machine: Machine, order: Order, reference: Backend) -> TensorrtBacken
     plan, why = order.cache.found(order.manifest.name, identity_of(machine, order))
     if plan is None:
         raise SettingsError(f'no valid TensorRT engine of {order.manifest.name!r}: {why}; run: {order.command}')
-    backend = _backend(machine, order, plan)
+    backend = started(machine, order, plan)
     try:
         found = parity(backend, reference, order.settings.precision)
         told = '' if found.holds else str(found)
@@ -115,6 +120,16 @@ def built(machine: Machine, order: Order, tell: Tell | None = None, wait: Callab
         raise SettingsError(f'{cache.folder}: engines cannot be kept there ({error.strerror}); give --cache') from error
 
 
+def started(machine: Machine, order: Order, plan: bytes) -> TensorrtBackend:
+    """Return an engine of its bytes, not yet tested; SettingsError where it cannot be had."""
+    try:
+        with machine.device.current():
+            engine = Engine(machine.trt, plan, order.manifest)
+    except SettingsError as error:
+        raise SettingsError(f'{error}; run: {order.command}') from error
+    return TensorrtBackend(engine, machine.device, order.manifest, order.settings.deadline_s)
+
+
 def _build(machine: Machine, order: Order, identity: Identity, tell: Tell | None) -> Path:
     settings, cache = order.settings, order.cache
     timing = cache.folder / f'timing-{machine.device.capability}-{machine.trt.__version__}.cache'
@@ -133,12 +148,3 @@ def _loads(machine: Machine, order: Order, plan: bytes) -> bool:
     except SettingsError:
         return False
     return True
-
-
-def _backend(machine: Machine, order: Order, plan: bytes) -> TensorrtBackend:
-    try:
-        with machine.device.current():
-            engine = Engine(machine.trt, plan, order.manifest)
-    except SettingsError as error:
-        raise SettingsError(f'{error}; run: {order.command}') from error
-    return TensorrtBackend(engine, machine.device, order.manifest, order.settings.deadline_s)
