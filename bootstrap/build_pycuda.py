@@ -26,7 +26,8 @@ NEEDED_BY_IT = ('pytools', 'platformdirs', 'mako')  # told in its setup.py; nump
 def pip(*words: object) -> None:
     """Run pip of this Python; on failure tell what it said."""
     command = [sys.executable, '-m', 'pip', '--disable-pip-version-check', *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    keep = f'{os.environ.get("LDFLAGS", "")} -Wl,--no-as-needed'  # libcuda is wanted, though the empty one has nothing
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, 'LDFLAGS': keep})
     if done.returncode:
         raise SystemExit(f'{" ".join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}')
 

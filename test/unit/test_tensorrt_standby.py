@@ -206,8 +206,9 @@ def test_a_replay_never_goes_over_to_another_engine(model, tmp_path, here):
 def test_a_process_that_builds_and_cannot_is_told(model, tmp_path, here):
     order = order_of(model, tmp_path / 'cache')
     building = Building(model, order.manifest, order.settings, cpu_of(model))
-    with pytest.raises(SettingsError, match='building it ended with 2: TensorRT cannot be imported|pycuda cannot|no valid'):
-        building.engine()  # the process is a real one, and this machine's: none of the fakes is in it
+    # the process is a real one, and this machine's: none of the fakes is in it
+    with pytest.raises(SettingsError, match='building it ended with 2: TensorRT cannot|pycuda cannot|no valid'):
+        building.engine()
     session.built(here.machine, order)
     assert building.engine().run(inputs_of())['answer'].tolist() == answer_of()
 
@@ -233,7 +234,8 @@ def test_the_command_builds_and_tells_parity_timing_and_layers(model, tmp_path, 
 def test_the_command_refuses_where_it_cannot_build_and_says_what_mends_it(model, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'tensorrt', None)
     for words, match in (
-        (['build', str(model)], 'comes with JetPack, elsewhere pip install'), (['build'], 'name the model to build'),
+        (['build', str(model)], 'comes with JetPack, elsewhere pip install'),
+        (['build'], 'name the model to build'),
         (['build', str(model), '--runs', '0'], '--runs 0'), (['build', 'no_such'], 'no_such'),
         (['build', str(model), '--workspace-mb', '0'], 'workspace_mb=0'),
     ):  # fmt: skip

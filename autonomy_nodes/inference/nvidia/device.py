@@ -4,9 +4,11 @@ The primary context is retained, which TensorRT and torch use as well, and pushe
 one's own (pycuda.autoinit, make_context) clash with them. pycuda has no CUDA graphs, so none are used.
 """
 
+import atexit
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,6 +118,14 @@ class CudaDevice:
             owner: Any = each.base if isinstance(each, np.ndarray) else each
             owner.free()
 
+    def close(self) -> None:
+        """Let go of the device for good: what is destroyed later does not reach for it any more.
+
+        Left to its destructor, pycuda would detach a primary context as if it were one of its own.
+        """
+        self._context.push()
+        self._context.detach()
+
     def wrong(self, error: Exception) -> bool:
         """See `Device`."""
         return isinstance(error, self._driver.Error)
@@ -134,13 +144,16 @@ class CudaDevice:
             ) from error
 
 
+@cache
 def opened() -> CudaDevice:
-    """Return the first device; SettingsError where pycuda or a device is missing, with what would mend it."""
+    """Return the first device, one for the process; SettingsError where pycuda or a device is missing, with what would mend it."""
     try:
         from pycuda import driver
     except ImportError as error:
         raise SettingsError(f'pycuda cannot be imported ({error}): pip install autonomy_nodes[gpu]') from error
-    return CudaDevice(driver)
+    device = CudaDevice(driver)
+    atexit.register(device.close)
+    return device
 
 
 def wait(

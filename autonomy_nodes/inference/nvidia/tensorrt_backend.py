@@ -19,6 +19,8 @@ from autonomy_nodes.inference.nvidia.engine import Engine, Port
 
 FIRST_S = 30.0  # the first run loads kernels, which takes longer than any later one
 
+_ABANDONED: list[Any] = []  # of engines that were lost: the GPU may still write there, so it is not freed
+
 
 @dataclass(frozen=True, eq=False)
 class _Held:
@@ -72,7 +74,7 @@ class TensorrtBackend:
                 try:
                     self._once(inputs)
                 except DataError as error:  # it did not come back in time: its memory is still in use
-                    self.lost = str(error)
+                    self._lose(str(error))
                     raise
                 except Exception as error:
                     raise self._told(error) from error
@@ -111,9 +113,13 @@ class TensorrtBackend:
         if self._device.is_full(error):
             return DataError(f'network {name!r}: the GPU has no memory left ({error}): stop what else uses it')
         if self._device.wrong(error):
-            self.lost = str(error)  # an error of CUDA stays with its context: only another process is rid of it
+            self._lose(str(error))  # an error of CUDA stays with its context: only another process is rid of it
             return DataError(f'network {name!r} failed: {error}')
         return error
+
+    def _lose(self, why: str) -> None:
+        self.lost = why
+        _ABANDONED.append((self._engine, self._context, self._stream, self._done, *self._held))
 
     def _hold(self, port: Port) -> None:
         host = self._device.pinned(port.shape, port.dtype)
