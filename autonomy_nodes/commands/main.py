@@ -25,6 +25,7 @@ VERBS = {  # verb: (module, what it does)
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),
     'data': ('data', 'make data to measure and to train on, and tell what is in them'),
     'train': ('train', 'train a network, from examples that are made on the spot'),
+    'engine': ('engine', 'build the TensorRT engine of a model on the vehicle, or show what is built'),
     'report': ('report', 'make report.html and report.json of a run'),
     'topics': ('topics', 'print the table of topics'),
     'parameters': ('parameters', 'print the settings of every node'),

@@ -23,6 +23,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.lockstep import Effects, Event, Lockstep, Sink
 from autonomy_nodes.evaluation.relay import Downstream, StandIn, Upstream, ahead, divided
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
+from autonomy_nodes.inference.opening import settled
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Message, Recording
 from autonomy_nodes.messages.recording import Keeper
@@ -107,7 +108,16 @@ def lockstep(
     configs = check_settings(setup.files, types, TABLE, setup.more)
     if upstream is not None:
         stages |= {name: StandIn(name, upstream) for name in upstream.nodes}
+    configs = {name: _settled(config) for name, config in configs.items()}
     return Lockstep([stages[name] for name in setup.nodes() if name in stages], configs, sink, effects)
+
+
+def _settled(config: Any) -> Any:
+    """Return settings by which no engine is exchanged for another while the run lasts."""
+    if not getattr(config, 'model', '') or not hasattr(config, 'require_backend'):
+        return config
+    backend, require = settled(config.backend, config.require_backend)
+    return replace(config, backend=backend, require_backend=require)
 
 
 @contextmanager

@@ -1,40 +1,102 @@
-"""A network's folder opened by the engine that was asked for, whatever the network is for."""
+"""A network's folder opened by the engine that was asked for, whatever the network is for.
+
+Who measures or replays takes `opened`: one engine from first to last. Who drives takes `wanted`: there the CPU serves
+while the engine of the GPU is built.
+"""
 
 from importlib import import_module
 from pathlib import Path
 
 from autonomy_nodes.common.settings import SettingsError
-from autonomy_nodes.inference.backend import Backend, choose
-from autonomy_nodes.inference.manifest import WEIGHTS, folder_of, read_manifest
+from autonomy_nodes.inference.backend import Backend, Standing, choose, installed
+from autonomy_nodes.inference.manifest import WEIGHTS, Manifest, folder_of, read_manifest
+from autonomy_nodes.inference.settings import EngineSettings
+
+TENSORRT, _DEFAULT = 'tensorrt', EngineSettings()
 
 
-def opened(folder: Path, network: str, backend: str = 'auto', require: str = '', threads: int = 1) -> Backend:
-    """Return the engine that runs the network of a folder of models/.
+def settled(backend: str, require: str) -> tuple[str, str]:
+    """Return what to ask for so that one engine serves from first to last, for runs that must repeat to the digit.
+
+    `auto` is never TensorRT, so that a recording gives the same on every machine; TensorRT that is asked for must be
+    there from the start.
+    """
+    if backend == 'auto' and require != TENSORRT:
+        found = choose('auto', require, has_network=True, ready=lambda name: name != TENSORRT and installed(name))
+        return found, require
+    return backend, TENSORRT if backend == TENSORRT else require
+
+
+def opened(
+    folder: Path, network: str, backend: str = 'auto', require: str = '', threads: int = 1,
+    engines: EngineSettings = _DEFAULT,
+) -> Backend:  # fmt: skip
+    """Return the engine that runs the network of a folder of models/, the same one from first to last.
 
     network: the module whose `loaded(preset, weights)` gives it in torch; only that engine imports it. MODULE:NAME
-    where the function is called otherwise.
+    where the function is called otherwise. engines: of those that are built.
     """
     manifest = read_manifest(folder)
-    chosen = choose(backend, require, has_network=True)
+    backend, require = settled(backend, require)
+    # whether TensorRT that must run can is told better by it than by its package
+    chosen = choose(backend, require, has_network=True, ready=lambda name: require == TENSORRT or installed(name))
     if chosen == 'torch':
         from autonomy_nodes.inference.torch_backend import TorchBackend
 
         module, _, name = network.partition(':')
         load = getattr(import_module(module), name or 'loaded')
         return TorchBackend(load(manifest.network, folder / WEIGHTS), manifest)
+    if chosen == TENSORRT:
+        return _required(folder, manifest, engines)
     if chosen != 'onnx':
-        raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx and torch do')
+        raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx, tensorrt and torch do')
     from autonomy_nodes.inference.onnx_backend import OnnxBackend
 
     return OnnxBackend(folder, manifest, threads)
 
 
-def wanted(model: str, network: str, backend: str, require: str, threads: int) -> tuple[str, Backend | None]:
+def wanted(
+    model: str, network: str, backend: str, require: str, threads: int, engines: EngineSettings = _DEFAULT
+) -> tuple[str, Backend | None]:
     """Return the name of the engine that runs `model`, a name or folder as of `folder_of`, and the engine.
 
-    NONE and None where no model is named; ValueError where even so an engine is required.
+    NONE and None where no model is named; ValueError where even so an engine is required. `auto` is TensorRT where it
+    is installed and a device answers, and says why where it is installed and none does.
     """
     if not model:
         return choose(backend, require, has_network=False), None
-    engine = opened(folder_of(model), network, backend, require, threads)
+    folder = folder_of(model)
+    if require == TENSORRT or choose(backend, require, has_network=True) != TENSORRT:
+        engine = opened(folder, network, backend, require, threads, engines)
+        return engine.name, engine
+    from autonomy_nodes.inference.nvidia.session import lacking
+
+    if (why := lacking()) and backend == 'auto':
+        engine = opened(folder, network, 'auto', require, threads)
+        engine.standing = Standing(engine.name, f'{engine.name} serves, for TensorRT cannot: {why}')  # type: ignore
+        return engine.name, engine
+    engine = _standing_by(folder, network, threads, engines)
     return engine.name, engine
+
+
+def _required(folder: Path, manifest: Manifest, engines: EngineSettings) -> Backend:
+    from autonomy_nodes.inference.nvidia import session
+    from autonomy_nodes.inference.onnx_backend import OnnxBackend
+
+    order = session.Order(folder, manifest, engines)
+    try:
+        machine = session.found_machine()
+    except SettingsError as error:
+        told = f'TensorRT is required and cannot run: {error}; where it can, run: {order.command}'
+        raise SettingsError(told) from error
+    return session.opened(machine, order, OnnxBackend(folder, manifest))
+
+
+def _standing_by(folder: Path, network: str, threads: int, engines: EngineSettings) -> Backend:
+    from autonomy_nodes.inference.nvidia.building import Building
+    from autonomy_nodes.inference.onnx_backend import OnnxBackend
+    from autonomy_nodes.inference.standby import StandbyBackend
+
+    cpu = opened(folder, network, 'onnx', '', threads)
+    building = Building(folder, cpu.manifest, engines, OnnxBackend(folder, cpu.manifest))
+    return StandbyBackend(cpu, TENSORRT, engines.precision, building.engine, building.stop)

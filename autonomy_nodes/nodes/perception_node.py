@@ -8,7 +8,7 @@ import numpy as np
 from autonomy_nodes.common.sensing import Image
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
-from autonomy_nodes.inference.backend import NONE
+from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.inference.opening import wanted
 from autonomy_nodes.messages import topics
@@ -19,6 +19,7 @@ from autonomy_nodes.messages.motion import read_ego, read_transforms
 from autonomy_nodes.messages.objects import write_detected
 from autonomy_nodes.messages.tables import write_lane_observations
 from autonomy_nodes.messages.words import write_words
+from autonomy_nodes.nodes.engines import say_engine
 from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.perception.camera import channel as camera_channel
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
@@ -33,12 +34,14 @@ class Perception(Stage):
 
     name = 'perception'
     config_type = PerceptionConfig
+    backend: Backend | None = None
 
     def build(self, port: Port, config: PerceptionConfig) -> None:
         """Create the perceiver and connect it."""
         self.port, self.config = port, config
-        asked = config.model, NETWORK, config.backend, config.require_backend, config.threads
-        self.engine, backend = wanted(*asked)
+        asked = config.model, NETWORK, config.backend, config.require_backend, config.threads, config.engines
+        _, self.backend = wanted(*asked)
+        backend = self.backend
         learned = None if backend is None else LearnedChannel(backend, config.learned)
         self.has_far = learned is not None and learned.has_far
         cameras = _cameras_of(config)
@@ -71,12 +74,12 @@ class Perception(Stage):
         shots = self._shots(seen.stamp_ns, pictures) if self.config.camera_model else []
         found = self.perceiver.perceive(seen, ego, self.prior(), pictures, late, shots)
         values = {'objects': str(len(found.objects)), 'environment': found.environment.text}
-        if self.engine != NONE:
+        if self.backend is not None:
             values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
             values |= {'disagreement': f'{found.disagreement:.3f}', 'far_ring': str(self.has_far).lower()}
             values |= {f'air.{name}': f'{value:.2f}' for name, value in found.air.items()}
             values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
-        self.port.say(Level.OK, '', engine=self.engine, **values)
+        say_engine(self.port, self.backend, values)
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
         if found.blind:
@@ -84,6 +87,11 @@ class Perception(Stage):
         if found.alarmed:
             self.port.say(Level.WARN, 'both channels disagree: this may be unlike all that the network learned')
         self.publish(found)
+
+    def free(self) -> None:
+        """Give back what the engine holds."""
+        if self.backend is not None:
+            self.backend.close()
 
     def publish(self, found: Perceived) -> None:
         """Send all of it."""

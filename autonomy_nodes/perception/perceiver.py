@@ -17,6 +17,7 @@ from autonomy_nodes.common.sensing import Image, PointCloud
 from autonomy_nodes.common.status import Lap, Words, untimed
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.inference.settings import EngineSettings
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
 from autonomy_nodes.perception.camera.hearing import Hearing
 from autonomy_nodes.perception.cells import rays
@@ -47,8 +48,9 @@ class PerceptionConfig:
 
     lidars: with exactly one, and its mounting known, rays that pass clear the terrain of what has moved away.
     cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
-    require_backend: which engine runs it, on how many threads. camera_model: networks that see the pictures of
-    `cameras`, which `model` hears; empty for none. camera_age_s: so much older or newer than a sweep a picture may be.
+    require_backend: which engine runs it, on how many threads. engines: of those that are built on the vehicle.
+    camera_model: networks that see the pictures of `cameras`, which `model` hears; empty for none. camera_age_s: so
+    much older or newer than a sweep a picture may be.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -57,6 +59,7 @@ class PerceptionConfig:
     backend: str = 'auto'
     require_backend: str = ''
     threads: int = 1
+    engines: EngineSettings = field(default_factory=EngineSettings)
     camera_model: str = ''
     camera_age_s: float = 0.12
     vehicle: Vehicle = field(default_factory=Vehicle)

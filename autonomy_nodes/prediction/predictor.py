@@ -10,6 +10,7 @@ from autonomy_nodes.common.objects import SIGMA_TIMES_S, EgoProposals, Intents, 
 from autonomy_nodes.common.scene import Surroundings
 from autonomy_nodes.common.types import DataError, EgoState, Goal
 from autonomy_nodes.common.vehicle import Vehicle
+from autonomy_nodes.inference.settings import EngineSettings
 from autonomy_nodes.prediction.baselines import constant_velocity
 from autonomy_nodes.prediction.guard import GuardConfig, broken
 from autonomy_nodes.prediction.hypotheses import Hypotheses, HypothesesConfig, hastening, hypotheses
@@ -39,7 +40,8 @@ class PredictorConfig:
 
     same_m: paths nearer to one another than this, on the mean, are one mode; it grows with the speed.
     blocked_factor: what remains of the weight of a path into an obstacle of the terrain. model: a folder of models/
-    with a network of prediction, empty for none; backend, require_backend, threads: of its engine.
+    with a network of prediction, empty for none; backend, require_backend, threads: of its engine. engines: of those
+    that are built on the vehicle.
     """
 
     hypotheses: HypothesesConfig = field(default_factory=HypothesesConfig)
@@ -53,6 +55,7 @@ class PredictorConfig:
     backend: str = 'auto'
     require_backend: str = ''
     threads: int = 1
+    engines: EngineSettings = field(default_factory=EngineSettings)
 
     def __post_init__(self) -> None:
         if not self.same_m > 0.0:
