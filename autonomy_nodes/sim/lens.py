@@ -14,6 +14,7 @@ Effect = Callable[[np.ndarray, Air, np.random.Generator], np.ndarray]
 _GREY = 0.17  # to which the mean of what is seen is exposed
 _HELD = 0.75  # how far the sensor goes towards that
 _MOST_GAIN = 9.0
+_NIGHT = 0.6  # share of its gain that a sensor gives up at night, not to make a day of it
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -118,7 +119,7 @@ def exposed(light: np.ndarray, air: Air) -> np.ndarray:
     Narkowicz (2015) to that of film; the curve that of sRGB (IEC 61966-2-1), its straight foot left out.
     """
     mean = float(np.exp(np.log(light[::4, ::4] @ _LUMA + 1e-3).mean()))
-    gain = min((_GREY / mean) ** _HELD, _MOST_GAIN) * air.exposure
+    gain = min((_GREY / mean) ** _HELD, _MOST_GAIN) * (1.0 - _NIGHT * air.darkness**2) * air.exposure
     white = np.array([1.0 + 0.22 * air.lens.warmth, 1.0, 1.0 - 0.22 * air.lens.warmth], np.float32)
     seen = light * (np.float32(0.85 * gain) * white)
     seen = seen * (2.51 * seen + 0.03) / (seen * (2.43 * seen + 0.59) + 0.14)

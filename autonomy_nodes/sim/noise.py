@@ -4,6 +4,8 @@ import math
 
 from numba import njit
 
+LOOSE = {'contract', 'reassoc', 'arcp', 'nsz'}  # of the freedoms of fastmath, those that leave inf alone
+
 
 @njit(cache=True, inline='always')
 def lattice(i: int, j: int, k: int) -> float:  # pragma: no cover - compiled
@@ -13,7 +15,7 @@ def lattice(i: int, j: int, k: int) -> float:  # pragma: no cover - compiled
     return float((mixed ^ (mixed >> 16)) & 0xFFFF) / 65535.0
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def smooth(x: float, y: float, z: float) -> float:  # pragma: no cover - compiled
     """Return noise of -1 to 1 whose spots are about 1 wide (value noise: Perlin 1985 with values for gradients)."""
     i, j, k = math.floor(x), math.floor(y), math.floor(z)
@@ -28,7 +30,7 @@ def smooth(x: float, y: float, z: float) -> float:  # pragma: no cover - compile
     return 2.0 * total - 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def flat(x: float, y: float) -> float:  # pragma: no cover - compiled
     """Return the same over a plane."""
     i, j = math.floor(x), math.floor(y)
@@ -40,7 +42,7 @@ def flat(x: float, y: float) -> float:  # pragma: no cover - compiled
     return 2.0 * (a * (1.0 - v) + b * v) - 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def clouds(x: float, y: float) -> float:  # pragma: no cover - compiled
     """Return noise of about -1 to 1 with five octaves, each half as strong."""
     total, part = 0.0, 0.5

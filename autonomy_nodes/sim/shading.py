@@ -7,7 +7,7 @@ from numba import njit
 
 from autonomy_nodes.sim.light import Light
 from autonomy_nodes.sim.materials import Material
-from autonomy_nodes.sim.noise import clouds, flat, lattice, smooth
+from autonomy_nodes.sim.noise import LOOSE, clouds, flat, lattice, smooth
 from autonomy_nodes.sim.surfaces import LINEAR, WALLS, patterned, shown, spotted
 
 _SPEED_M = 1.5  # over which wet spots change
@@ -20,7 +20,7 @@ _GLASS, _BODY, _WATER, _MUD, _METAL, _WALL, _CLOTH, _LAMP, _SIGN, _SKIN, _BUSH, 
 )  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def sky_rgb(x: float, y: float, z: float, light: Light, out: np.ndarray) -> None:  # pragma: no cover - compiled
     """Put the linear colour of the sky along a unit ray into `out` (3,): gradient, clouds, glow of the sun."""
     up = max(z, 0.0)
@@ -41,7 +41,7 @@ def sky_rgb(x: float, y: float, z: float, light: Light, out: np.ndarray) -> None
         out[c] = clear * (1.0 - cover) + lit * cover + 0.33 * light.sun_rgb[c] * glow * (1.0 - 0.8 * cover)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def _coloured(
     material: int, x: float, y: float, z: float, tint: float, own: np.ndarray, out: np.ndarray
 ) -> float:  # pragma: no cover - compiled
@@ -64,8 +64,9 @@ def _coloured(
     elif material in (_BUSH, _LEAVES, _GRASS):
         size = 2.6 if material == _GRASS else 3.7
         hue = smooth(x / size, y / size, 0.3 * z / size)
-        out[0] *= 1.0 + 0.45 * hue
-        out[2] *= 1.0 - 0.25 * hue
+        out[0] *= 1.0 + 0.40 * hue
+        out[1] *= 0.74
+        out[2] *= 1.30 - 0.25 * hue
     return seed
 
 
@@ -79,10 +80,10 @@ def _soaked(material: int, x: float, y: float, nz: float, light: Light) -> float
         return own
     puddle = flat(x / _SPEED_M, y / _SPEED_M) + 0.6 * flat(0.2 * x, 0.2 * y)
     most = 0.25 if material == _GRASS else 1.0
-    return max(own, most * light.wetness * min(1.0, max(0.35, 0.55 + 1.4 * (puddle - 0.35 + 0.4 * light.wetness))))
+    return max(own, most * light.wetness * min(1.0, max(0.5, 0.55 + 1.4 * (puddle - 0.35 + 0.4 * light.wetness))))
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def _mirrored(
     aim: np.ndarray, normal: np.ndarray, strength: float, gloss: float, light: Light, scratch: np.ndarray,
     out: np.ndarray,
@@ -96,7 +97,7 @@ def _mirrored(
     x, y, z = (aim[0] - 2.0 * dot * normal[0], aim[1] - 2.0 * dot * normal[1], aim[2] - 2.0 * dot * normal[2])
     if z > 0.0:
         sky_rgb(x, y, z, light, scratch)
-        dark = min(1.0, 0.25 + 5.0 * z)  # what stands along the horizon
+        dark = min(1.0, 0.5 + 5.0 * z)  # what stands along the horizon
     else:
         dark = 0.25
         for c in range(3):
@@ -105,7 +106,7 @@ def _mirrored(
         out[c] = out[c] * (1.0 - share) + share * min(scratch[c], 6.0) * dark
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def _lamplight(
     x: float, y: float, z: float, aim: np.ndarray, range_m: float, lamps: np.ndarray, ego: np.ndarray
 ) -> float:  # pragma: no cover - compiled
@@ -121,11 +122,11 @@ def _lamplight(
     ahead = (dx * ego[1, 0] + dy * ego[1, 1] + dz * ego[1, 2]) / away
     if ahead > 0.5:
         high = max(0.0, dz / away + 0.01)
-        total += 16.0 * (2.0 * (ahead - 0.5)) ** 3 / (away * away + 12.0) * math.exp(-40.0 * high)
+        total += 30.0 * (2.0 * (ahead - 0.5)) ** 3 / (away * away + 12.0) * math.exp(-40.0 * high)
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def shade(
     origin: np.ndarray, aims: np.ndarray, ranges_m: np.ndarray, normals: np.ndarray, materials: np.ndarray,
     tints: np.ndarray, owned: np.ndarray, glows: np.ndarray, lit: np.ndarray, open_sky: np.ndarray,
@@ -159,7 +160,7 @@ def shade(
     return colours
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def _surface(
     x: float, y: float, z: float, aim: np.ndarray, distance: float, normal: np.ndarray, material: int, tint: float,
     own: np.ndarray, pixel_rad: float, light: Light, out: np.ndarray,
@@ -168,7 +169,7 @@ def _surface(
     seed = _coloured(material, x, y, z, tint, own, out)
     facing = abs(aim[0] * normal[0] + aim[1] * normal[1] + aim[2] * normal[2])
     footprint = distance * pixel_rad / math.sqrt(max(facing, 0.02))
-    factor = spotted(material, x, y, z, footprint)
+    factor = spotted(material, x, y, z, normal[2] > 0.9, footprint)
     factor *= patterned(material, x, y, z, normal[0], normal[1], normal[2], seed, footprint)
     wet = _soaked(material, x, y, normal[2], light)
     factor *= 1.0 - 0.5 * wet
@@ -195,7 +196,7 @@ def _illuminated(
         out[c] *= total
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def _glossed(
     x: float, y: float, aim: np.ndarray, distance: float, normal: np.ndarray, material: int, light: Light,
     scratch: np.ndarray, out: np.ndarray,
@@ -210,7 +211,7 @@ def _glossed(
     else:
         wet = _soaked(material, x, y, normal[2], light)
         if wet > 0.02:
-            ripple = 0.02 + 0.05 * (1.0 - wet)
+            ripple = 0.004 + 0.02 * (1.0 - wet)
             ripple *= shown(0.3, 0.004 * distance)
             scratch[0] = normal[0] + ripple * flat(6.0 * x, 6.0 * y)
             scratch[1] = normal[1] + ripple * flat(6.0 * x + 50.0, 6.0 * y)

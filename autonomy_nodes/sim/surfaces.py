@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from autonomy_nodes.sim.materials import COLOURS, Material
-from autonomy_nodes.sim.noise import flat, lattice, smooth
+from autonomy_nodes.sim.noise import LOOSE, flat, lattice, smooth
 
 # material: size [m] and strength of fine, middle and coarse spots; stretch upwards
 _SPOTS = {
@@ -57,20 +57,23 @@ def shown(size_m: float, footprint_m: float) -> float:  # pragma: no cover - com
     return min(1.0, max(0.0, 1.6 * size_m / max(footprint_m, 1e-6) - 0.35))
 
 
-@njit(cache=True)
-def spotted(material: int, x: float, y: float, z: float, footprint_m: float) -> float:  # pragma: no cover - compiled
-    """Return by which factor the spots of a material make it brighter at a place."""
+@njit(cache=True, fastmath=LOOSE)
+def spotted(
+    material: int, x: float, y: float, z: float, level: bool, footprint_m: float
+) -> float:  # pragma: no cover - compiled
+    """Return by which factor the spots of a material make it brighter at a place; level: the surface lies flat."""
     up = 0.25 if material == _BARK else (0.5 if material == _GRASS else 1.0)
     factor = 1.0
     for row in range(3):
         size, strength = SPOTS[material, 2 * row], SPOTS[material, 2 * row + 1]
         left = strength * shown(size, footprint_m)
         if left > 0.004:
-            factor *= 1.0 + left * smooth(x / size, y / size, up * z / size)
+            spot = flat(x / size, y / size) if level else smooth(x / size, y / size, up * z / size)
+            factor *= 1.0 + left * spot
     return max(factor, 0.05)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def cracked(x: float, y: float, footprint_m: float) -> float:  # pragma: no cover - compiled
     """Return by which factor cracks and seams darken asphalt."""
     worn = flat(0.09 * x + 3.7, 0.09 * y)
@@ -82,7 +85,7 @@ def cracked(x: float, y: float, footprint_m: float) -> float:  # pragma: no cove
     return 1.0 - 0.55 * shown(0.05, footprint_m) * min(1.0, 2.0 * worn) * max(0.0, 1.0 - gap / wide)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def jointed(u: float, v: float, along_m: float, across_m: float, wide_m: float, footprint_m: float) -> float:
     """Return by which factor the joints of a bond of bricks or slabs, and the age of each, change its colour."""
     row = math.floor(v / across_m)  # pragma: no cover - compiled
@@ -96,7 +99,7 @@ def jointed(u: float, v: float, along_m: float, across_m: float, wide_m: float, 
     return 1.0 + left * (age - joint)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=LOOSE)
 def patterned(
     material: int, x: float, y: float, z: float, nx: float, ny: float, nz: float, seed: float, footprint_m: float
 ) -> float:  # pragma: no cover - compiled

@@ -76,12 +76,15 @@ def drawn_eyes(
         focal = 0.5 * width / math.tan(0.5 * opening)
         middle = (0.5 * (width - 1) + 0.01 * width * rng.normal(), 0.5 * (height - 1) + 0.03 * height * rng.normal())
         matrix = np.array([[focal, 0.0, middle[0]], [0.0, focal, middle[1]], [0.0, 0.0, 1.0]])
-        lens = _distortion(rng, opening) if distorted else np.zeros(5)
+        lens = _distortion(rng, math.hypot(1.0, height / width) * math.tan(0.5 * opening)) if distorted else np.zeros(5)
         eyes.append(Eye(width, height, matrix, lens, pose))
     return eyes
 
 
-def _distortion(rng: np.random.Generator, opening_rad: float) -> np.ndarray:
-    """Return (5,) barrel distortion, the weaker the wider, so that the rays of all pixels stay one to one."""
-    strength = rng.uniform(0.05, 0.25) / max(1.0, math.tan(0.5 * opening_rad)) ** 2
+def _distortion(rng: np.random.Generator, corner: float) -> np.ndarray:
+    """Return (5,) barrel distortion that stays one to one; corner: its tangent, seen from the middle.
+
+    r - k r^3 grows up to 0.385 / sqrt(k), which is 1.28 corners at the least.
+    """
+    strength = rng.uniform(0.02, 0.09) / max(0.5, corner**2)
     return np.array([-strength, 0.25 * strength**2, *(rng.normal(size=2) * 3e-4), 0.0])
