@@ -21,7 +21,7 @@ from autonomy_nodes.messages.tables import write_lane_observations
 from autonomy_nodes.messages.words import write_words
 from autonomy_nodes.nodes.engines import say_engine
 from autonomy_nodes.nodes.port import Join, Port, Stage
-from autonomy_nodes.perception.camera import channel as camera_channel
+from autonomy_nodes.perception.camera.channel import NETWORK as CAMERAS
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
 from autonomy_nodes.perception.learned import NETWORK, LearnedChannel
 from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
@@ -44,7 +44,8 @@ class Perception(Stage):
         backend = self.backend
         learned = None if backend is None else LearnedChannel(backend, config.learned)
         self.has_far = learned is not None and learned.has_far
-        cameras = _cameras_of(config)
+        self.camera_backends = _cameras_of(config)
+        cameras = CameraChannel(*self.camera_backends) if self.camera_backends else None
         self.calibration = Calibration(config.vehicle.mounts)
         self.perceiver = Perceiver(config, learned, port.lap, cameras)
         warm(config, learned, cameras)
@@ -128,9 +129,11 @@ class Perception(Stage):
             return None
 
 
-def _cameras_of(config: PerceptionConfig) -> CameraChannel | None:
-    """Return the networks that see pictures, None where none are named."""
+def _cameras_of(config: PerceptionConfig) -> list[Backend]:
+    """Return the engines of both networks that see pictures, none where none are named."""
     if not config.camera_model:
-        return None
+        return []
     folder = folder_of(f'{config.camera_model}/above').parent
-    return camera_channel.opened(folder, config.backend, config.require_backend, config.threads)
+    engines = config.backend, config.require_backend, config.threads, config.engines
+    found = [wanted(str(folder / part), f'{CAMERAS}:{part}', *engines)[1] for part in ('eyes', 'above')]
+    return [engine for engine in found if engine is not None]

@@ -51,7 +51,7 @@ class TrainSettings:
     workers: int = 1
     every_s: float = 300.0
     held_out: int = 24
-    pool: SampleSettings = field(default_factory=SampleSettings)
+    pool: SampleSettings = field(default_factory=lambda: SampleSettings(uses=5.0))  # pictures cost more than a step
     samples: CameraSampleSettings = field(default_factory=CameraSampleSettings)
 
     def __post_init__(self) -> None:

@@ -114,9 +114,19 @@ def test_of_two_points_in_one_pixel_the_nearer_one_is_seen():
 def test_colours_lie_about_zero_and_depths_have_their_own_channel():
     depths = np.zeros((HEIGHT, WIDTH), np.float32)
     depths[3, 4] = 0.1
-    picture = picture_of(np.full((HEIGHT, WIDTH, 3), 255, np.uint8), depths)
-    assert picture.shape == (4, HEIGHT, WIDTH)
+    picture = picture_of(np.full((HEIGHT, WIDTH, 3), 255, np.uint8), depths, MATRIX, mounted())
+    assert picture.shape == (5, HEIGHT, WIDTH)
     assert picture[0, 0, 0] == pytest.approx(2.2) and picture[3, 3, 4] == pytest.approx(1.0)
+
+
+def test_the_plane_tells_how_far_flat_ground_is_along_each_ray():
+    """24 pixels below the horizon, seen from 1.6 m by a focal length of 240: 16 m. Above it lies none."""
+    nothing = np.zeros((HEIGHT, WIDTH), np.float32)
+    low = mounted()
+    low[2, 3] = 1.6
+    plane = picture_of(np.zeros((HEIGHT, WIDTH, 3), np.uint8), nothing, MATRIX, low)[4]
+    assert plane[103, 50] == pytest.approx(10.0 * 23.5 / 240.0 / 1.6, rel=1e-5)
+    assert plane[40, 50] < 0.0 and plane[79, 50] == pytest.approx(-plane[80, 50])
 
 
 def test_nothing_is_told_of_cells_that_no_camera_sees():

@@ -123,7 +123,7 @@ def test_batches_keep_which_picture_is_whose():
     one = camera_sample_of(example())
     two = camera_sample_of(replace(example(), photos=(photo(30.0), photo(50.0))))
     batch = batch_of([one, two])
-    assert batch['eyes.of'].tolist() == [0, 1, 1] and batch['eyes.pictures'].shape == (3, 4, HEIGHT, WIDTH)
+    assert batch['eyes.of'].tolist() == [0, 1, 1] and batch['eyes.pictures'].shape == (3, 5, HEIGHT, WIDTH)
     assert batch['heat'].shape[0] == 2
 
 

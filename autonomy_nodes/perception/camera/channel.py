@@ -100,7 +100,7 @@ class CameraChannel:
         points = np.zeros((0, 3)) if xyz is None else xyz
         answers = []
         for (pixels, matrix), pose in zip(small, poses):
-            picture = picture_of(pixels, depths_seen(points, matrix, pose))
+            picture = picture_of(pixels, depths_seen(points, matrix, pose), matrix, pose)
             answers.append(self._eyes.run({'picture': picture[None]}))
             if not all(np.isfinite(answers[-1][name]).all() for name in SIGHT):
                 raise DataError('the network of pictures gave numbers that are not finite')

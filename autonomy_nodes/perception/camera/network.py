@@ -48,7 +48,7 @@ PRESETS = {
 
 
 class Eyes(nn.Module):
-    """One picture: `picture` (B, 4, HEIGHT, WIDTH) in, features, depth and air out."""
+    """One picture: `picture` (B, 5, HEIGHT, WIDTH) in, features, depth and air out."""
 
     def __init__(self, settings: EyesSettings) -> None:
         super().__init__()

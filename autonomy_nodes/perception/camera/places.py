@@ -15,7 +15,7 @@ from autonomy_nodes.perception.bev import MIDDLE, MIDDLE_M, middles
 ANCHORS_M = (0.0, 0.7, 1.5, 2.6)  # heights above the ground at which pictures are looked up
 WIDTH, HEIGHT = 416, 160  # of the pictures that the network sees
 NEAREST_M, FARTHEST_M = 1.0, 120.0  # depths that are told
-EYE_CHANNELS = ('red', 'green', 'blue', 'lidar')  # lidar: inverse depth where a point lies, 0 elsewhere
+EYE_CHANNELS = ('red', 'green', 'blue', 'lidar', 'plane')  # see picture_of
 SHRINK = 4  # pixels of the picture to one of its features
 FEATURES = 24
 AIR = ('darkness', 'fog', 'rain', 'wetness')  # what air and light are like, each 0 to 1
@@ -87,10 +87,22 @@ def fitted(pixels: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return out, turned
 
 
-def picture_of(pixels: np.ndarray, inverse_depths: np.ndarray) -> np.ndarray:
-    """Return (len(EYE_CHANNELS), HEIGHT, WIDTH) float32 of a fitted picture; colours about 0, -1.8 to 2.2."""
+def picture_of(
+    pixels: np.ndarray, inverse_depths: np.ndarray, matrix: np.ndarray, base_from_camera: np.ndarray
+) -> np.ndarray:
+    """Return (len(EYE_CHANNELS), HEIGHT, WIDTH) float32 of a fitted picture.
+
+    Colours lie about 0, from -1.8 to 2.2. lidar: ten times the inverse depth of a point, 0 where none lies. plane: ten
+    times that at which the pixel's ray meets flat ground below the vehicle, 0 at the horizon: by it the network knows
+    how the camera is mounted and how wide it looks, without which nobody could tell depths.
+    """
     colours = (pixels.astype(np.float32) / 255.0 - 0.45) / 0.25
-    return np.concatenate([colours.transpose(2, 0, 1), 10.0 * inverse_depths[None]]).astype(np.float32)
+    columns, rows = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    down = -(base_from_camera[2, :3] @ np.linalg.inv(matrix))  # of a pixel's ray, for each metre along the axis
+    falls = down[0] * columns + down[1] * rows + down[2]
+    plane = np.clip(falls / max(float(base_from_camera[2, 3]), 0.3), -0.3, 1.0)
+    layers = [colours.transpose(2, 0, 1), 10.0 * inverse_depths[None], 10.0 * plane[None]]
+    return np.concatenate(layers).astype(np.float32)
 
 
 def depths_seen(xyz: np.ndarray, matrix: np.ndarray, base_from_camera: np.ndarray) -> np.ndarray:

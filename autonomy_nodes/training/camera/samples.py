@@ -64,7 +64,7 @@ def camera_sample_of(
 ) -> Sample:  # fmt: skip
     """Return pictures, places and targets of an example that has photos.
 
-    pictures: (C, 4, HEIGHT, WIDTH); at, log_depths, seen: places.Places; depth: (C, 1, H/4, W/4) log of the true one;
+    pictures: (C, 5, HEIGHT, WIDTH); at, log_depths, seen: places.Places; depth: (C, 1, H/4, W/4) log of the true one;
     kinds: (C, H/4, W/4) int64; air: (C, 4); the rest as targets.targets_of, `prior`: (1, X, Y) the ground that its
     heights count from. With rng a part of the pictures, and calibration that is a little off.
     """
@@ -84,7 +84,8 @@ def camera_sample_of(
     places = places_of(np.array([photo.eye.matrix for photo in photos]), np.array(poses), _coarse(ground))
     xyz = example.points[:, :3] if lidar else example.points[:0, :3]
     pictures = [
-        picture_of(photo.pixels, depths_seen(xyz, photo.eye.matrix, pose)) for photo, pose in zip(photos, poses)
+        picture_of(photo.pixels, depths_seen(xyz, photo.eye.matrix, pose), photo.eye.matrix, pose)
+        for photo, pose in zip(photos, poses)
     ]
     shown, asked = _cells_shown(example, photos)
     mine = as_seen_by(replace(example, objects_asked=asked), photos)
