@@ -94,9 +94,8 @@ def _required(folder: Path, manifest: Manifest, engines: EngineSettings) -> Back
 
 def _standing_by(folder: Path, network: str, threads: int, engines: EngineSettings) -> Backend:
     from autonomy_nodes.inference.nvidia.building import Building
-    from autonomy_nodes.inference.onnx_backend import OnnxBackend
     from autonomy_nodes.inference.standby import StandbyBackend
 
     cpu = opened(folder, network, 'onnx', '', threads)
-    building = Building(folder, cpu.manifest, engines, OnnxBackend(folder, cpu.manifest))
+    building = Building(folder, cpu.manifest, engines, cpu)
     return StandbyBackend(cpu, TENSORRT, engines.precision, building.engine, building.stop)

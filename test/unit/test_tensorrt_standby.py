@@ -253,3 +253,29 @@ def test_a_shipped_network_agrees_with_itself_on_its_golden_input(name):
     answer = backend.run(golden(backend.manifest))
     assert all(np.isfinite(value).all() and value.std() > 1e-3 for value in answer.values())
     assert parity(backend, backend, 'fp32').distance == 0.0
+
+
+@pytest.mark.parametrize('name', ['lidar_small', 'traffic_small'])
+def test_a_node_says_aloud_that_the_cpu_serves_in_place_of_tensorrt(name, monkeypatch):
+    from autonomy_nodes.nodes import perception_node, prediction_node
+    from autonomy_nodes.prediction.predictor import PredictorConfig
+
+    node, kind = (perception_node, 'Perception') if name == 'lidar_small' else (prediction_node, 'Prediction')
+    config = PerceptionConfig(model=name) if name == 'lidar_small' else PredictorConfig(model=name)
+    closed = []
+
+    class Serving:
+        name, standing = 'onnx', Standing('onnx', 'the CPU serves until the tensorrt engine is built', degraded=True)
+
+        def close(self):
+            closed.append(1)
+
+    stage = getattr(node, kind)()
+    monkeypatch.setattr(node, 'wanted', lambda *asked: (_ for _ in ()).throw(SettingsError(str(asked[-1]))))
+    with pytest.raises(SettingsError, match='EngineSettings'):  # the settings of engines reach who opens them
+        stage.build(SimpleNamespace(), config)
+    stage.free()  # nothing is held yet
+    stage.backend = Serving()
+    assert said(stage.backend)[:2] == (Level.WARN, 'the CPU serves until the tensorrt engine is built')
+    stage.free()
+    assert closed == [1]

@@ -146,7 +146,7 @@ class CudaDevice:
 
 @cache
 def opened() -> CudaDevice:
-    """Return the first device, one for the process; SettingsError where pycuda or a device is missing, with what would mend it."""
+    """Return the first device, one for the process; SettingsError where pycuda or a device is missing."""
     try:
         from pycuda import driver
     except ImportError as error:
