@@ -56,6 +56,7 @@ EXTRAS = {
         'cuda-bindings',  # NVRTC from Python
         'nvidia-cuda-nvrtc',  # the compiler itself; 13 or newer knows Thor
     ],
+    'rtx': ['tensorrt-rtx'],  # parses and builds networks as TensorRT does, without a GPU: in tests alone
     'torch': [
         'torch==2.13.0',  # defines and trains networks; pinned, since others drag in gigabytes of CUDA
         'safetensors',  # weights as plain data

@@ -45,7 +45,7 @@ class Perception(Stage):
         learned = None if backend is None else LearnedChannel(backend, config.learned)
         self.has_far = learned is not None and learned.has_far
         self.camera_backends = _cameras_of(config)
-        cameras = CameraChannel(*self.camera_backends) if self.camera_backends else None
+        cameras = CameraChannel(self.camera_backends[0], self.camera_backends[1]) if self.camera_backends else None
         self.calibration = Calibration(config.vehicle.mounts)
         self.perceiver = Perceiver(config, learned, port.lap, cameras)
         warm(config, learned, cameras)
