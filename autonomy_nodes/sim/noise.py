@@ -43,10 +43,10 @@ def flat(x: float, y: float) -> float:  # pragma: no cover - compiled
 
 
 @njit(cache=True, fastmath=LOOSE)
-def clouds(x: float, y: float) -> float:  # pragma: no cover - compiled
-    """Return noise of about -1 to 1 with five octaves, each half as strong."""
+def clouds(x: float, y: float, octaves: int) -> float:  # pragma: no cover - compiled
+    """Return noise of about -1 to 1 with so many octaves, each half as strong as the last."""
     total, part = 0.0, 0.5
-    for _ in range(5):
+    for _ in range(octaves):
         total += part * flat(x, y)
         x, y, part = 2.03 * x + 17.1, 2.03 * y + 5.3, 0.5 * part
     return 1.5 * total

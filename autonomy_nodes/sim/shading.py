@@ -10,27 +10,28 @@ from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.noise import LOOSE, clouds, flat, lattice, smooth
 from autonomy_nodes.sim.surfaces import LINEAR, WALLS, patterned, shown, spotted
 
-_SPEED_M = 1.5  # over which wet spots change
-_GLASS, _BODY, _WATER, _MUD, _METAL, _WALL, _CLOTH, _LAMP, _SIGN, _SKIN, _BUSH, _LEAVES, _GRASS, _YELLOW, _ROOF = (
+_PUDDLES_M = 1.5  # how wide they are
+_GLASS, _BODY, _WATER, _MUD, _METAL, _WALL, _SIGN, _BUSH, _LEAVES, _GRASS, _ROOF = (
     int(m) for m in (
-        Material.GLASS, Material.BODY, Material.WATER, Material.MUD, Material.METAL, Material.WALL, Material.CLOTH,
-        Material.LAMP, Material.SIGN, Material.SKIN, Material.BUSH, Material.LEAVES, Material.GRASS,
-        Material.PAINT_YELLOW, Material.ROOF,
+        Material.GLASS, Material.BODY, Material.WATER, Material.MUD, Material.METAL, Material.WALL, Material.SIGN,
+        Material.BUSH, Material.LEAVES, Material.GRASS, Material.ROOF,
     )
 )  # fmt: skip
 
 
 @njit(cache=True, fastmath=LOOSE)
-def sky_rgb(x: float, y: float, z: float, light: Light, out: np.ndarray) -> None:  # pragma: no cover - compiled
+def sky_rgb(
+    x: float, y: float, z: float, light: Light, octaves: int, out: np.ndarray
+) -> None:  # pragma: no cover - compiled
     """Put the linear colour of the sky along a unit ray into `out` (3,): gradient, clouds, glow of the sun."""
     up = max(z, 0.0)
     high = math.sqrt(up)
     cover = 0.0
     if up > 0.01:
         stretch = 1.1 / (up + 0.12)
-        value = clouds(x * stretch + light.seed, y * stretch + 0.37 * light.seed)
+        value = clouds(x * stretch + light.seed, y * stretch + 0.37 * light.seed, octaves)
         cover = min(1.0, max(0.0, 2.2 * (value + 1.9 * light.cloudiness - 0.95))) * min(1.0, 8.0 * up)
-        shade = 0.82 + 0.35 * clouds(x * stretch + light.seed + 0.15, y * stretch + 0.37 * light.seed + 0.1)
+        shade = 0.82 + 0.35 * clouds(x * stretch + light.seed + 0.15, y * stretch + 0.37 * light.seed + 0.1, 2)
     else:
         shade = 1.0
     to_sun = max(0.0, x * light.sun[0] + y * light.sun[1] + z * light.sun[2])
@@ -78,7 +79,7 @@ def _soaked(material: int, x: float, y: float, nz: float, light: Light) -> float
     own = 0.55 + 0.35 * flat(1.3 * x, 1.3 * y) if material == _MUD else 0.0
     if light.wetness <= 0.0 or nz < 0.7 or material in (_BUSH, _LEAVES):
         return own
-    puddle = flat(x / _SPEED_M, y / _SPEED_M) + 0.6 * flat(0.2 * x, 0.2 * y)
+    puddle = flat(x / _PUDDLES_M, y / _PUDDLES_M) + 0.6 * flat(0.2 * x, 0.2 * y)
     most = 0.25 if material == _GRASS else 1.0
     return max(own, most * light.wetness * min(1.0, max(0.5, 0.55 + 1.4 * (puddle - 0.35 + 0.4 * light.wetness))))
 
@@ -92,11 +93,11 @@ def _mirrored(
     dot = aim[0] * normal[0] + aim[1] * normal[1] + aim[2] * normal[2]
     facing = min(1.0, abs(dot))
     share = gloss * (strength + (1.0 - strength) * (1.0 - facing) ** 5)
-    if share < 0.01:
+    if share < 0.02:
         return
     x, y, z = (aim[0] - 2.0 * dot * normal[0], aim[1] - 2.0 * dot * normal[1], aim[2] - 2.0 * dot * normal[2])
     if z > 0.0:
-        sky_rgb(x, y, z, light, scratch)
+        sky_rgb(x, y, z, light, 2, scratch)
         dark = min(1.0, 0.5 + 5.0 * z)  # what stands along the horizon
     else:
         dark = 0.25
@@ -142,10 +143,14 @@ def shade(
     for i in range(len(aims)):
         aim, distance = aims[i], ranges_m[i]
         if distance == np.inf:
-            sky_rgb(aim[0], aim[1], aim[2], light, colour)
+            sky_rgb(aim[0], aim[1], aim[2], light, 5, colour)
             haze = math.exp(-light.extinction * 1500.0 / (1.0 + 8.0 * max(aim[2], 0.0)))
             for c in range(3):
                 colours[i, c] = colour[c] * haze + light.haze_rgb[c] * (1.0 - haze)
+            continue
+        left = math.exp(-light.extinction * distance)
+        if left < 0.01:
+            colours[i] = light.haze_rgb + left * glows[i]
             continue
         x, y, z = (origin[0] + distance * aim[0], origin[1] + distance * aim[1], origin[2] + distance * aim[2])
         _surface(x, y, z, aim, distance, normals[i], materials[i], tints[i], owned[i], pixel_rad, light, colour)
@@ -154,7 +159,6 @@ def shade(
             lamplight = light.darkness * _lamplight(x, y, z, aim, distance, lamps, ego)
         _illuminated(normals[i], materials[i], lit[i], open_sky[i], lamplight, light, colour)
         _glossed(x, y, aim, distance, normals[i], materials[i], light, scratch, colour)
-        left = math.exp(-light.extinction * distance)
         for c in range(3):
             colours[i, c] = (colour[c] + glows[i, c]) * left + light.haze_rgb[c] * (1.0 - left)
     return colours

@@ -81,6 +81,14 @@ def test_the_depth_of_level_ground_is_that_of_its_plane():
     assert np.isinf(seen.depth_m[0]).all() and (seen.semantics[0] == Semantic.NOTHING).all()
 
 
+def test_beyond_the_plot_land_and_woods_have_the_depth_and_the_kind_at_which_they_are_drawn():
+    seen = photo()
+    assert seen.depth_m[84, 207] == pytest.approx(1.6 * FOCAL / 4.5, rel=1e-3)  # 0.1 m below the plot, 71 m away
+    assert seen.semantics[84, 207] == Semantic.LOW_VEGETATION
+    assert seen.depth_m[79, 207] == pytest.approx(140.0, rel=1e-3)  # the ring
+    assert seen.semantics[79, 207] in (Semantic.HIGH_VEGETATION, Semantic.STRUCTURE)
+
+
 def test_who_moves_hides_what_stands_behind_and_is_hidden_by_what_stands_before():
     before = photo(placed(pole(), 20.0, 0.0))
     assert (before.semantics == Semantic.POLE).any()
