@@ -7,14 +7,17 @@ import numpy as np
 
 from autonomy_nodes.common.sensing import CameraModel, Image
 from autonomy_nodes.sim.air import extinction
-from autonomy_nodes.sim.materials import COLOURS, TINTED, Material
+from autonomy_nodes.sim.lens import exposed
+from autonomy_nodes.sim.light import Air, Light
+from autonomy_nodes.sim.materials import TINTED
 from autonomy_nodes.sim.raycast import Hits
+from autonomy_nodes.sim.shading import shade
+from autonomy_nodes.sim.surfaces import SCREEN
 from autonomy_nodes.sim.world import Weather
 
 # optical axes (x right, y down, z forward) from those of the mount (x forward, y left, z up)
 MOUNT_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-_CLEAR_AIR_M = 1500.0  # haze of a fine day
-_SKY = np.array([0.42, 0.60, 0.86]), np.array([0.80, 0.86, 0.92])  # zenith, horizon
+_FINE_DAY_M, _SOAKED_MMPH, _KOSCHMIEDER = 12000.0, 4.0, 3.0  # visibility; rain that wets all; ln(20)
 
 
 @dataclass(frozen=True)
@@ -83,64 +86,45 @@ def sun_of(weather: Weather) -> np.ndarray:
     return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(weather.sun_elevation_rad)])
 
 
-def shaded(aims: np.ndarray, hits: Hits, lit: np.ndarray, places: np.ndarray, weather: Weather) -> np.ndarray:
-    """Return (N, 3) colours, 0 to 1.
+def air_of(weather: Weather) -> Air:
+    """Return what the shading needs of the weather; a fine day's haze is there always."""
+    fog = extinction(weather)
+    wet = min(1.0, weather.rain_mmph / _SOAKED_MMPH)
+    return Air(
+        sun=tuple(sun_of(weather)), cloudiness=weather.cloudiness, wetness=wet, precipitation=0.0,
+        visibility_m=1.0 / (1.0 / _FINE_DAY_M + fog / _KOSCHMIEDER),
+    )  # fmt: skip
 
-    aims: (N, 3) rays in map. lit: (N,) the sun reaches the place. places: (N, 3) what was hit, in map.
+
+def shaded(
+    origin: np.ndarray, aims: np.ndarray, hits: Hits, lit: np.ndarray, light: Light, pixel_rad: float,
+    map_from_base: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Return (N, 3) linear light.
+
+    origin: (3,) of the rays, aims: (N, 3), in map. lit: (N,) the sun reaches the place. pixel_rad: what a pixel spans.
     """
-    colour = COLOURS[hits.materials].copy()
-    tinted = TINTED[hits.materials]
-    colour[tinted] = hits.tints[tinted]
-    colour *= (1.0 + 0.10 * _speckle(places, hits.materials))[:, None]
-    sun, clear = sun_of(weather), 1.0 - 0.75 * weather.cloudiness
-    direct = np.maximum(hits.normals @ sun, 0.0) * lit * clear
-    sky = (0.45 + 0.25 * weather.cloudiness) * (0.6 + 0.4 * hits.normals[:, 2])
-    light = direct[:, None] * (1.05, 0.98, 0.88) * 0.85 + sky[:, None] * (0.92, 0.97, 1.08)
-    colour *= light.astype(np.float32)
-    glass = hits.materials == Material.GLASS
-    mirrored = (
-        aims[glass] - 2.0 * np.einsum('ij,ij->i', aims[glass], hits.normals[glass])[:, None] * hits.normals[glass]
-    )
-    colour[glass] = 0.6 * colour[glass] + 0.4 * _sky(mirrored, weather)
-    haze = np.exp(-hits.ranges_m / np.float32(_visibility(weather)))[:, None]  # 0 for the sky
-    far = np.flatnonzero(haze[:, 0] < 0.98)  # elsewhere the sky shines through nowhere
-    colour[far] = colour[far] * haze[far] + _sky(aims[far], weather) * (1.0 - haze[far])
-    return np.clip(colour, 0.0, 1.0)
+    count, tinted = len(aims), TINTED[hits.materials]
+    owned = np.full((count, 3), -1.0, np.float32)
+    owned[tinted] = hits.tints[tinted] ** np.float32(SCREEN)
+    lamp = map_from_base @ [3.4, 0.0, 0.75, 1.0]
+    ego = np.array([lamp[:3], map_from_base[:3, 0]], np.float32)
+    return np.asarray(shade(
+        origin.astype(np.float32), np.ascontiguousarray(aims, np.float32), hits.ranges_m.astype(np.float32),
+        hits.normals.astype(np.float32), hits.materials, np.zeros(count, np.float32), owned,
+        np.zeros((count, 3), np.float32), lit.astype(np.float32), np.ones(count, np.float32), pixel_rad, light,
+        np.zeros((0, 3), np.float32), ego,
+    ))  # fmt: skip
 
 
 def picture(
-    stamp_ns: int, frame: str, settings: CameraSettings, hits: Hits, colours: np.ndarray, seed: tuple[int, ...]
+    stamp_ns: int, frame: str, settings: CameraSettings, hits: Hits, light: np.ndarray, air: Air,
+    seed: tuple[int, ...],
 ) -> View:
-    """Return the view of (H * W, 3) colours, with the noise of the sensor."""
-    rng = np.random.default_rng(seed)
-    noise = settings.noise * rng.standard_normal((len(colours), 1), np.float32)
-    noisy = colours ** np.float32(1.0 / 1.6) + noise  # brighter shadows, as gamma
+    """Return the view of (H * W, 3) linear light, exposed as its mean asks, with the noise of the sensor."""
     shape = (settings.height, settings.width)
-    pixels = np.clip(np.round(noisy * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3)
+    rng = np.random.default_rng(seed)
+    seen = exposed(light.reshape(*shape, 3), air) + np.float32(settings.noise) * rng.standard_normal((*shape, 1), np.float32)
+    pixels = np.clip(np.round(seen * 255.0), 0, 255).astype(np.uint8)
     maps = (values.reshape(shape) for values in (hits.ranges_m, hits.semantics, hits.bodies))
     return View(Image(stamp_ns, frame, pixels), *maps)
-
-
-def _visibility(weather: Weather) -> float:
-    """Return the range at which a third of the contrast is left."""
-    return 1.0 / (1.0 / _CLEAR_AIR_M + extinction(weather))
-
-
-def _sky(aims: np.ndarray, weather: Weather) -> np.ndarray:
-    """Return (N, 3) colours of the sky along rays."""
-    up = np.clip(aims[:, 2], 0.0, 1.0)[:, None] ** 0.5
-    blue = _SKY[0] * up + _SKY[1] * (1.0 - up)
-    grey = np.full(3, 0.78) * (0.85 + 0.15 * up)
-    glow = np.clip(aims @ sun_of(weather), 0.0, 1.0)[:, None] ** 60 * (1.0 - weather.cloudiness)
-    return blue * (1.0 - weather.cloudiness) + grey * weather.cloudiness + 0.5 * glow
-
-
-def _speckle(places: np.ndarray, materials: np.ndarray) -> np.ndarray:
-    """Return (N,) values of -1 to 1 that belong to a place: grain of the ground, in two sizes."""
-    found = np.zeros(len(places), np.float32)
-    for size, weight in ((0.12, 0.6), (1.7, 0.4)):
-        cell = np.floor(places / size).astype(np.int64)
-        mixed = (cell[:, 0] * 73856093) ^ (cell[:, 1] * 19349663) ^ (cell[:, 2] * 83492791)
-        mixed = (mixed ^ (mixed >> 13)) * 1274126177
-        found += weight * (((mixed >> 7) & 1023) / 511.5 - 1.0)
-    return found * np.where(materials <= Material.PAINT_YELLOW, 1.0, 0.5)

@@ -12,6 +12,7 @@ from autonomy_nodes.sim import camera, lidar
 from autonomy_nodes.sim.bodies import EGO, Cast
 from autonomy_nodes.sim.dynamics import EgoMotion
 from autonomy_nodes.sim.echoes import Beside, echoes_of
+from autonomy_nodes.sim.light import light_of
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.raycast import NOBODY, Body, Hits, Rays, meeting
 from autonomy_nodes.sim.texture import sooner
@@ -161,6 +162,9 @@ class Camera:
         towards = np.broadcast_to(sun.astype(np.float32), (len(asked), 3))
         casting = [*self._cast.bodies(moment.movers, moment.motion.xy_m, _SHADES_SEEN_M), *moment.ego]
         lit[asked] = ~self._rays.blocked(places[asked] + 0.02 * hits.normals[asked], towards, casting, _SHADOW_M)
-        colours = camera.shaded(aims, hits, lit, places, weather)
+        air = camera.air_of(weather)
+        light = camera.shaded(
+            pose[:3, 3], aims, hits, lit, light_of(air), 1.0 / self._settings.focal_px, moment.motion.map_from_base
+        )
         seed = (*self._seed, self._count)
-        return camera.picture(moment.stamp_ns, self._mount.frame, self._settings, hits, colours, seed)
+        return camera.picture(moment.stamp_ns, self._mount.frame, self._settings, hits, light, air, seed)

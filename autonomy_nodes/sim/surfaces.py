@@ -26,7 +26,8 @@ _SPOTS = {
     Material.DARK: (0.02, 0.25, 0.4, 0.10, 2.0, 0.12),
 }  # fmt: skip
 SPOTS = np.array([_SPOTS[material] for material in Material], np.float32)
-LINEAR = (COLOURS**1.9).astype(np.float32)  # (M, 3) what materials send back of light, of their colours on a screen
+SCREEN = 1.9  # by which colours on a screen become linear
+LINEAR = (COLOURS**SCREEN).astype(np.float32)  # (M, 3) what materials send back of light, of their colours on a screen
 # (P, 3) on a screen: walls; paint of cars; clothes
 WALLS = np.array([
     (0.86, 0.82, 0.74), (0.90, 0.89, 0.86), (0.78, 0.70, 0.58), (0.70, 0.66, 0.62), (0.80, 0.74, 0.52),
