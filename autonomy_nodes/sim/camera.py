@@ -124,7 +124,8 @@ def picture(
     """Return the view of (H * W, 3) linear light, exposed as its mean asks, with the noise of the sensor."""
     shape = (settings.height, settings.width)
     rng = np.random.default_rng(seed)
-    seen = exposed(light.reshape(*shape, 3), air) + np.float32(settings.noise) * rng.standard_normal((*shape, 1), np.float32)
+    noise = np.float32(settings.noise) * rng.standard_normal((*shape, 1), np.float32)
+    seen = exposed(light.reshape(*shape, 3), air) + noise
     pixels = np.clip(np.round(seen * 255.0), 0, 255).astype(np.uint8)
     maps = (values.reshape(shape) for values in (hits.ranges_m, hits.semantics, hits.bodies))
     return View(Image(stamp_ns, frame, pixels), *maps)

@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from autonomy_nodes.perception.bev import CAMERA_CHANNELS, CLASSES, MIDDLE, MIDDLE_M, OUTPUTS, middles
-from autonomy_nodes.perception.camera.places import AIR, EYE_CHANNELS, FEATURES, LIFTED
+from autonomy_nodes.perception.camera.places import AIR, EYE_CHANNELS, FEATURES, LIFTED, SHRINK
 
-KINDS = 13  # of surfaces, `Semantic`; told in training alone, since it makes features tell them apart
+KINDS = 13  # of surfaces, `Semantic`: their chances are among the features
+OWN = FEATURES - KINDS
+PLANE = EYE_CHANNELS.index('plane')
+FARTHEST_FLAT_M = 60.0  # beyond it, and above the horizon, depths count from this
 _RARE = -4.6  # logit of 1 %: what an untrained network says of an object in a cell
 _SUREST = 4.0  # spreads by which a surface may lie before or behind an anchor
 
@@ -60,25 +63,28 @@ class Eyes(nn.Module):
         self.rise = _conv(last, eighth, kernel=1)
         self.blend = _conv(2 * eighth, quarter)
         self.neck = _conv(2 * quarter, quarter)
-        self.told = nn.Conv2d(quarter, FEATURES + 2, 1)
+        self.told = nn.Conv2d(quarter, OWN + 2, 1)
         self.kinds = nn.Conv2d(quarter, KINDS, 1)
         self.air = nn.Sequential(nn.Linear(last, 32), nn.ReLU(), nn.Linear(32, len(AIR)))
-        with torch.no_grad():
-            assert self.told.bias is not None
-            self.told.bias[FEATURES] = 2.7  # log of 15 m
 
     def forward(self, picture: Tensor) -> dict[str, Tensor]:
         """Return features (B, FEATURES, H/4, W/4), depth (B, 2, H/4, W/4), kinds (B, KINDS, H/4, W/4), air (B, 4).
 
-        depth: logarithm [m] and log spread of that. air: logits of AIR.
+        features: the chances of KINDS come last. depth: logarithm [m], counted from that of flat ground along the ray,
+        and log spread of it. kinds: logits. air: logits of AIR.
         """
         near = self.near(self.stem(picture))  # (B, quarter, 40, 104)
         down = self.down(near)
         deep = self.deep(down)  # (B, last, 10, 26)
         blend = self.blend(torch.cat([down, _larger(self.rise(deep))], 1))
         neck = self.neck(torch.cat([near, _larger(blend)], 1))
-        features, depth = torch.split(self.told(neck), [FEATURES, 2], 1)
-        return {'features': features, 'depth': depth, 'kinds': self.kinds(neck), 'air': self.air(deep.mean((2, 3)))}
+        own, off, spread = torch.split(self.told(neck), [OWN, 1, 1], 1)
+        kinds = self.kinds(neck)
+        plane = picture[:, PLANE : PLANE + 1, SHRINK // 2 :: SHRINK, SHRINK // 2 :: SHRINK]  # ten times inverse depth
+        flat = -torch.log(plane.clamp(10.0 / FARTHEST_FLAT_M, 10.0) / 10.0)
+        features = torch.cat([own, torch.softmax(kinds, 1)], 1)
+        depth = torch.cat([flat + off, spread], 1)
+        return {'features': features, 'depth': depth, 'kinds': kinds, 'air': self.air(deep.mean((2, 3)))}
 
 
 class Above(nn.Module):

@@ -17,7 +17,9 @@ from autonomy_nodes.training.checkpoints import learned
 from autonomy_nodes.training.export import ALLOWED, save_onnx, tensors, write_onnx
 from autonomy_nodes.training.samples import HELD_OUT
 
-CAMERA_ALLOWED = ALLOWED | {'DepthToSpace', 'ReduceMean', 'Gemm', 'BatchNormalization'}
+CAMERA_ALLOWED = ALLOWED | {
+    'DepthToSpace', 'ReduceMean', 'Gemm', 'BatchNormalization', 'Clip', 'Div', 'Log', 'Neg', 'Softmax',
+}  # fmt: skip
 SMALL = HEIGHT // SHRINK, WIDTH // SHRINK
 EYES_OUT = {'features': (1, FEATURES, *SMALL), 'depth': (1, 2, *SMALL), 'air': (1, len(AIR))}
 LIMITS = (

@@ -1,7 +1,7 @@
 """An example with pictures as tensors for the camera networks: what they see, and what they should say of it.
 
 Nobody is asked for what no picture shows: a cell is asked for where one of its anchors is neither out of all pictures
-nor hidden, an object where enough of its box is. Half of the samples know what a LiDAR measured as well: its ground, on
+nor hidden, an object where enough of its box is. A part of the samples knows what a LiDAR measured as well: its ground, on
 which the anchors stand, and depths in the picture.
 """
 
@@ -51,7 +51,7 @@ class CameraSampleSettings:
     turn_rad, shift_m: by how much the calibration of a camera is off. fine: whether the LiDAR's tensors come too.
     """
 
-    with_lidar: float = 0.5
+    with_lidar: float = 0.25
     most: int = 3
     turn_rad: float = 0.003
     shift_m: float = 0.02
