@@ -1,8 +1,8 @@
 """An example with pictures as tensors for the camera networks: what they see, and what they should say of it.
 
 Nobody is asked for what no picture shows: a cell is asked for where one of its anchors is neither out of all pictures
-nor hidden, an object where enough of its box is. A part of the samples knows what a LiDAR measured as well: its ground, on
-which the anchors stand, and depths in the picture.
+nor hidden, an object where enough of its box is. A part of the samples knows what a LiDAR measured as well: its ground,
+on which the anchors stand, and depths in the picture.
 """
 
 from collections.abc import Sequence
