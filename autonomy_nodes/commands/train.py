@@ -14,7 +14,7 @@ from autonomy_nodes.evaluation.measures.page import write_json
 from autonomy_nodes.inference.manifest import folder_of
 
 SIZES = ('ci', 'small', 'orin')
-CALIBRATE_ON, JUDGE_BY, ABLATION_STEPS = 1500, 48, 300
+CALIBRATE_ON, ROUND_ON, JUDGE_BY, ABLATION_STEPS = 1500, 64, 48, 300
 FORECAST_STEPS, FORECAST_EACH = 8000, 5
 
 
@@ -24,9 +24,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about += 'everyone will do, from recorded scenes; camera: the networks that see pictures; fusion: '
     about += 'what a network for LiDAR hears of one for cameras; export: a checkpoint as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
+    about += 'quantise: a model in INT8 or FP16, and what that costs; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
-    words = ('perception', 'prediction', 'camera', 'fusion', 'export', 'calibrate', 'adapt', 'ablations')
+    words = ('perception', 'prediction', 'camera', 'fusion', 'export', 'calibrate', 'quantise', 'adapt', 'ablations')
     parser.add_argument('what', choices=words, help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
@@ -39,15 +40,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'what is exported; of perception and prediction: what a run begins with, a folder of models/ too; '
     about += 'of perception --only far: what all else is taken from; of fusion: the cameras\''
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
-    parser.add_argument('--model', metavar='NAME', help='what is calibrated or adapted, or hears cameras: of models/')
-    about = f'examples to calibrate on ({CALIBRATE_ON}), or to judge ablations by ({JUDGE_BY}), two a place'
+    about = 'what is calibrated, quantised or adapted, or hears cameras: of models/'
+    parser.add_argument('--model', metavar='NAME', help=about)
+    about = f'examples to calibrate on ({CALIBRATE_ON}, of quantising {ROUND_ON}), or to judge ablations by ({JUDGE_BY})'
     parser.add_argument('--count', type=int, default=0, metavar='N', help=about)
     about = 'engine that runs the model that is calibrated; of perception, ray: --workers processes of a Ray cluster'
     parser.add_argument('--backend', default='auto', help=about)
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='of a Ray cluster, each with its share')
     parser.add_argument('--address', default='', help='of a Ray cluster that runs; without one this machine is one')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
-    about = 'to adapt to; of ablations, to judge by; of calibrating, to choose thresholds by; of prediction: scenes'
+    about = 'to adapt to; of ablations, to judge by; of calibrating, to choose thresholds by; of prediction: scenes; of '
+    about += 'quantising: shards or scenes of autonomy data, in place of seeds'
     parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help=about)
     parser.add_argument('--folds', default='', metavar='N,N', help='of prediction: of groups.json, to learn from')
     parser.add_argument('--held', default='', metavar='N,N', help='of prediction: of groups.json, to judge by')
@@ -60,6 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'of the ablations, these; of perception, far: the far ring alone, all else stays as it is to the bit; of '
     about += 'calibrating: classes whose thresholds are chosen by --data'
     parser.add_argument('--only', action='append', default=[], metavar='RUN', help=about)
+    parser.add_argument('--precision', choices=('int8', 'fp16'), default='int8', help='of quantising')
     parser.add_argument('--results', type=Path, metavar='FILE', help='for the figures of the ablations')
     parser.add_argument('--seed', type=int, default=0, help='of the first place; each place takes the next')
     parser.add_argument('--threads', type=int, default=1, help='of the CPU, a process')
@@ -77,11 +81,11 @@ def run(options: argparse.Namespace) -> None:
     if options.what == 'export':
         _export(options)
         return
-    if options.what != 'perception':
-        parts = {'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'fusion': _fuse}
-        parts[options.what](options)
-        return
-    _train(options)
+    parts = {
+        'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'fusion': _fuse,
+        'quantise': _quantise,
+    }  # fmt: skip
+    parts.get(options.what, _train)(options)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -187,6 +191,22 @@ def _adapt(options: argparse.Namespace) -> None:
         notes, examples,
     )  # fmt: skip
     print(f'{options.out}: {", ".join(manifest.files)}; {manifest.card["adaptation"]["shipping"]}')
+
+
+def _quantise(options: argparse.Namespace) -> None:
+    if options.model is None:
+        raise SettingsError('quantise needs --model NAME')
+    from autonomy_nodes.training.quantise import QuantiseSettings, quantise
+
+    try:
+        settings = QuantiseSettings(options.precision, options.count or ROUND_ON, seed=options.seed)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    notes = {'command': command(sys.argv[1:]), 'commit': commit()}
+    data = options.data[0] if options.data else None
+    manifest = quantise(folder_of(options.model), options.out, settings, data, notes)
+    print(json.dumps(manifest.card['precision'], indent=1))
+    print(f'{options.out}: {", ".join(manifest.files)}')
 
 
 def _ablate(options: argparse.Namespace) -> None:

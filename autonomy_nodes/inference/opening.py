@@ -48,8 +48,10 @@ def opened(
         return TorchBackend(load(manifest.network, folder / WEIGHTS), manifest)
     if chosen == TENSORRT:
         return _required(folder, manifest, engines)
-    if chosen != 'onnx':
-        raise SettingsError(f'backend={chosen!r} does not run networks yet; onnx, tensorrt and torch do')
+    if chosen == 'openvino':
+        from autonomy_nodes.inference.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(folder, manifest, threads)
     from autonomy_nodes.inference.onnx_backend import OnnxBackend
 
     return OnnxBackend(folder, manifest, threads)

@@ -1,0 +1,151 @@
+"""A model with its trunk in INT8 or FP16, as another folder of models/: one ONNX file that every engine reads.
+
+INT8 lies in the file as QuantizeLinear and DequantizeLinear, symmetric, of weights a channel each, with biases in
+float32: TensorRT refuses others, and since its version 11 knows no precision but that of the file (`rounding`). Which
+layers stay float32: see `layers`. The answers of the new file are held against the old one's on feeds that were not
+calibrated on, and the card tells how far apart they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from autonomy_nodes.common.settings import SettingsError
+from autonomy_nodes.common.types import DataError
+from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, digest, read_manifest, write_manifest
+from autonomy_nodes.inference.onnx_backend import OnnxBackend
+from autonomy_nodes.training.drift import Drift, drift_of
+from autonomy_nodes.training.feeds import Feed, hash_of, seeded, stored
+from autonomy_nodes.training.layers import Layers, layers_of
+from autonomy_nodes.training.operations import gate
+from autonomy_nodes.training.rounding import costs, entering, rounded, thresholds
+from autonomy_nodes.training.samples import HELD_OUT
+
+PRECISIONS = ('int8', 'fp16')
+JUDGED_FROM = HELD_OUT + 5000  # seeds of the feeds by which drift is measured: never learned from nor calibrated on
+TRIED_ON = 4  # feeds on which each product is rounded alone
+NOT_ROUNDED = 'weights.safetensors is that of before: torch runs the network as it was, the reference of this one'
+
+
+@dataclass(frozen=True)
+class QuantiseSettings:
+    """How a model is rounded. count: feeds to calibrate on; judged: feeds to measure drift by; seed: of the first.
+
+    dear: a product that, rounded to INT8 alone, moves an output by more than this (relative L2) stays float32.
+    """
+
+    precision: str = 'int8'
+    count: int = 64
+    judged: int = 8
+    seed: int = 0
+    dear: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f'precision={self.precision!r} must be one of {", ".join(PRECISIONS)}')
+        if self.count < 1 or self.judged < 1:
+            raise ValueError(f'count={self.count} and judged={self.judged} must be 1 or more')
+        if not self.dear > 0.0:
+            raise ValueError(f'dear={self.dear} must be above 0')
+        if not 0 <= self.seed < HELD_OUT:
+            raise ValueError(f'seed={self.seed} must lie between 0 and {HELD_OUT}: the seeds above are held out')
+
+
+def quantise(
+    model: Path, folder: Path, settings: QuantiseSettings, data: Path | None, notes: Mapping[str, Any],
+    judged: Sequence[Feed] = (),
+) -> Manifest:  # fmt: skip
+    """Write a model folder in another precision; the same feeds give the same bytes.
+
+    data: shards or scenes of the data engine to calibrate on; None: made of seeds. notes: command and commit.
+    judged: feeds to measure drift by; made of seeds where there are none. Raises SettingsError where the model is
+    rounded already or `folder` is its own, DataError where there is nothing to calibrate on.
+    """
+    first = read_manifest(model)
+    if 'precision' in first.card:
+        raise SettingsError(f'{model}: is {first.card["precision"]["name"]} already; give the model that it was made of')
+    if folder.resolve() == model.resolve():
+        raise SettingsError(f'{folder}: is the model itself; give another --out')
+    made = stored(first, data, settings.count) if data else seeded(first, settings.seed, settings.count)
+    feeds = list(made)
+    if not feeds:
+        raise DataError(f'{data}: holds nothing to calibrate on')
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes((model / WEIGHTS).read_bytes())
+    kept = write_rounded(model / ONNX, folder / ONNX, feeds, settings)
+    gate(folder / ONNX)
+    told = {
+        'name': settings.precision, 'of': first.name, 'of_files': dict(first.files), **notes,
+        'kept_float32': kept, 'torch': NOT_ROUNDED,
+        'quality': 'that of the card was measured before; see drift, and autonomy evaluate parity',
+    }  # fmt: skip
+    if settings.precision == 'int8':
+        source = data.name if data else f'made of seeds from {settings.seed}'
+        told['calibration'] = {'data': source, 'feeds': len(feeds), 'sha256': hash_of(feeds)}
+    files = {name: digest(folder / name) for name in (ONNX, WEIGHTS)}
+    made_of = Manifest(folder.name, first.network, first.inputs, first.outputs, files, {**first.card, 'precision': told})
+    judges = judged or list(seeded(first, JUDGED_FROM, settings.judged))
+    told['drift'] = drift_told(OnnxBackend(model, first), OnnxBackend(folder, made_of), judges)
+    write_manifest(folder, made_of)
+    return made_of
+
+
+def write_rounded(source: Path, target: Path, feeds: Sequence[Feed], settings: QuantiseSettings) -> list[str]:
+    """Write an ONNX file in another precision and return the names of the products that stay float32 in it."""
+    model = onnx.load(source)
+    silent = [name for name in feeds[0] if not any(feed[name].any() for feed in feeds)]
+    layers = layers_of(model, silent)
+    dear: list[str] = []
+    if settings.precision == 'int8':
+        kept = thresholds(model, entering(model, layers.rounded), feeds)
+        price = costs(model, layers.rounded, kept, feeds[:TRIED_ON])
+        dear = [name for name in layers.rounded if price[name] > settings.dear]
+        found = rounded(model, [name for name in layers.rounded if name not in dear], kept)
+    else:
+        found = _halved(model, layers)
+    onnx.checker.check_model(found, full_check=True)
+    onnx.save(found, target)
+    return [*layers.kept, *dear]
+
+
+def drift_told(one: OnnxBackend, other: OnnxBackend, feeds: Sequence[Feed]) -> dict[str, Any]:
+    """Return how far the answers of two engines are apart, output by output, as a card tells it."""
+    drifts: dict[str, Drift] = {}
+    for feed in feeds:
+        drifts = drift_of(one.run(feed), other.run(feed), drifts)
+    return {'feeds': len(feeds)} | {
+        name: {'relative_l2': round(drift.relative_l2, 6), 'largest': round(drift.largest, 5)}
+        for name, drift in drifts.items()
+    }
+
+
+def _halved(model: onnx.ModelProto, layers: Layers) -> onnx.ModelProto:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    blocked = list(dict.fromkeys([*layers.entering, *layers.leaving, *layers.kept]))
+    found: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True, node_block_list=blocked)
+    _sort(found.graph)  # it adds casts at the end
+    del found.graph.value_info[:]  # and tells some types wrongly
+    return found
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Put the nodes, in place, behind those whose answers they read; else they keep their order."""
+    makers = {name: node for node in graph.node for name in node.output}
+    placed: dict[str, onnx.NodeProto] = {}
+    for node in list(graph.node):
+        waiting = [node]
+        while waiting:
+            before = [makers[name] for name in waiting[-1].input if name in makers]
+            missing = [one for one in before if one.output[0] not in placed]
+            if missing:
+                waiting.append(missing[0])
+            else:
+                placed.setdefault(waiting[-1].output[0], waiting[-1])
+                waiting.pop()
+    ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in placed.values()]
+    del graph.node[:]
+    graph.node.extend(ordered)
