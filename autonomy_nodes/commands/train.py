@@ -42,15 +42,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
     about = 'what is calibrated, quantised or adapted, or hears cameras: of models/'
     parser.add_argument('--model', metavar='NAME', help=about)
-    about = f'examples to calibrate on ({CALIBRATE_ON}, of quantising {ROUND_ON}), or to judge ablations by ({JUDGE_BY})'
+    about = f'examples to calibrate on ({CALIBRATE_ON}, of quantising {ROUND_ON}), '
+    about += f'or to judge ablations by ({JUDGE_BY})'
     parser.add_argument('--count', type=int, default=0, metavar='N', help=about)
     about = 'engine that runs the model that is calibrated; of perception, ray: --workers processes of a Ray cluster'
     parser.add_argument('--backend', default='auto', help=about)
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='of a Ray cluster, each with its share')
     parser.add_argument('--address', default='', help='of a Ray cluster that runs; without one this machine is one')
     parser.add_argument('--jobs', type=int, default=1, help='processes to calibrate with; they change nothing')
-    about = 'to adapt to; of ablations, to judge by; of calibrating, to choose thresholds by; of prediction: scenes; of '
-    about += 'quantising: shards or scenes of autonomy data, in place of seeds'
+    about = 'to adapt to; of ablations, to judge by; of calibrating, to choose thresholds by; of prediction: scenes; '
+    about += 'of quantising: shards or scenes of autonomy data, in place of seeds'
     parser.add_argument('--data', type=Path, nargs='+', metavar='DIR', help=about)
     parser.add_argument('--folds', default='', metavar='N,N', help='of prediction: of groups.json, to learn from')
     parser.add_argument('--held', default='', metavar='N,N', help='of prediction: of groups.json, to judge by')

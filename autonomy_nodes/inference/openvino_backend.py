@@ -64,8 +64,12 @@ class OpenVinoBackend:
 
 
 def _refuse_others(found: list, told: Mapping[str, Tensor], path: str) -> None:
-    shapes = {one.get_any_name(): (tuple(one.get_partial_shape().get_min_shape()), one.get_partial_shape().is_static)
-              for one in found}  # fmt: skip
-    wanted = {name: (one.shape, True) for name, one in told.items()}
-    if shapes != wanted:
+    shapes = {_name(one, told): tuple(one.get_partial_shape().get_min_shape()) for one in found}
+    wanted = {name: one.shape for name, one in told.items()}
+    if shapes != wanted or not all(one.get_partial_shape().is_static for one in found):
         raise SettingsError(f'{path}: has tensors {shapes}, its manifest tells {wanted}')
+
+
+def _name(found: Any, told: Mapping[str, Tensor]) -> str:
+    """Return which of its names, one tensor having several, a manifest tells; else any."""
+    return next((name for name in sorted(found.get_names()) if name in told), found.get_any_name())

@@ -75,7 +75,8 @@ def hash_of(feeds: Sequence[Feed]) -> str:
 def swept(example: Example, has_far: bool) -> Feed:
     """Return what perception feeds its network of a sweep; camera and map are not given."""
     xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
-    ground, sensor_m = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M).split(xyz), np.asarray(example.sensor_m, np.float64)
+    ground = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M).split(xyz)
+    sensor_m = np.asarray(example.sensor_m, np.float64)
     passed = rays(xyz, ground.kinds, sensor_m)
     told = rasterised(example.points, example.before, ground, passed, sensor_m)
     if has_far:

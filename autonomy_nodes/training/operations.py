@@ -19,9 +19,8 @@ _OVER = 'over an axis that is told'
 _ROUNDS = 'INT8 in the file itself, which every engine since TensorRT 8 reads'
 ALLOWED = {
     **dict.fromkeys(('Conv', 'ConvTranspose', 'MatMul', 'Gemm'), _PRODUCTS),
-    **dict.fromkeys(
-        ('Add', 'Sub', 'Mul', 'Div', 'Relu', 'Sigmoid', 'Tanh', 'Exp', 'Sqrt', 'Clip', 'Cast', 'Greater', 'Where'), _EACH
-    ),
+    **dict.fromkeys(('Add', 'Sub', 'Mul', 'Div', 'Relu', 'Sigmoid', 'Tanh', 'Exp', 'Sqrt', 'Clip'), _EACH),
+    **dict.fromkeys(('Cast', 'Greater', 'Where'), _EACH),
     **dict.fromkeys(
         ('Concat', 'Split', 'Slice', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Expand', 'Gather', 'Identity'),
         _MOVES,

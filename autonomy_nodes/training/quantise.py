@@ -66,7 +66,8 @@ def quantise(
     """
     first = read_manifest(model)
     if 'precision' in first.card:
-        raise SettingsError(f'{model}: is {first.card["precision"]["name"]} already; give the model that it was made of')
+        name = first.card['precision']['name']
+        raise SettingsError(f'{model}: is {name} already; give the model that it was made of')
     if folder.resolve() == model.resolve():
         raise SettingsError(f'{folder}: is the model itself; give another --out')
     made = stored(first, data, settings.count) if data else seeded(first, settings.seed, settings.count)
@@ -86,7 +87,8 @@ def quantise(
         source = data.name if data else f'made of seeds from {settings.seed}'
         told['calibration'] = {'data': source, 'feeds': len(feeds), 'sha256': hash_of(feeds)}
     files = {name: digest(folder / name) for name in (ONNX, WEIGHTS)}
-    made_of = Manifest(folder.name, first.network, first.inputs, first.outputs, files, {**first.card, 'precision': told})
+    card = {**first.card, 'precision': told}
+    made_of = Manifest(folder.name, first.network, first.inputs, first.outputs, files, card)
     judges = judged or list(seeded(first, JUDGED_FROM, settings.judged))
     told['drift'] = drift_told(OnnxBackend(model, first), OnnxBackend(folder, made_of), judges)
     write_manifest(folder, made_of)
@@ -127,9 +129,34 @@ def _halved(model: onnx.ModelProto, layers: Layers) -> onnx.ModelProto:
 
     blocked = list(dict.fromkeys([*layers.entering, *layers.leaving, *layers.kept]))
     found: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True, node_block_list=blocked)
+    _straighten(found.graph)
     _sort(found.graph)  # it adds casts at the end
     del found.graph.value_info[:]  # and tells some types wrongly
     return found
+
+
+def _straighten(graph: onnx.GraphProto) -> None:
+    """Let what is halved and made whole again, in place, be what it was: inputs that a float32 layer reads."""
+    halves, whole = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    casts = {node.output[0]: (node.input[0], node.attribute[0].i) for node in graph.node if node.op_type == 'Cast'}
+    given = {one.name for one in graph.input}
+    was = {}
+    for output, (source, to) in casts.items():
+        before, to_before = casts.get(source, ('', 0))
+        if to == whole and to_before == halves and before in given:
+            was[output] = before
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = was.get(name, name)
+    told = {one.name for one in graph.output}
+    while True:
+        read = told | {name for node in graph.node for name in node.input}
+        kept = [node for node in graph.node if read & {*node.output}]
+        if len(kept) == len(graph.node):
+            return
+        kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+        del graph.node[:]
+        graph.node.extend(kept)
 
 
 def _sort(graph: onnx.GraphProto) -> None:

@@ -7,6 +7,7 @@ largest value of what enters is chosen so that clipping and rounding together co
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -109,7 +110,7 @@ def _pair(graph: onnx.GraphProto, name: str, scales: np.ndarray, axis: int | Non
     scale, zero, small = (f'{name}_{what}' for what in ('scale', 'zero', 'int8'))
     graph.initializer.append(numpy_helper.from_array(np.maximum(scales, _LEAST).astype(np.float32), scale))
     graph.initializer.append(numpy_helper.from_array(np.zeros(scales.shape, np.int8), zero))
-    more = {} if axis is None else {'axis': axis}
+    more: dict[str, Any] = {} if axis is None else {'axis': axis}
     return [
         helper.make_node('QuantizeLinear', [name, scale, zero], [small], name=f'{name}_q', **more),
         helper.make_node('DequantizeLinear', [small, scale, zero], [f'{name}_rounded'], name=f'{name}_dq', **more),
