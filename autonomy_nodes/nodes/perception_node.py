@@ -90,9 +90,10 @@ class Perception(Stage):
         self.publish(found)
 
     def free(self) -> None:
-        """Give back what the engine holds."""
-        if self.backend is not None:
-            self.backend.close()
+        """Give back what the engines hold."""
+        for engine in (self.backend, *self.camera_backends):
+            if engine is not None:
+                engine.close()
 
     def publish(self, found: Perceived) -> None:
         """Send all of it."""
