@@ -23,6 +23,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'adaptation': ('autonomy_nodes.training.adapt.trial', 'what a network gains by sweeps that nobody labelled'),
     'robustness': ('robustness', 'detection where sensors suffer: lost beams, a wrong mount, rain, what comes late'),
     'localization': ('localization', 'pose in odom and map on simulated drives, and whether it knows how exact it is'),
+    'budget': ('autonomy_nodes.training.budget.trial', 'what a network should take on Orin; here beside what it takes'),
     'camera': ('camera', 'what cameras alone tell of heights, free cells and vehicles, against the LiDAR'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
@@ -36,8 +37,8 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 WITH_MODEL = (  # which run a network where one is named
-    'adaptation', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'robustness', 'terrain',
-    'tracking',
+    'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'robustness',
+    'terrain', 'tracking',
 )  # fmt: skip
 
 
