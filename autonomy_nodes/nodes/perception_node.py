@@ -1,6 +1,6 @@
 """Perception node: each clean sweep, with the odometry of its stamp, becomes terrain, objects, lanes and visibility."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -35,6 +35,7 @@ class Perception(Stage):
     name = 'perception'
     config_type = PerceptionConfig
     backend: Backend | None = None
+    camera_backends: Sequence[Backend] = ()
 
     def build(self, port: Port, config: PerceptionConfig) -> None:
         """Create the perceiver and connect it."""

@@ -77,7 +77,7 @@ class Network:
     def __init__(self):
         self.fails, self.earlier = False, []
 
-    def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None):
+    def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None, hear=None):
         self.earlier.append(earlier)
         if self.fails:
             raise DataError('not finite')

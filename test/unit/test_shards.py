@@ -36,6 +36,9 @@ def test_an_example_comes_back_as_it_was_up_to_small_steps():
     np.testing.assert_array_equal(found.bodies, given.bodies[near])
     for field in fields(Example):
         one, other = (getattr(example, field.name) for example in (found, given))
+        if field.name == 'photos':
+            assert one == other == ()
+            continue
         assert (one is other is None) or one.dtype == other.dtype, field.name
 
 
