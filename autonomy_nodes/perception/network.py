@@ -28,6 +28,7 @@ from autonomy_nodes.perception.bev import (
     far_middles,
     middles,
 )
+from autonomy_nodes.perception.convolutions import conv, dilated, larger, normed, pairs
 
 OBJECT_HEADS = ('heat', 'box', 'box_spread', 'overlap')
 GROUND_HEADS = ('ground', 'terrain', 'top', 'blocked', 'occupied')
@@ -66,18 +67,18 @@ class Network(nn.Module):
         super().__init__()
         self.settings = settings
         fine, middle, coarse = settings.widths
-        self.fold = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *_after(fine))
-        self.near = nn.Sequential(_conv(fine + len(PRIOR) + 1, fine), *_pairs(fine, settings.depths[0]))
-        self.down = _conv(fine, middle, stride=2)
-        self.join = _conv(middle + CAMERA_CHANNELS + MAP_CHANNELS, middle, kernel=1)
-        self.wide = nn.Sequential(*_pairs(middle, settings.depths[1]))
-        self.deep = nn.Sequential(_conv(middle, coarse, stride=2), *_pairs(coarse, settings.depths[2], dilation=2))
-        self.rise = _conv(coarse, middle, kernel=1)
-        self.blend = _conv(2 * middle, middle, kernel=1)
-        self.lift = _conv(middle, fine, kernel=1)
-        self.neck = _conv(2 * fine, fine)
-        self.objects = nn.Sequential(_conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(OBJECT_HEADS), 1))
-        self.skim = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *_after(fine))
+        self.fold = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *normed(fine))
+        self.near = nn.Sequential(conv(fine + len(PRIOR) + 1, fine), *pairs(fine, settings.depths[0]))
+        self.down = conv(fine, middle, stride=2)
+        self.join = conv(middle + CAMERA_CHANNELS + MAP_CHANNELS, middle, kernel=1)
+        self.wide = nn.Sequential(*pairs(middle, settings.depths[1]))
+        self.deep = nn.Sequential(conv(middle, coarse, stride=2), *pairs(coarse, settings.depths[2], dilation=2))
+        self.rise = conv(coarse, middle, kernel=1)
+        self.blend = conv(2 * middle, middle, kernel=1)
+        self.lift = conv(middle, fine, kernel=1)
+        self.neck = conv(2 * fine, fine)
+        self.objects = nn.Sequential(conv(fine, settings.neck), nn.Conv2d(settings.neck, _channels(OBJECT_HEADS), 1))
+        self.skim = nn.Sequential(nn.Conv2d(len(POINTS), fine, 2, stride=2, bias=False), *normed(fine))
         more = _channels(GROUND_HEADS)
         self.ground = nn.Sequential(*_slim(2 * fine, settings.neck), nn.Conv2d(settings.neck, more, 1))
         with torch.no_grad():
@@ -102,8 +103,8 @@ class Network(nn.Module):
         more = [camera * given[:, :1], map * given[:, 1:]]
         wide = self.wide(self.join(torch.cat([self.down(near), *more], 1)))  # (B, middle, 120, 100)
         deep = self.rise(self.deep(wide))  # (B, middle, 60, 50)
-        wide = self.blend(torch.cat([wide, _larger(deep)], 1))
-        shared = self.neck(torch.cat([near, _larger(self.lift(wide))], 1))
+        wide = self.blend(torch.cat([wide, larger(deep)], 1))
+        shared = self.neck(torch.cat([near, larger(self.lift(wide))], 1))
         objects = self.objects(shared)
         ground = self.ground(torch.cat([shared, self.skim(points)], 1))  # how bright and rough, besides what is where
         found = _parted(objects, OBJECT_HEADS) | _parted(ground, GROUND_HEADS)
@@ -119,15 +120,15 @@ class FarRing(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         fine, middle, coarse = FAR_WIDTHS
-        self.near = _conv(len(FAR_POINTS) + 1, fine)
-        self.down = nn.Sequential(nn.Conv2d(fine, middle, 2, stride=2, bias=False), *_after(middle))
-        self.wide = _conv(middle, middle)
-        deep = [nn.Sequential(_dilated(coarse, dilation), *_after(coarse)) for dilation in (1, 2, 4)]
-        self.deep = nn.Sequential(nn.Conv2d(middle, coarse, 2, stride=2, bias=False), *_after(coarse), *deep)
-        self.rise = _conv(coarse, middle, kernel=1)
-        self.blend = _conv(2 * middle, middle, kernel=1)
-        self.lift = _conv(middle, fine, kernel=1)
-        self.tell = nn.Sequential(_conv(2 * fine, fine, kernel=1), nn.Conv2d(fine, len(FAR_TOLD), 1))
+        self.near = conv(len(FAR_POINTS) + 1, fine)
+        self.down = nn.Sequential(nn.Conv2d(fine, middle, 2, stride=2, bias=False), *normed(middle))
+        self.wide = conv(middle, middle)
+        deep = [nn.Sequential(dilated(coarse, dilation), *normed(coarse)) for dilation in (1, 2, 4)]
+        self.deep = nn.Sequential(nn.Conv2d(middle, coarse, 2, stride=2, bias=False), *normed(coarse), *deep)
+        self.rise = conv(coarse, middle, kernel=1)
+        self.blend = conv(2 * middle, middle, kernel=1)
+        self.lift = conv(middle, fine, kernel=1)
+        self.tell = nn.Sequential(conv(2 * fine, fine, kernel=1), nn.Conv2d(fine, len(FAR_TOLD), 1))
         self.reach: Tensor
         reach = torch.linalg.vector_norm(torch.from_numpy(far_middles()).float(), dim=-1) / 100.0
         self.register_buffer('reach', reach[None, None], persistent=False)
@@ -136,21 +137,9 @@ class FarRing(nn.Module):
         """Return the channels of bev.FAR_TOLD."""
         near = self.near(torch.cat([far, self.reach.expand(far.shape[0], -1, -1, -1)], 1))  # (B, fine, 192, 80)
         wide = self.wide(self.down(near))  # (B, middle, 96, 40)
-        wide = self.blend(torch.cat([wide, _larger(self.rise(self.deep(wide)))], 1))  # deep: (B, coarse, 48, 20)
-        told: Tensor = self.tell(torch.cat([near, _larger(self.lift(wide))], 1))
+        wide = self.blend(torch.cat([wide, larger(self.rise(self.deep(wide)))], 1))  # deep: (B, coarse, 48, 20)
+        told: Tensor = self.tell(torch.cat([near, larger(self.lift(wide))], 1))
         return told
-
-
-class _Pair(nn.Module):
-    """Two convolutions beside a shortcut (He et al. 2016); the second may look farther."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__()
-        self.first = _conv(width, width)
-        self.second = nn.Sequential(_dilated(width, dilation), nn.BatchNorm2d(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(self.first(x)))
 
 
 def reach_of_cells() -> Tensor:
@@ -158,30 +147,10 @@ def reach_of_cells() -> Tensor:
     return torch.linalg.vector_norm(torch.from_numpy(middles()).float(), dim=-1)[None] / 50.0
 
 
-def _pairs(width: int, count: int, dilation: int = 1) -> list[nn.Module]:
-    return [_Pair(width, dilation) for _ in range(count)]
-
-
-def _conv(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False), *_after(after))
-
-
 def _slim(before: int, after: int) -> list[nn.Module]:
     """Return a convolution by way of half as many channels: much the same for half the work (Jaderberg et al. 2014)."""
     inner = max(after // 2, 1)
-    return [nn.Conv2d(before, inner, 3, padding=1, bias=False), nn.Conv2d(inner, after, 1, bias=False), *_after(after)]
-
-
-def _dilated(width: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
-
-
-def _after(width: int) -> tuple[nn.Module, nn.Module]:
-    return nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-
-
-def _larger(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x, scale_factor=2.0, mode='nearest')
+    return [nn.Conv2d(before, inner, 3, padding=1, bias=False), nn.Conv2d(inner, after, 1, bias=False), *normed(after)]
 
 
 def _channels(heads: tuple[str, ...]) -> int:

@@ -14,21 +14,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.measures.far_counts import FarAnswer, FarTruth, counted, shares
 from autonomy_nodes.perception.bev import FAR_TOLD, far_middles
-from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.confidence import chance
 from autonomy_nodes.perception.far_raster import GROUND, far_asked, far_rasterised
-from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
 from autonomy_nodes.perception.network import Network
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.losses import laplace
-from autonomy_nodes.training.samples import VEHICLE_HEIGHT_M, Sample, SampleSettings, stacked
+from autonomy_nodes.training.samples import Sample, SampleSettings, grounded, stacked
 
 WEIGHTS = {'far.ground': 1.0, 'far.spread': 0.2, 'far.obstacle': 1.0, 'far.free': 1.0}
 FARTHEST_RESIDUAL_M = 6.0  # heights of the ground that lie farther from the prior are beyond what can be told
 NEAR_M, NEAR_WEIGHT = 40.0, 0.3  # the near cells tell more of what is nearer
 SURE = 0.5
 _GROUND, _SPREAD, _OBSTACLE, _FREE = (slice(k, k + 1) for k in range(len(FAR_TOLD)))
-_SPLITTER = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M)
 _WEIGHT = np.where(np.linalg.norm(far_middles(), axis=-1) < NEAR_M, NEAR_WEIGHT, 1.0).astype(np.float32)
 
 
@@ -42,12 +39,11 @@ def far_sample_of(
     """
     if example.far is None:
         raise DataError('the example tells nothing of what is far; it must be of a long place')
-    xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
-    ground = _SPLITTER.split(xyz)
-    passed: np.ndarray | None = rays(xyz, ground.kinds, np.asarray(example.sensor_m, np.float64))
+    passed: np.ndarray | None
+    ground, passed = grounded(example)
     if rng is not None and settings is not None and rng.random() < settings.without_rays:
         passed = None
-    far = far_rasterised(xyz, ground, passed, example.sensor_m)
+    far = far_rasterised(example.points, ground, passed, example.sensor_m)
     residual = np.nan_to_num(example.far.ground_m - far[GROUND], nan=np.inf)
     asked = (far_asked(far) & np.isfinite(example.far.ground_m)) * _WEIGHT
     told = np.abs(residual) < FARTHEST_RESIDUAL_M

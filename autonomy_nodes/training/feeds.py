@@ -15,9 +15,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import Manifest
 from autonomy_nodes.messages.formats.trajectories import in_folds, read_scene
 from autonomy_nodes.perception.bev import INPUTS as SWEEP_INPUTS
-from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.far_raster import far_rasterised
-from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
 from autonomy_nodes.perception.learned import NETWORK as PERCEPTION
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.prediction import tensors
@@ -27,7 +25,7 @@ from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.forecast_samples import Arrays, Prepared, SamplesConfig, fed, samples
 from autonomy_nodes.training.lessons import far_examples
 from autonomy_nodes.training.places import examples
-from autonomy_nodes.training.samples import VEHICLE_HEIGHT_M
+from autonomy_nodes.training.samples import grounded
 from autonomy_nodes.training.shards import read_shard
 from autonomy_nodes.training.traffic import difficulty_of
 
@@ -74,10 +72,8 @@ def hash_of(feeds: Sequence[Feed]) -> str:
 
 def swept(example: Example, has_far: bool) -> Feed:
     """Return what perception feeds its network of a sweep; camera and map are not given."""
-    xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
-    ground = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M).split(xyz)
+    ground, passed = grounded(example)
     sensor_m = np.asarray(example.sensor_m, np.float64)
-    passed = rays(xyz, ground.kinds, sensor_m)
     told = rasterised(example.points, example.before, ground, passed, sensor_m)
     if has_far:
         told['far'] = far_rasterised(example.points, ground, passed, sensor_m)

@@ -11,7 +11,7 @@ from autonomy_nodes.perception.bev import TERRAIN
 from autonomy_nodes.perception.decode import LABELS, DecodeSettings, cells_of, checked, objects_of
 from autonomy_nodes.perception.network import Network
 from autonomy_nodes.training.examples import Example
-from autonomy_nodes.training.samples import inputs_of, sample_of, stacked
+from autonomy_nodes.training.samples import Sample, inputs_of, sample_of, stacked
 from autonomy_nodes.training.targets import LEAST_HITS, LEAST_SHARE, NOT_TOLD
 
 GROUPS = {'vehicle': ((0, 1), 2.0), 'vru': ((2, 3), 1.0)}  # classes, and how near is near enough [m]
@@ -56,27 +56,27 @@ def watched(network: Network, example: Example, device: torch.device) -> Watched
     inputs = {name: value.to(device) for name, value in inputs_of(stacked([sample])).items()}
     with torch.no_grad():
         told = checked({name: value.float().cpu().numpy() for name, value in network(**inputs).items()})
-    prior = sample['prior'][0].numpy()
+    return worth(told, sample['prior'][0].numpy(), sample, example)
+
+
+def worth(told: dict[str, np.ndarray], prior: np.ndarray, sample: Sample, example: Example) -> Watched:
+    """Return what an answer is worth. prior: (X, Y) the ground that its heights count from; sample: its targets."""
     cells = cells_of(told, prior)
     asked = sample['ground_weight'][0].numpy() == 1.0
-    off = np.abs(cells.ground_m - np.nan_to_num(example.ground_m))[asked].mean()
-    shared, whole = shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
-    return Watched(judged_groups(told, prior, example), float(off), shared, whole)
+    off = np.abs(cells.ground_m - np.nan_to_num(example.ground_m))[asked].mean() if asked.any() else 0.0
+    shared, whole = _shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
+    scenes = scenes_of(told, prior, example)
+    found = {name: judged(scene, within(GROUPS[name][1])) for name, scene in scenes.items()}
+    return Watched(found, float(off), shared, whole)
 
 
-def shared_classes(best: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _shared_classes(best: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (7,) cells of each class that were told and are so, and that were told or are so; (X, Y) both."""
     shared, whole = np.zeros(len(TERRAIN)), np.zeros(len(TERRAIN))
     for place in range(len(TERRAIN)):
         mine, theirs = (best == place) & (wanted != NOT_TOLD), wanted == place
         shared[place], whole[place] = (mine & theirs).sum(), (mine | theirs).sum()
     return shared, whole
-
-
-def judged_groups(told: dict[str, np.ndarray], prior: np.ndarray, example: Example) -> dict[str, Judged]:
-    """Return {group: what was found} of one example."""
-    scenes = scenes_of(told, prior, example)
-    return {name: judged(scene, within(GROUPS[name][1])) for name, scene in scenes.items()}
 
 
 def scenes_of(told: dict[str, np.ndarray], prior: np.ndarray, example: Example) -> dict[str, Scene]:

@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from autonomy_nodes.perception.bev import CAMERA_CHANNELS, CELLS, MAP_CHANNELS, PRIOR
 from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
+from autonomy_nodes.perception.ground import Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.network import reach_of_cells
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.training.examples import Example
@@ -95,9 +95,8 @@ def sample_of(
 ) -> Sample:
     """Return inputs and targets of an example; with rng, some of what may be missing on a vehicle is left out."""
     before, sensor_m = example.before, example.sensor_m
-    xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
-    ground = _SPLITTER.split(xyz)
-    passed: np.ndarray | None = rays(xyz, ground.kinds, np.asarray(sensor_m, np.float64))
+    passed: np.ndarray | None
+    ground, passed = grounded(example)
     if rng is not None and settings is not None:
         if rng.random() < settings.without_before:
             before = before[:0]
@@ -109,6 +108,13 @@ def sample_of(
     sample['points'] = sample['points'].half()  # half as much to hand from process to process
     sample['told_before'] = torch.full((1, 1, 1), float(len(before) > 0))
     return sample
+
+
+def grounded(example: Example) -> tuple[Ground, np.ndarray]:
+    """Return the ground of an example's sweep, and its rays (cells.rays), as the geometric channel sees both."""
+    xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
+    ground = _SPLITTER.split(xyz)
+    return ground, rays(xyz, ground.kinds, np.asarray(example.sensor_m, np.float64))
 
 
 def strip_of(example: Example, rng: np.random.Generator, settings: SampleSettings) -> Sample:

@@ -12,24 +12,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from autonomy_nodes.perception.camera.network import PRESETS as NETWORKS
 from autonomy_nodes.perception.camera.network import CameraNetwork
 from autonomy_nodes.training.camera.guise import camera_augmented
 from autonomy_nodes.training.camera.losses import camera_losses
 from autonomy_nodes.training.camera.quality import camera_quality
-from autonomy_nodes.training.camera.samples import CameraSampleSettings, batch_of, camera_sample_of
+from autonomy_nodes.training.camera.samples import INPUTS, CameraSampleSettings, batches
 from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.places import PlaceSettings, examples
-from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSettings
+from autonomy_nodes.training.samples import HELD_OUT, Sample, SampleSettings
 
 LEAST_RATE = 0.01  # of the highest, at the end of a run
 PLACES = PlaceSettings(photos=True, before_share=0.0)
-INPUTS = ('pictures', 'at', 'log_depths', 'seen', 'of')
 
 
 @dataclass(frozen=True)
@@ -86,16 +83,6 @@ class Training:
     first: int = 0
 
 
-@dataclass(frozen=True)
-class _Make:
-    """Makes a sample of an example, in any process."""
-
-    settings: CameraSampleSettings
-
-    def __call__(self, example: Example, rng: np.random.Generator, _: SampleSettings) -> Sample:
-        return camera_sample_of(example, rng, self.settings)
-
-
 def train(
     settings: TrainSettings, minutes: float, out: Path, seed: int = 0, resume: bool = False,
     slice_minutes: float = 0.0, steps: int = 0, threads: int = 1, tell: Callable[[str], None] = print,
@@ -110,7 +97,8 @@ def train(
     training = _started(settings, device, seed, state_of(out / CHECKPOINT, settings.network) if resume else None)
     out.mkdir(parents=True, exist_ok=True)
     held = [one for place in range((settings.held_out + 1) // 2) for one in islice(_places(HELD_OUT + place), 2)]
-    loader = _loader(training.seed, settings)
+    how = settings.pool, settings.samples, settings.batch, settings.workers
+    loader = batches(_places, camera_augmented, training.seed, *how)
     began, earlier_s, saved = time.monotonic(), training.spent_s, time.monotonic()
     means: dict[str, float] = {}
     for batch in loader:
@@ -153,14 +141,6 @@ def learn(
 
 def _places(seed: int) -> Iterator[Example]:
     return examples(seed, PLACES)
-
-
-def _loader(start: int, settings: TrainSettings) -> Iterator[Sample]:
-    samples = Samples(_places, camera_augmented, start, settings.pool, make=_Make(settings.samples))
-    context = 'spawn' if settings.workers else None
-    return iter(DataLoader(
-        samples, settings.batch, num_workers=settings.workers, multiprocessing_context=context, collate_fn=batch_of
-    ))  # fmt: skip
 
 
 def _started(settings: TrainSettings, device: torch.device, seed: int, before: Mapping[str, Any] | None) -> Training:

@@ -15,23 +15,22 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from autonomy_nodes.inference.manifest import read_manifest
 from autonomy_nodes.perception.bev import CAMERA_CHANNELS, MAP_CHANNELS
-from autonomy_nodes.perception.camera.network import CameraNetwork, lifted
-from autonomy_nodes.perception.decode import cells_of, checked
+from autonomy_nodes.perception.camera.network import CameraNetwork, grids
+from autonomy_nodes.perception.decode import checked
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.perception.network import Network, filled
 from autonomy_nodes.training.augmentation import AugmentationSettings, augmented
 from autonomy_nodes.training.camera.guise import camera_augmented
-from autonomy_nodes.training.camera.samples import CameraSampleSettings, batch_of, camera_sample_of
+from autonomy_nodes.training.camera.samples import INPUTS, CameraSampleSettings, batch_of, batches, camera_sample_of
 from autonomy_nodes.training.checkpoints import CHECKPOINT, report, save, set_rate, state_of
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.losses import losses
 from autonomy_nodes.training.places import PlaceSettings, examples
-from autonomy_nodes.training.quality import Watched, figures_of, judged_groups, shared_classes
-from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSettings
+from autonomy_nodes.training.quality import figures_of, worth
+from autonomy_nodes.training.samples import HELD_OUT, SampleSettings
 
 LEAST_RATE = 0.02  # of the highest, at the end of a run
 PLACES = PlaceSettings(photos=True)
@@ -94,14 +93,7 @@ class Fused(torch.nn.Module):
         """Return (B, 16, *MIDDLE) what the cameras hand over."""
         with torch.no_grad():
             told = self.camera.eyes(batch['eyes.pictures'])
-            features, depth, of = told['features'].float(), told['depth'].float(), batch['eyes.of']
-            grids = torch.stack([
-                lifted(*(value[of == n] for value in (
-                    features, depth, batch['eyes.at'], batch['eyes.log_depths'], batch['eyes.seen']
-                )))
-                for n in range(len(batch['points']))
-            ])  # fmt: skip
-            wide = self.camera.above.wide_of(grids)
+            wide = self.camera.above.wide_of(grids(told, *(batch[f'eyes.{name}'] for name in INPUTS[1:])))
         handed: Tensor = self.camera.above.camera(wide)
         return handed
 
@@ -125,14 +117,17 @@ def train(
     """Train for `settings.steps` and return the checkpoint's path. lidar: a folder of models/; camera: a checkpoint."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    fused = opened(lidar, camera)
+    seen = torch.load(camera, map_location='cpu', weights_only=True)
+    fused = opened(lidar, seen)
     out.mkdir(parents=True, exist_ok=True)
     mine = [weight for weight in fused.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(mine, settings.rate, weight_decay=0.0)
     held = [one for place in range((settings.held_out + 1) // 2) for one in islice(_places(HELD_OUT + place), 2)]
-    told, origin = {'before': quality(fused, held, pictures=False)}, _origin(lidar, camera)
+    held = held[: settings.held_out]
+    told, origin = {'before': quality(fused, held, pictures=False)}, _origin(lidar, seen)
     began, means = time.monotonic(), dict[str, float]()
-    for step, batch in enumerate(_loader(seed, settings), 1):
+    how = settings.pool, settings.samples, settings.batch, settings.workers
+    for step, batch in enumerate(batches(_places, suffered, seed, *how), 1):
         set_rate(optimizer, settings.rate, step / settings.warm_steps, step / settings.steps, LEAST_RATE)
         found = losses(fused(batch), batch)
         if not torch.isfinite(found['total']):
@@ -155,17 +150,17 @@ def train(
     return out / CHECKPOINT
 
 
-def _origin(lidar: Path, camera: Path) -> dict[str, Any]:
-    """Return what cards tell of both networks."""
-    manifest, seen = read_manifest(lidar), torch.load(camera, map_location='cpu', weights_only=True)
+def _origin(lidar: Path, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what cards tell of both networks. seen: the checkpoint of cameras."""
+    manifest = read_manifest(lidar)
     of = {'name': manifest.name, 'network': manifest.network, 'files': dict(manifest.files)}
     of['card'] = dict(manifest.card)
     return {'of': of, 'camera_state': {key: value for key, value in seen.items() if key not in WEIGHTY}}
 
 
-def opened(lidar: Path, camera: Path) -> Fused:
-    """Return both networks, nothing between them learned yet."""
-    state, seen = state_of(lidar, 'small'), torch.load(camera, map_location='cpu', weights_only=True)
+def opened(lidar: Path, seen: Mapping[str, Any]) -> Fused:
+    """Return both networks, nothing between them learned yet. seen: the checkpoint of cameras."""
+    state = state_of(lidar, read_manifest(lidar).network)
     network = filled(Network(NETWORKS[state['settings']['network']]), state['averaged'])
     eyes = CameraNetwork(seen['settings']['network'])
     eyes.load_state_dict(seen['averaged'])
@@ -182,22 +177,8 @@ def quality(fused: Fused, held: Sequence[Example], pictures: bool) -> dict[str, 
         sample = camera_sample_of(suffering, settings=CameraSampleSettings(fine=True), with_lidar=True)
         told = checked({name: value.numpy() for name, value in fused(batch_of([sample]), pictures).items()})
         prior = sample['prior'][0].numpy()
-        cells = cells_of(told, prior)
-        shared, whole = shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
-        asked = sample['ground_weight'][0].numpy() == 1.0
-        off = np.abs(cells.ground_m - np.nan_to_num(example.ground_m))[asked].mean()
-        found.append(Watched(judged_groups(told, prior, suffering), float(off), shared, whole))
+        found.append(worth(told, prior, sample, suffering))
     return figures_of(found)
-
-
-@dataclass(frozen=True)
-class _Make:
-    """Makes a sample of an example, in any process."""
-
-    settings: CameraSampleSettings
-
-    def __call__(self, example: Example, rng: np.random.Generator, _: SampleSettings) -> Sample:
-        return camera_sample_of(example, rng, self.settings)
 
 
 def suffered(example: Example, rng: np.random.Generator, _: Sequence[Example] = ()) -> Example:
@@ -207,14 +188,6 @@ def suffered(example: Example, rng: np.random.Generator, _: Sequence[Example] = 
 
 def _places(seed: int) -> Iterator[Example]:
     return examples(seed, PLACES)
-
-
-def _loader(start: int, settings: TrainSettings) -> Iterator[Sample]:
-    samples = Samples(_places, suffered, start, settings.pool, make=_Make(settings.samples))
-    context = 'spawn' if settings.workers else None
-    return iter(DataLoader(
-        samples, settings.batch, num_workers=settings.workers, multiprocessing_context=context, collate_fn=batch_of
-    ))  # fmt: skip
 
 
 def _save(fused: Fused, out: Path, told: Mapping[str, Any]) -> None:

@@ -25,7 +25,15 @@ from autonomy_nodes.evaluation.measures.camera_picture import picture
 from autonomy_nodes.evaluation.measures.camera_truth import cells_told, labelled, shown, source_of
 from autonomy_nodes.evaluation.measures.channels import Channel, look
 from autonomy_nodes.evaluation.measures.labelled_ground import Source
-from autonomy_nodes.evaluation.measures.precision import Judged, Scene, average_precision, judged, most_recall, within
+from autonomy_nodes.evaluation.measures.precision import (
+    Judged,
+    Scene,
+    average_precision,
+    judged,
+    most_recall,
+    most_recall_at,
+    within,
+)
 from autonomy_nodes.evaluation.measures.single import AT_REST
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, bootstrap, over, timed
 from autonomy_nodes.evaluation.measures.terrain import Counts, shares
@@ -123,7 +131,8 @@ def _summed(found: Sequence[Seen], seed: int) -> Figures:
     vehicles = [seen.vehicles for seen in found if seen.vehicles is not None]
     if vehicles and sum(one.labels for one in vehicles):
         figures |= {
-            'vehicle.recall_at_half_precision': recall_at(vehicles, 0.5), 'vehicle.most_recall': most_recall(vehicles),
+            'vehicle.recall_at_half_precision': most_recall_at(vehicles, 0.5)[0] / 100.0,
+            'vehicle.most_recall': most_recall(vehicles),
             'vehicle.ap_2m': average_precision(vehicles), 'n_vehicles': sum(one.labels for one in vehicles),
         }  # fmt: skip
     for name, value in shares([seen.counts for seen in found]).items():
@@ -132,16 +141,6 @@ def _summed(found: Sequence[Seen], seed: int) -> Figures:
         told = [seen.known[group] for seen in found if seen.known]
         figures[f'known.{group}.ap'], figures[f'n_known_{group}'] = average_precision(told), sum(t.labels for t in told)
     return {name: value for name, value in figures.items() if np.isfinite(value)}
-
-
-def recall_at(frames: Sequence[Judged], precision: float) -> float:
-    """Return the largest share of all labels that is found at one threshold by which so many of the found are right."""
-    scores = np.concatenate([frame.scores for frame in frames])
-    right = np.concatenate([frame.right for frame in frames])
-    order = np.argsort(-scores, kind='stable')
-    hits = np.cumsum(right[order])
-    enough = hits >= precision * np.arange(1, len(hits) + 1)
-    return float(hits[enough].max(initial=0) / max(sum(frame.labels for frame in frames), 1))
 
 
 def measured(moment: Moment, looking: Looking, out: Path) -> Seen:

@@ -7,6 +7,7 @@ tells what bev.OUTPUTS names, and features that join those of a LiDAR. What is i
 of any engine, so that a camera more or less changes no engine.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch.nn.functional import grid_sample
 
 from autonomy_nodes.perception.bev import CAMERA_CHANNELS, CLASSES, MIDDLE, MIDDLE_M, OUTPUTS, middles
 from autonomy_nodes.perception.camera.places import AIR, EYE_CHANNELS, FEATURES, LIFTED, SHRINK
+from autonomy_nodes.perception.convolutions import conv, larger, pairs
 
 KINDS = 13  # of surfaces, `Semantic`: their chances are among the features
 OWN = FEATURES - KINDS
@@ -56,13 +58,13 @@ class Eyes(nn.Module):
     def __init__(self, settings: EyesSettings) -> None:
         super().__init__()
         half, quarter, eighth, last = settings.widths
-        self.stem = nn.Sequential(_conv(len(EYE_CHANNELS), half, stride=2), _conv(half, quarter, stride=2))
-        self.near = nn.Sequential(*_pairs(quarter, settings.depths[0]))
-        self.down = nn.Sequential(_conv(quarter, eighth, stride=2), *_pairs(eighth, settings.depths[1]))
-        self.deep = nn.Sequential(_conv(eighth, last, stride=2), *_pairs(last, settings.depths[2], dilation=2))
-        self.rise = _conv(last, eighth, kernel=1)
-        self.blend = _conv(2 * eighth, quarter)
-        self.neck = _conv(2 * quarter, quarter)
+        self.stem = nn.Sequential(conv(len(EYE_CHANNELS), half, stride=2), conv(half, quarter, stride=2))
+        self.near = nn.Sequential(*pairs(quarter, settings.depths[0]))
+        self.down = nn.Sequential(conv(quarter, eighth, stride=2), *pairs(eighth, settings.depths[1]))
+        self.deep = nn.Sequential(conv(eighth, last, stride=2), *pairs(last, settings.depths[2], dilation=2))
+        self.rise = conv(last, eighth, kernel=1)
+        self.blend = conv(2 * eighth, quarter)
+        self.neck = conv(2 * quarter, quarter)
         self.told = nn.Conv2d(quarter, OWN + 2, 1)
         self.kinds = nn.Conv2d(quarter, KINDS, 1)
         self.air = nn.Sequential(nn.Linear(last, 32), nn.ReLU(), nn.Linear(32, len(AIR)))
@@ -76,8 +78,8 @@ class Eyes(nn.Module):
         near = self.near(self.stem(picture))  # (B, quarter, 40, 104)
         down = self.down(near)
         deep = self.deep(down)  # (B, last, 10, 26)
-        blend = self.blend(torch.cat([down, _larger(self.rise(deep))], 1))
-        neck = self.neck(torch.cat([near, _larger(blend)], 1))
+        blend = self.blend(torch.cat([down, larger(self.rise(deep))], 1))
+        neck = self.neck(torch.cat([near, larger(blend)], 1))
         own, off, spread = torch.split(self.told(neck), [OWN, 1, 1], 1)
         kinds = self.kinds(neck)
         plane = picture[:, PLANE : PLANE + 1, SHRINK // 2 :: SHRINK, SHRINK // 2 :: SHRINK]  # ten times inverse depth
@@ -93,14 +95,14 @@ class Above(nn.Module):
     def __init__(self, settings: AboveSettings) -> None:
         super().__init__()
         wide, coarse = settings.widths
-        self.join = _conv(LIFTED + 1, wide, kernel=1)
-        self.wide = nn.Sequential(*_pairs(wide, 1))
-        self.deep = nn.Sequential(_conv(wide, coarse, stride=2), *_pairs(coarse, settings.deep, dilation=2))
-        self.rise = _conv(coarse, wide, kernel=1)
-        self.blend = _conv(2 * wide, wide)
+        self.join = conv(LIFTED + 1, wide, kernel=1)
+        self.wide = nn.Sequential(*pairs(wide, 1))
+        self.deep = nn.Sequential(conv(wide, coarse, stride=2), *pairs(coarse, settings.deep, dilation=2))
+        self.rise = conv(coarse, wide, kernel=1)
+        self.blend = conv(2 * wide, wide)
         self.camera = nn.Conv2d(wide, CAMERA_CHANNELS, 1)
         self.lift = nn.Sequential(nn.Conv2d(wide, 4 * settings.neck, 1, bias=False), nn.PixelShuffle(2))
-        self.neck = nn.Sequential(nn.BatchNorm2d(settings.neck), nn.ReLU(), _conv(settings.neck, settings.neck))
+        self.neck = nn.Sequential(nn.BatchNorm2d(settings.neck), nn.ReLU(), conv(settings.neck, settings.neck))
         self.heads = nn.Conv2d(settings.neck, sum(channels for channels, _ in OUTPUTS.values()), 1)
         assert next(iter(OUTPUTS)) == 'heat' and self.heads.bias is not None
         with torch.no_grad():
@@ -119,7 +121,7 @@ class Above(nn.Module):
     def wide_of(self, lifted: Tensor) -> Tensor:
         """Return (B, widths[0], *MIDDLE) what all heads look at."""
         wide = self.wide(self.join(torch.cat([lifted, self.reach.expand(lifted.shape[0], -1, -1, -1)], 1)))
-        blended: Tensor = self.blend(torch.cat([wide, _larger(self.rise(self.deep(wide)))], 1))
+        blended: Tensor = self.blend(torch.cat([wide, larger(self.rise(self.deep(wide)))], 1))
         return blended
 
 
@@ -139,11 +141,15 @@ class CameraNetwork(nn.Module):
         at, log_depths, seen: (N, ...) places.Places. of: (N,) which vehicle each picture belongs to, counted from 0.
         """
         told = self.eyes(pictures)
-        features, depth = told['features'].float(), told['depth'].float()
-        count = int(of.max()) + 1
-        grids = [lifted(features[of == n], depth[of == n], at[of == n], log_depths[of == n], seen[of == n])
-                 for n in range(count)]  # fmt: skip
-        return told, self.above(torch.stack(grids))
+        return told, self.above(grids(told, at, log_depths, seen, of))
+
+
+def grids(told: Mapping[str, Tensor], at: Tensor, log_depths: Tensor, seen: Tensor, of: Tensor) -> Tensor:
+    """Return (B, LIFTED, *MIDDLE) what the eyes told of N pictures, lifted for each of B vehicles. of: (N,) whose."""
+    features, depth = told['features'].float(), told['depth'].float()
+    vehicles = range(int(of.max()) + 1)
+    each = ((features[of == n], depth[of == n], at[of == n], log_depths[of == n], seen[of == n]) for n in vehicles)
+    return torch.stack([lifted(*one) for one in each])
 
 
 def lifted(features: Tensor, depth: Tensor, at: Tensor, log_depths: Tensor, seen: Tensor) -> Tensor:
@@ -160,32 +166,6 @@ def lifted(features: Tensor, depth: Tensor, at: Tensor, log_depths: Tensor, seen
     each = [found[:, :-2] * near[:, None], near[:, None], (behind * seen / _SUREST)[:, None], seen[:, None]]
     total = torch.cat(each, 1).sum(0) / seen.sum(0).clamp(min=1.0)  # (FEATURES + 3, A, X, Y)
     return total.reshape(-1, *MIDDLE)
-
-
-class _Pair(nn.Module):
-    """Two convolutions beside a shortcut (He et al. 2016)."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__()
-        self.first = _conv(width, width)
-        conv = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
-        self.second = nn.Sequential(conv, nn.BatchNorm2d(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(self.first(x)))
-
-
-def _pairs(width: int, count: int, dilation: int = 1) -> list[nn.Module]:
-    return [_Pair(width, dilation) for _ in range(count)]
-
-
-def _conv(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
-
-
-def _larger(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x, scale_factor=2.0, mode='nearest')
 
 
 def eyes(preset: str, weights: Path) -> Eyes:

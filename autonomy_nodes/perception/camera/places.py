@@ -97,9 +97,8 @@ def picture_of(
     how the camera is mounted and how wide it looks, without which nobody could tell depths.
     """
     colours = (pixels.astype(np.float32) / 255.0 - 0.45) / 0.25
-    columns, rows = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     down = -(base_from_camera[2, :3] @ np.linalg.inv(matrix))  # of a pixel's ray, for each metre along the axis
-    falls = down[0] * columns + down[1] * rows + down[2]
+    falls = down[0] * np.arange(WIDTH) + down[1] * np.arange(HEIGHT)[:, None] + down[2]
     plane = np.clip(falls / max(float(base_from_camera[2, 3]), 0.3), -0.3, 1.0)
     layers = [colours.transpose(2, 0, 1), 10.0 * inverse_depths[None], 10.0 * plane[None]]
     return np.concatenate(layers).astype(np.float32)

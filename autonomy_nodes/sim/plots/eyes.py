@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from autonomy_nodes.common.geometry import matrix_of_rpy
+from autonomy_nodes.sim.camera import MOUNT_FROM_OPTICAL
 
-_MOUNT_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _COUNTS = (0.5, 0.15, 0.12, 0.08, 0.05, 0.10)  # how often a vehicle has 1 to 6 cameras
 _RINGS_DEG = {1: (0,), 2: (0, 180), 3: (0, 70, -70), 4: (0, 95, -95, 180), 5: (0, 60, -60, 125, -125),
               6: (0, 58, -58, 112, -112, 180)}  # fmt: skip
@@ -71,7 +71,7 @@ def drawn_eyes(
         place[2] = np.clip(place[2], 1.2, 2.9)
         tilt = np.array([rng.normal() * 0.01, down + rng.normal() * 0.015, turned + rng.normal() * 0.03])
         pose = matrix_of_rpy(place, tilt)
-        pose[:3, :3] = pose[:3, :3] @ _MOUNT_FROM_OPTICAL
+        pose[:3, :3] = pose[:3, :3] @ MOUNT_FROM_OPTICAL
         opening = float(np.clip(wide * (rng.uniform(0.9, 1.1) if angle else 1.0), math.radians(45), math.radians(110)))
         focal = 0.5 * width / math.tan(0.5 * opening)
         middle = (0.5 * (width - 1) + 0.01 * width * rng.normal(), 0.5 * (height - 1) + 0.03 * height * rng.normal())

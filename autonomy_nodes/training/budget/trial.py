@@ -8,13 +8,14 @@ of other sizes, and the network's real time is held against what is foretold fro
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task
@@ -176,30 +177,24 @@ def _rate(model: bytes, values: dict[str, np.ndarray], flops: float) -> float:
     return flops / _median(_session(model), values)
 
 
-def _session(model: bytes) -> Callable[[dict[str, np.ndarray]], object]:
-    import onnxruntime
-
+def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
-    return lambda values: session.run(None, values)
+    return onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
 
 
-def _median(run: Callable[[dict[str, np.ndarray]], object], values: dict[str, np.ndarray]) -> float:
+def _median(session: onnxruntime.InferenceSession, values: dict[str, np.ndarray]) -> float:
     spent = []
     for _ in range(RUNS + 2):
         began = time.process_time()
-        run(values)
+        session.run(None, values)
         spent.append(time.process_time() - began)
     return float(np.median(spent[2:]))
 
 
 def _taken(path: Path) -> float:
-    import onnxruntime
-
     session, rng = _session(path.read_bytes()), np.random.default_rng(0)
-    given = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider']).get_inputs()
-    return _median(session, {one.name: rng.random(one.shape, np.float32) for one in given})
+    return _median(session, {one.name: rng.random(one.shape, np.float32) for one in session.get_inputs()})
 
 
 def _file_of(task: Task) -> Path:

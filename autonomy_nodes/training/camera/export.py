@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
-from autonomy_nodes.perception.bev import CAMERA_CHANNELS, FAR_INPUTS, FAR_OUTPUTS, INPUTS, MIDDLE, OUTPUTS
+from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, INPUTS, OUTPUTS
+from autonomy_nodes.perception.camera.channel import GRID, PICTURE, SIGHT, TOLD
 from autonomy_nodes.perception.camera.network import CameraNetwork
-from autonomy_nodes.perception.camera.places import AIR, EYE_CHANNELS, FEATURES, HEIGHT, LIFTED, SHRINK, WIDTH
 from autonomy_nodes.perception.network import FAR_PART, Network, filled
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
 from autonomy_nodes.training.checkpoints import learned
@@ -20,8 +20,6 @@ from autonomy_nodes.training.samples import HELD_OUT
 CAMERA_ALLOWED = ALLOWED | {
     'DepthToSpace', 'ReduceMean', 'Gemm', 'BatchNormalization', 'Clip', 'Div', 'Log', 'Neg', 'Softmax',
 }  # fmt: skip
-SMALL = HEIGHT // SHRINK, WIDTH // SHRINK
-EYES_OUT = {'features': (1, FEATURES, *SMALL), 'depth': (1, 2, *SMALL), 'air': (1, len(AIR))}
 LIMITS = (
     'Learned from simulated pictures alone; no real picture was ever seen.',
     'Pictures without distortion, 416 x 160, of 45 to 110 degrees; less than 6 pixels high, nothing was asked for.',
@@ -39,7 +37,7 @@ class _Picture(torch.nn.Module):
 
     def forward(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
         told = self.eyes(picture)
-        return {name: told[name] for name in EYES_OUT}
+        return {name: told[name] for name in SIGHT}
 
 
 def export_camera(checkpoint: Path, folder: Path, name: str) -> Manifest:
@@ -76,16 +74,16 @@ def export_fusion(checkpoint: Path, folder: Path, name: str) -> Manifest:
 def write_camera(network: CameraNetwork, folder: Path, name: str, card: Mapping[str, Any]) -> Manifest:
     """Write both parts of a network; return the manifest of the second one."""
     network.eval()
-    picture, grid = (1, len(EYE_CHANNELS), HEIGHT, WIDTH), (1, LIFTED, *MIDDLE)
-    camera = Tensor((1, CAMERA_CHANNELS, *MIDDLE), -100.0, 100.0)
-    eyes = {key: Tensor(shape, -1e3, 1e3) for key, shape in EYES_OUT.items()}
+    picture = {key: Tensor(shape, -10.0, 10.0) for key, shape in PICTURE.items()}
+    eyes, grid = ({key: Tensor(shape, -1e3, 1e3) for key, shape in side.items()} for side in (SIGHT, GRID))
+    camera = Tensor(TOLD['camera'], -100.0, 100.0)
     _written(
         folder / 'eyes', f'{name}/eyes', network.preset, (_Picture(network), network.eyes),
-        {'picture': Tensor(picture, -10.0, 10.0)}, eyes, card,
+        picture, eyes, card,
     )  # fmt: skip
     return _written(
         folder / 'above', f'{name}/above', network.preset, (network.above, network.above),
-        {'lifted': Tensor(grid, -1e3, 1e3)}, tensors(OUTPUTS) | {'camera': camera}, card,
+        grid, tensors(OUTPUTS) | {'camera': camera}, card,
     )  # fmt: skip
 
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
-from autonomy_nodes.perception.bev import CELLS, OUTPUTS
+from autonomy_nodes.perception.bev import OUTPUTS
 from autonomy_nodes.perception.camera.network import CameraNetwork
 from autonomy_nodes.perception.camera.places import hushed
-from autonomy_nodes.perception.decode import cells_of, checked
-from autonomy_nodes.training.camera.samples import as_seen_by, batch_of, camera_sample_of
+from autonomy_nodes.perception.decode import checked
+from autonomy_nodes.training.camera.samples import INPUTS, as_seen_by, batch_of, camera_sample_of
 from autonomy_nodes.training.examples import Example
-from autonomy_nodes.training.quality import Watched, figures_of, judged_groups, shared_classes
-
-INPUTS = ('pictures', 'at', 'log_depths', 'seen', 'of')
+from autonomy_nodes.training.quality import Watched, figures_of, worth
 
 
 def camera_quality(
@@ -33,10 +30,4 @@ def _watched(network: CameraNetwork, example: Example, device: torch.device, wit
         _, outputs = network(*(batch[f'eyes.{name}'] for name in INPUTS))
     told = checked({name: outputs[name].float().cpu().numpy() for name in OUTPUTS})
     told['heat'] = hushed(told['heat'], sample['eyes.seen'].numpy())
-    base = sample['base'][0].numpy()
-    cells = cells_of(told, base)
-    asked = sample['ground_weight'][0].numpy() == 1.0
-    off = np.abs(cells.ground_m - np.nan_to_num(example.ground_m))[asked].mean() if asked.any() else 0.0
-    shared, whole = shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
-    assert cells.ground_m.shape == CELLS
-    return Watched(judged_groups(told, base, as_seen_by(example, example.photos)), float(off), shared, whole)
+    return worth(told, sample['base'][0].numpy(), sample, as_seen_by(example, example.photos))

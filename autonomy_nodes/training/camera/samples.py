@@ -5,15 +5,16 @@ nor hidden, an object where enough of its box is. A part of the samples knows wh
 on which the anchors stand, and depths in the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from autonomy_nodes.common.geometry import matrix_of_rpy
-from autonomy_nodes.perception.bev import CELL_M, CELLS, middles
+from autonomy_nodes.perception.bev import CELLS, middles
 from autonomy_nodes.perception.camera.places import (
     AIR,
     ANCHORS_M,
@@ -27,21 +28,19 @@ from autonomy_nodes.perception.camera.places import (
     places_of,
     projected,
 )
-from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.ground import GroundConfig, GroundSplitter
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.sim.plots.photos import Photo
 from autonomy_nodes.training.examples import Example
-from autonomy_nodes.training.samples import VEHICLE_HEIGHT_M, Sample
+from autonomy_nodes.training.samples import Guise, Sample, Samples, SampleSettings, Source, grounded
 from autonomy_nodes.training.targets import targets_of
 
+INPUTS = ('pictures', 'at', 'log_depths', 'seen', 'of')  # of network.CameraNetwork, `eyes.` in a batch
 LEAST_SEEN = 0.25  # of a box, that it is asked for
 LEAST_HIGH_PX = 6.0
 _BEHIND_M, _BEHIND = 0.5, 0.05  # so far behind the surface an anchor still counts as seen, and as a share of its depth
 _LOOKED_UP = (0, 2)  # of ANCHORS_M, by which a cell is seen
 _LATTICE = np.stack(np.meshgrid(*[(-0.4, 0.0, 0.4)] * 3, indexing='ij'), axis=-1).reshape(-1, 3)
 _MANY = 99  # points, more than any target asks for
-_SPLITTER = GroundSplitter(GroundConfig(), VEHICLE_HEIGHT_M)
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,28 @@ class CameraSampleSettings:
     turn_rad: float = 0.003
     shift_m: float = 0.02
     fine: bool = False
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes a sample of an example, in any process."""
+
+    settings: CameraSampleSettings
+
+    def __call__(self, example: Example, rng: np.random.Generator, _: SampleSettings) -> Sample:
+        return camera_sample_of(example, rng, self.settings)
+
+
+def batches(
+    source: Source, guise: Guise, start: int, pool: SampleSettings, settings: CameraSampleSettings, size: int,
+    workers: int,
+) -> Iterator[Sample]:  # fmt: skip
+    """Yield endless batches of `size` samples of the places from a seed on, made by so many processes."""
+    samples = Samples(source, guise, start, pool, make=_Make(settings))
+    context = 'spawn' if workers else None
+    return iter(DataLoader(
+        samples, size, num_workers=workers, multiprocessing_context=context, collate_fn=batch_of
+    ))  # fmt: skip
 
 
 def camera_sample_of(
@@ -123,9 +144,7 @@ def air_of(example: Example) -> np.ndarray:
 
 
 def _laid(example: Example) -> dict[str, np.ndarray]:
-    xyz = np.ascontiguousarray(example.points[:, :3], np.float32)
-    ground = _SPLITTER.split(xyz)
-    passed = rays(xyz, ground.kinds, np.asarray(example.sensor_m, np.float64))
+    ground, passed = grounded(example)
     return rasterised(example.points, example.before, ground, passed, example.sensor_m)
 
 
@@ -185,4 +204,4 @@ def _shrunk(values: np.ndarray) -> np.ndarray:
 
 
 _MIDDLES = middles()
-assert (WIDTH // SHRINK) * SHRINK == WIDTH and (HEIGHT // SHRINK) * SHRINK == HEIGHT and CELL_M
+assert WIDTH % SHRINK == 0 and HEIGHT % SHRINK == 0
