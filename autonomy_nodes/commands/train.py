@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,14 +22,15 @@ FORECAST_STEPS, FORECAST_EACH = 8000, 5
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'perception: the network that finds objects and tells the ground; prediction: the network that tells what '
-    about += 'everyone will do, from recorded scenes; camera: the networks that see pictures; fusion: '
+    about += 'everyone will do, from recorded scenes; camera: the networks that see pictures; lanes: the network that '
+    about += 'finds lines of the road, poles and signs in sweeps; fusion: '
     about += 'what a network for LiDAR hears of one for cameras; export: a checkpoint as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
     about += 'quantise: a model in INT8 or FP16, and what that costs; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
-    words = ('perception', 'prediction', 'camera', 'fusion', 'export', 'calibrate', 'quantise', 'adapt', 'ablations')
-    parser.add_argument('what', choices=words, help=about)
+    words = ('perception', 'prediction', 'camera', 'lanes', 'fusion', 'export', 'calibrate', 'quantise', 'adapt')
+    parser.add_argument('what', choices=(*words, 'ablations'), help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')
@@ -83,8 +85,8 @@ def run(options: argparse.Namespace) -> None:
         _export(options)
         return
     parts = {
-        'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'fusion': _fuse,
-        'quantise': _quantise,
+        'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'lanes': _look,
+        'fusion': _fuse, 'quantise': _quantise,
     }  # fmt: skip
     parts.get(options.what, _train)(options)
 
@@ -121,15 +123,16 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _look(options: argparse.Namespace) -> None:
-    """Train the networks that see pictures."""
+    """Train the networks that see pictures, or the one that finds lanes."""
     if not options.minutes > 0.0 or options.slice < 0.0 or options.steps < 0 or options.seed < 0 or options.threads < 1:
         raise SettingsError('--minutes and --threads must be above 0; --slice, --steps and --seed not below')
-    from autonomy_nodes.training.train_camera import PRESETS, train
-
+    script = import_module(f'autonomy_nodes.training.train_{options.what}')
+    if options.preset not in script.PRESETS:
+        raise SettingsError(f'--preset {options.preset}: of {options.what} there are {", ".join(script.PRESETS)}')
     notes = {'command': command_line(), 'commit': commit()}
-    settings, tell = PRESETS[options.preset], partial(print, flush=True)
+    settings, tell = script.PRESETS[options.preset], partial(print, flush=True)
     run_of = (options.seed, options.resume, options.slice, options.steps, options.threads)
-    print(train(settings, options.minutes, options.out.resolve(), *run_of, tell, notes))
+    print(script.train(settings, options.minutes, options.out.resolve(), *run_of, tell, notes))
 
 
 def _fuse(options: argparse.Namespace) -> None:

@@ -60,6 +60,19 @@ FAR_STANDS_M = 0.35  # what is higher is an obstacle there
 FAR_INPUTS = {'far': (len(FAR_POINTS), FAR)}
 FAR_OUTPUTS = {'far_told': (len(FAR_TOLD), FAR)}
 
+# Lines of the road and what stands beside it, by a network of their own: fine cells near the vehicle.
+LANES_ORIGIN_M = np.array([-24.0, -20.0])
+LANES = (160, 100)  # cells of CELL_M, to 40 m ahead
+LANE_KINDS = ('divider', 'boundary', 'stop_line', 'crossing', 'centre')
+# divider: paint along lanes, dashed or not. boundary: edge of what is driven on. crossing: the way of those on foot.
+# centre: of a lane, in the direction of travel
+LANDMARKS = ('pole', 'sign')
+LINE_TOLD = ('sure', 'x', 'y', 'cos', 'sin')  # logit of a line in the cell; from its middle to the line [m]; direction,
+# of twice the angle but for centres: the other lines have no begin
+MARK_TOLD = ('sure', 'x', 'y')
+LANE_INPUTS = {'points': (len(POINTS), (2 * LANES[0], 2 * LANES[1])), 'prior': (len(PRIOR), LANES)}
+LANE_OUTPUTS = {'lines': (len(LANE_KINDS) * len(LINE_TOLD), LANES), 'marks': (len(LANDMARKS) * len(MARK_TOLD), LANES)}
+
 
 def middles(size_m: float = CELL_M) -> np.ndarray:
     """Return (X, Y, 2) x y of the middles of all cells of a size [m]."""
@@ -69,6 +82,18 @@ def middles(size_m: float = CELL_M) -> np.ndarray:
 def far_middles() -> np.ndarray:
     """Return (*FAR, 2) x y of the middles of the cells of the far ring."""
     return _middles(FAR_ORIGIN_M, FAR_M, FAR)
+
+
+def lane_middles() -> np.ndarray:
+    """Return (*LANES, 2) x y of the middles of the cells of lanes."""
+    return _middles(LANES_ORIGIN_M, CELL_M, LANES)
+
+
+def lane_part(fine: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return of (C, *FINE) and (C, *CELLS) what LANE_INPUTS asks for."""
+    i, j = (int(round((LANES_ORIGIN_M[axis] - ORIGIN_M[axis]) / CELL_M)) for axis in (0, 1))
+    rows, columns = (slice(2 * at, 2 * (at + size)) for at, size in zip((i, j), LANES))
+    return fine[:, rows, columns], cells[:, i : i + LANES[0], j : j + LANES[1]]
 
 
 def _middles(origin_m: np.ndarray, size_m: float, cells: tuple[int, ...]) -> np.ndarray:

@@ -85,6 +85,7 @@ def flipped(example: Example) -> Example:
     return replace(
         example, points=example.points * mirror, before=example.before * mirror, boxes=boxes,
         sensor_m=example.sensor_m * mirror[:3], far=far, **cells,
+        lanes=example.lanes and example.lanes.moved(np.diag([1.0, -1.0])),
     )  # fmt: skip
 
 
@@ -102,6 +103,7 @@ def turned(example: Example, angle: float, scale: float = 1.0) -> Example:
         example, points=_mapped(example.points, matrix), before=_mapped(example.before, matrix), boxes=boxes,
         sensor_m=(matrix @ example.sensor_m).astype(np.float32), **_sampled(example, angle, scale),
         far=example.far and _far_sampled(example.far, angle, scale),
+        lanes=example.lanes and example.lanes.moved(matrix[:2, :2].astype(float)),
     )  # fmt: skip
     inside = ((boxes[:, :2] >= bev.ORIGIN_M) & (boxes[:, :2] < bev.ORIGIN_M + bev.SIZE_M)).all(axis=1)
     return _with_boxes(whole, inside)

@@ -24,6 +24,22 @@ class Far:
 
 
 @dataclass(frozen=True, eq=False)
+class Lanes:
+    """The road about the vehicle. lines: place in bev.LANE_KINDS and (M, 2) x y, of centres in the direction of travel.
+
+    marks: (K, 3) place in bev.LANDMARKS, x y, where it stands.
+    """
+
+    lines: tuple[tuple[int, np.ndarray], ...]
+    marks: np.ndarray
+
+    def moved(self, matrix: np.ndarray) -> 'Lanes':
+        """Return them with each place taken through (2, 2)."""
+        lines = tuple((kind, line @ matrix.T) for kind, line in self.lines)
+        return Lanes(lines, np.column_stack([self.marks[:, 0], self.marks[:, 1:] @ matrix.T]))
+
+
+@dataclass(frozen=True, eq=False)
 class Example:
     """One sweep with its truth. Cells are those of perception/bev.py at CELL_M.
 
@@ -40,6 +56,7 @@ class Example:
     Of recordings not all is known. terrain is NO_OBSTACLE where all that is known is that it is none. objects_asked:
     (X, Y) where all objects are among the boxes; None: everywhere. stands_asked: (X, Y) where top_m and blocked are
     known; None: wherever ground_m is. far: of long places alone. photos: what cameras of the vehicle took, in `air`.
+    lanes: None where nobody tells of the road.
     """
 
     points: np.ndarray
@@ -60,6 +77,7 @@ class Example:
     far: Far | None = None
     photos: tuple[Photo, ...] = ()
     air: Air | None = None
+    lanes: Lanes | None = None
 
 
 def with_points(example: Example, kept: np.ndarray, kept_before: np.ndarray, hides: bool = False) -> Example:

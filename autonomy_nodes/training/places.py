@@ -21,6 +21,7 @@ from autonomy_nodes.sim.plots.users import User, body
 from autonomy_nodes.sim.triangles import Triangles
 from autonomy_nodes.training.cover import Cover, cells_of, cover_of, far_of
 from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.lane_truth import lanes_of
 from autonomy_nodes.training.scenes import FIRST_SEED
 
 Someone = tuple[int, User, np.ndarray]  # number, who, (4, 4) pose in map
@@ -110,7 +111,7 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
         seen.points, before, rig.at_m.astype(np.float32), boxes, kinds, hits, shares, seen.semantics, bodies,
         cells.ground_m, cells.terrain, cells.top_m, cells.blocked,
         far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None,
-        photos=photos, air=air,
+        photos=photos, air=air, lanes=lanes_of(place.plot, map_from_base),
     )  # fmt: skip
 
 

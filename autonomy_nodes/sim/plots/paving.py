@@ -1,9 +1,11 @@
 """The ground of plots with a road: lanes, kerbs, sidewalks, ditches, and the paint on them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from autonomy_nodes.common.lanes import Line
 from autonomy_nodes.sim.materials import Material
 from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M
 from autonomy_nodes.sim.plots.relief import BARE, SKIN_M, Relief, bumps, hill, lines, patches, ramp, swell
@@ -36,11 +38,12 @@ class Section:
 
 @dataclass(eq=False)
 class Skin:
-    """Paint and patches while they are drawn."""
+    """Paint and patches while they are drawn. lines: what of it a map of the road holds, as Relief has them."""
 
     rng: np.random.Generator
     half_m: float
     half_s_m: float = HALF_S_M
+    lines: list[tuple[Line, np.ndarray]] = field(default_factory=list)
     cells: np.ndarray = field(init=False)
     at: np.ndarray = field(init=False)
 
@@ -61,6 +64,7 @@ class Skin:
     def stripe(self, n: float, on_m: float = 0.0, off_m: float = 0.0, width_m: float = 0.15, wear: float = 0.2) -> None:
         """Paint a line along the road, dashed where off_m > 0."""
         edges = (n - width_m / 2, n + width_m / 2)
+        self.drawn(Line.DIVIDER, (-self.half_s_m, n), (self.half_s_m, n))
         if off_m <= 0.0:
             self.fill((-self.half_s_m, self.half_s_m), edges, wear=wear)
             return
@@ -69,8 +73,19 @@ class Skin:
 
     def zebra(self, s: float, half_m: float, wear: float = 0.2) -> None:
         """Paint a crossing for people across the road."""
+        self.drawn(Line.CROSSWALK, (s, -half_m), (s, half_m))
         for n in np.arange(-half_m + 0.4, half_m - 0.4, 1.0):
             self.fill((s - 1.5, s + 1.5), (n, n + 0.5), wear=wear)
+
+    def stop_line(self, s: float, half_m: float, wear: float = 0.2) -> None:
+        """Paint a line before which vehicles stop, 0.4 m wide, across the road."""
+        self.drawn(Line.STOP_LINE, (s + 0.2, -half_m), (s + 0.2, half_m))
+        self.fill((s, s + 0.4), (-half_m, half_m), wear=wear)
+
+    def drawn(self, kind: Line, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Note a line from place to place, each s and n."""
+        count = max(2, int(np.hypot(end[0] - start[0], end[1] - start[1])) + 1)
+        self.lines.append((kind, np.linspace(start, end, count)))
 
     def mended(self, count: int) -> None:
         """Draw patches of another asphalt."""
@@ -107,7 +122,37 @@ def paved(section: Section, skin: Skin, rng: np.random.Generator) -> Relief:
         shape = np.interp(away - walk_end, [0.0, 0.9, 1.7, 2.5], [0.0, section.ditch_m, section.ditch_m, 0.0])
         heights -= shape * outside
     materials, barred = _covered(section, s, n, rng)
-    return Relief(s, n, heights, materials, barred, section.bend, skin.cells, skin.at, section.skew)
+    told = (*_uncrossed(section, skin), *_edges(section, skin))
+    return Relief(s, n, heights, materials, barred, section.bend, skin.cells, skin.at, section.skew, told)
+
+
+def _uncrossed(section: Section, skin: Skin) -> Iterator[tuple[Line, np.ndarray]]:
+    """Yield what was painted; lines along the road end where another one crosses it."""
+    middle, half_across = section.crossing_m
+    for kind, line in skin.lines:
+        if kind != Line.DIVIDER or not half_across:
+            yield kind, line
+            continue
+        for part in (line[line[:, 0] < middle - half_across], line[line[:, 0] > middle + half_across]):
+            if len(part) > 1:
+                yield kind, part
+
+
+def _edges(section: Section, skin: Skin) -> Iterator[tuple[Line, np.ndarray]]:
+    """Yield the edges of what is driven on."""
+    middle, half_across = section.crossing_m
+    ends = [(-skin.half_s_m, skin.half_s_m)]
+    if half_across:
+        ends = [(-skin.half_s_m, middle - half_across), (middle + half_across, skin.half_s_m)]
+    for side in (-1.0, 1.0):
+        n = side * section.half_m
+        for low, high in ends:
+            if high - low > 1.0:
+                yield Line.BOUNDARY, np.stack([along := np.arange(low, high + 0.5), np.full(len(along), n)], axis=-1)
+        if half_across:
+            for s in (middle - half_across, middle + half_across):
+                out = np.arange(section.half_m, HALF_N_M, 1.0)
+                yield Line.BOUNDARY, np.stack([np.full(len(out), s), side * out], axis=-1)
 
 
 def _covered(section: Section, s: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from autonomy_nodes.common.lanes import Line
 from autonomy_nodes.sim.mesh import Mesh
 
 _STRAIGHT = 1e-6  # 1/m
@@ -23,7 +24,8 @@ class Relief:
     s: (S,), n: (N,) lines of the grid [m], growing. heights: (S, N) z [m]. materials: (S - 1, N - 1) `Material`.
     barred: (S - 1, N - 1) bool, ground that no vehicle may enter: water, holes, ditches. bend: curvature [1/m].
     skin: (U, V) uint8 `Material` of paint and patches over the middle of the road, BARE elsewhere; skin_at: (2,) s, n
-    where it begins. skew: how far a line across the road leans along it, 0 for a right angle.
+    where it begins. skew: how far a line across the road leans along it, 0 for a right angle. lines: what a map of the
+    road holds, each a kind and (M, 2) places as s, n.
     """
 
     s: np.ndarray
@@ -35,6 +37,7 @@ class Relief:
     skin: np.ndarray
     skin_at: np.ndarray
     skew: float = 0.0
+    lines: tuple[tuple[Line, np.ndarray], ...] = ()
 
     def to_map(self, s: np.ndarray | float, n: np.ndarray | float) -> np.ndarray:
         """Return (..., 2) x y in map."""

@@ -1,0 +1,1 @@
+"""Lines of the road and landmarks, by a network of their own."""

@@ -1,0 +1,210 @@
+"""Lines from cells: each cell says where its line is and how it runs, lines are followed from there.
+
+The surest cell begins a line; it is followed to both sides by the directions that cells tell, over gaps too, and takes
+all cells beside it with it, so that no line is told twice (bottom-up, after the tracing of CLRNet's forerunners in
+Neven et al. 2018, with directions in place of clusters).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.perception.bev import (
+    CELL_M,
+    LANDMARKS,
+    LANE_KINDS,
+    LANES,
+    LANES_ORIGIN_M,
+    LINE_TOLD,
+    MARK_TOLD,
+    lane_middles,
+)
+from autonomy_nodes.perception.confidence import chance
+
+_CENTRE = LANE_KINDS.index('centre')
+_MIDDLES = lane_middles()
+
+
+@dataclass(frozen=True)
+class LineSettings:
+    """How lines are followed.
+
+    sure: chance from which a cell may begin a line; least: from which one lies on it. step_m: from place to place.
+    beside_m: of a line, that a cell is taken with it. gap_m: that a line goes on without a cell. shortest_m: lines that
+    are shorter are left out. turn_rad: most that a line turns at a step.
+    """
+
+    sure: float = 0.5
+    least: float = 0.25
+    step_m: float = 0.8
+    beside_m: float = 0.7
+    gap_m: float = 3.2
+    shortest_m: float = 2.0
+    turn_rad: float = 0.4
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.least <= self.sure < 1.0:
+            raise ValueError(f'lanes.least={self.least} and lanes.sure={self.sure} must lie between 0 and 1, in order')
+        for name in ('step_m', 'beside_m', 'gap_m', 'shortest_m', 'turn_rad'):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f'lanes.{name}={getattr(self, name)} must be above 0')
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A line that is told.
+
+    kind: place in bev.LANE_KINDS. points: (M, 2) in base_link, of a centre in the direction of travel. score: mean
+    chance of the cells along it.
+    """
+
+    kind: int
+    points: np.ndarray
+    score: float
+
+
+def lines_of(lines: np.ndarray, settings: LineSettings) -> list[Told]:
+    """Return the lines of `lines` (KINDS * LINE_TOLD, *LANES), of each kind the surest first."""
+    table = lines.reshape(len(LANE_KINDS), len(LINE_TOLD), *LANES).astype(np.float32)
+    found = []
+    for kind, (logit, x, y, cos, sin) in enumerate(table):
+        sure = chance(logit)
+        angle = np.arctan2(sin, cos) * (1.0 if kind == _CENTRE else 0.5)
+        cells = np.argwhere(sure >= settings.least)
+        if not len(cells):
+            continue
+        i, j = cells.T
+        at = _MIDDLES[i, j] + np.clip(np.stack([x[i, j], y[i, j]], axis=-1), -1.0, 1.0)
+        order = np.argsort(-sure[i, j], kind='stable')
+        rows = np.full(LANES, -1, np.int32)
+        rows[i[order], j[order]] = np.arange(len(order))
+        limits = np.array([
+            settings.sure, settings.step_m, settings.beside_m, settings.gap_m, settings.turn_rad,
+            float(kind == _CENTRE),
+        ])  # fmt: skip
+        for points, score in _followed(
+            at[order], angle[i, j][order].astype(np.float64), sure[i, j][order].astype(np.float64), rows, limits
+        ):
+            if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() >= settings.shortest_m:
+                found.append(Told(kind, points, score))
+    return found
+
+
+def marks_of(marks: np.ndarray, sure: float, apart_m: float = 1.2) -> np.ndarray:
+    """Return (K, 4) place in bev.LANDMARKS, x, y, chance; of `marks` (LANDMARKS * MARK_TOLD, *LANES).
+
+    sure: chance from which one is told. apart_m: nobody stands nearer to one that is surer.
+    """
+    table = marks.reshape(len(LANDMARKS), len(MARK_TOLD), *LANES)
+    found: list[np.ndarray] = []
+    for kind, (logit, x, y) in enumerate(table):
+        told = chance(logit)
+        cells = np.argwhere(told >= sure)
+        i, j = cells[np.argsort(-told[cells[:, 0], cells[:, 1]], kind='stable')].T
+        places = _MIDDLES[i, j] + np.stack([x[i, j], y[i, j]], axis=-1)
+        kept: list[int] = []
+        for row, place in enumerate(places):
+            if not kept or np.linalg.norm(places[kept] - place, axis=1).min() >= apart_m:
+                kept.append(row)
+        found.append(np.column_stack([np.full(len(kept), kind), places[kept], told[i, j][kept]]))
+    return np.concatenate(found)
+
+
+@njit(cache=True)
+def _followed(
+    at: np.ndarray, angle: np.ndarray, sure: np.ndarray, rows: np.ndarray, limits: np.ndarray
+) -> list[tuple[np.ndarray, float]]:
+    """Return (points, score) of each line. at, angle, sure: of cells, the surest first; rows: (X, Y) of which cell."""
+    begin, step, beside, gap, turn, directed = limits
+    taken = np.zeros(len(at), np.bool_)
+    found = []
+    for seed in range(len(at)):
+        if sure[seed] < begin:
+            break
+        if taken[seed]:
+            continue
+        ahead, one, many = _walk(at, angle, sure, rows, taken, seed, 1.0, step, beside, gap, turn, directed)
+        back, two, more = _walk(at, angle, sure, rows, taken, seed, -1.0, step, beside, gap, turn, directed)
+        points = np.empty((len(ahead) + len(back) + 1, 2))
+        for n in range(len(back)):
+            points[n] = back[len(back) - 1 - n]
+        points[len(back)] = at[seed]
+        for n in range(len(ahead)):
+            points[len(back) + 1 + n] = ahead[n]
+        _take(points, at, rows, taken, beside)
+        if len(points) > 1:
+            found.append((points, (one + two + sure[seed]) / (many + more + 1)))
+    return found
+
+
+@njit(cache=True)
+def _walk(
+    at: np.ndarray,
+    angle: np.ndarray,
+    sure: np.ndarray,
+    rows: np.ndarray,
+    taken: np.ndarray,
+    seed: int,
+    sign: float,
+    step: float,
+    beside: float,
+    gap: float,
+    turn: float,
+    directed: float,
+) -> tuple[list[np.ndarray], float, int]:
+    """Return places along a line from a cell to one side, the chances of cells there summed, and how many steps."""
+    here, heading = at[seed].copy(), angle[seed] + (0.0 if sign > 0.0 else np.pi)
+    places, waiting = [], 0.0
+    total, count, passed = 0.0, 0, 0
+    for _ in range(400):
+        ahead = here + step * np.array([np.cos(heading), np.sin(heading)])
+        mean, cos, sin, weight, best = np.zeros(2), 0.0, 0.0, 0.0, 0.0
+        a, b = int((ahead[0] - LANES_ORIGIN_M[0]) / CELL_M), int((ahead[1] - LANES_ORIGIN_M[1]) / CELL_M)
+        for i in range(max(a - 2, 0), min(a + 3, LANES[0])):
+            for j in range(max(b - 2, 0), min(b + 3, LANES[1])):
+                row = rows[i, j]
+                if row < 0 or taken[row]:
+                    continue
+                off = at[row] - ahead
+                if off[0] * off[0] + off[1] * off[1] > beside * beside:
+                    continue
+                its = angle[row] + (0.0 if sign > 0.0 else np.pi)
+                by = (its - heading + np.pi) % (2.0 * np.pi) - np.pi
+                if directed == 0.0 and abs(by) > 0.5 * np.pi:
+                    by -= np.sign(by) * np.pi
+                if abs(by) > 2.0 * turn:
+                    continue
+                mean += sure[row] * at[row]
+                cos, sin, weight = cos + sure[row] * np.cos(by), sin + sure[row] * np.sin(by), weight + sure[row]
+                best = max(best, sure[row])
+        passed += 1
+        if weight > 0.0:
+            across = mean / weight - ahead
+            left = np.array([-np.sin(heading), np.cos(heading)])
+            here = ahead + (across[0] * left[0] + across[1] * left[1]) * left
+            heading += min(max(np.arctan2(sin, cos), -turn), turn)
+            places.append(here)
+            total, count, waiting = total + best, passed, 0.0
+        else:
+            here, waiting = ahead, waiting + step
+            if waiting >= gap:
+                break
+    return places, total, count
+
+
+@njit(cache=True)
+def _take(points: np.ndarray, at: np.ndarray, rows: np.ndarray, taken: np.ndarray, beside: float) -> None:
+    """Take all cells that tell of a place beside a line."""
+    for n in range(len(points)):
+        last = n + 1 == len(points)
+        for part in range(1 if last else 2):
+            place = points[n] if part == 0 else 0.5 * (points[n] + points[n + 1])
+            a, b = int((place[0] - LANES_ORIGIN_M[0]) / CELL_M), int((place[1] - LANES_ORIGIN_M[1]) / CELL_M)
+            for i in range(max(a - 3, 0), min(a + 4, LANES[0])):
+                for j in range(max(b - 3, 0), min(b + 4, LANES[1])):
+                    row = rows[i, j]
+                    if row >= 0 and not taken[row]:
+                        off = at[row] - place
+                        if off[0] * off[0] + off[1] * off[1] < beside * beside:
+                            taken[row] = True
