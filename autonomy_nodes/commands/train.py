@@ -14,6 +14,9 @@ from autonomy_nodes.evaluation.measures.evidence import command
 from autonomy_nodes.evaluation.measures.page import write_json
 from autonomy_nodes.inference.manifest import folder_of
 
+WHAT = (
+    'perception', 'prediction', 'camera', 'lanes', 'fusion', 'export', 'calibrate', 'quantise', 'adapt', 'ablations',
+)  # fmt: skip
 SIZES = ('ci', 'small', 'orin')
 CALIBRATE_ON, ROUND_ON, JUDGE_BY, ABLATION_STEPS = 1500, 64, 48, 300
 FORECAST_STEPS, FORECAST_EACH = 8000, 5
@@ -29,8 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about += 'quantise: a model in INT8 or FP16, and what that costs; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
-    words = ('perception', 'prediction', 'camera', 'lanes', 'fusion', 'export', 'calibrate', 'quantise', 'adapt')
-    parser.add_argument('what', choices=(*words, 'ablations'), help=about)
+    parser.add_argument('what', choices=WHAT, help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')

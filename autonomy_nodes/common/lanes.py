@@ -21,6 +21,8 @@ class Line(IntEnum):
     STOP_LINE = 5
     CROSSWALK = 6
     STOP_PLACE = 7  # where a rule says to stop, without paint of its own: nothing that could be seen
+    POLE = 8  # seen beside the road: a piece that stands; no map holds it
+    SIGN = 9
 
 
 class Rule(IntEnum):

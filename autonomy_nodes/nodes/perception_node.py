@@ -23,6 +23,8 @@ from autonomy_nodes.nodes.engines import say_engine
 from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.perception.camera.channel import NETWORK as CAMERAS
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
+from autonomy_nodes.perception.lanes.channel import NETWORK as LANES
+from autonomy_nodes.perception.lanes.channel import LaneChannel
 from autonomy_nodes.perception.learned import NETWORK, LearnedChannel
 from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
 from autonomy_nodes.perception.warmup import warm
@@ -36,6 +38,7 @@ class Perception(Stage):
     config_type = PerceptionConfig
     backend: Backend | None = None
     camera_backends: Sequence[Backend] = ()
+    lane_backend: Backend | None = None
 
     def build(self, port: Port, config: PerceptionConfig) -> None:
         """Create the perceiver and connect it."""
@@ -47,9 +50,11 @@ class Perception(Stage):
         self.has_far = learned is not None and learned.has_far
         self.camera_backends = _cameras_of(config)
         cameras = CameraChannel(self.camera_backends[0], self.camera_backends[1]) if self.camera_backends else None
+        self.lane_backend = wanted(config.lane_model, LANES, *asked[2:])[1] if config.lane_model else None
+        lanes = None if self.lane_backend is None else LaneChannel(self.lane_backend, config.lanes)
         self.calibration = Calibration(config.vehicle.mounts)
-        self.perceiver = Perceiver(config, learned, port.lap, cameras)
-        warm(config, learned, cameras)
+        self.perceiver = Perceiver(config, learned, port.lap, cameras, lanes)
+        warm(config, learned, cameras, lanes)
         self.far_out, self.terrain_out = port.publisher(topics.TERRAIN_FAR), port.publisher(topics.TERRAIN)
         self.ring_out = port.publisher(topics.FAR_RING)
         self.clusters_out, self.obstacles_out = port.publisher(topics.CLUSTERS), port.publisher(topics.OBSTACLES)
@@ -82,6 +87,8 @@ class Perception(Stage):
             values |= {f'air.{name}': f'{value:.2f}' for name, value in found.air.items()}
             values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
         say_engine(self.port, self.backend, values)
+        if seen.lane_trouble:
+            self.port.say(Level.WARN, f'the network of lanes tells nothing: {seen.lane_trouble}')
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
         if found.blind:
@@ -92,7 +99,7 @@ class Perception(Stage):
 
     def free(self) -> None:
         """Give back what the engines hold."""
-        for engine in (self.backend, *self.camera_backends):
+        for engine in (self.backend, self.lane_backend, *self.camera_backends):
             if engine is not None:
                 engine.close()
 

@@ -29,6 +29,7 @@ from autonomy_nodes.perception.far import known_m
 from autonomy_nodes.perception.fusion import FusionSettings, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
+from autonomy_nodes.perception.lanes.channel import LaneChannel, LaneSettings
 from autonomy_nodes.perception.learned import Earlier, Hear, Learned, LearnedChannel, LearnedSettings
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
@@ -50,7 +51,7 @@ class PerceptionConfig:
     cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
     require_backend: which engine runs it, on how many threads. engines: of those that are built on the vehicle.
     camera_model: networks that see the pictures of `cameras`, which `model` hears; empty for none. camera_age_s: so
-    much older or newer than a sweep a picture may be.
+    much older or newer than a sweep a picture may be. lane_model: finds lines of the road, empty for paint alone.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -62,12 +63,14 @@ class PerceptionConfig:
     engines: EngineSettings = field(default_factory=EngineSettings)
     camera_model: str = ''
     camera_age_s: float = 0.12
+    lane_model: str = ''
     vehicle: Vehicle = field(default_factory=Vehicle)
     ground: GroundConfig = field(default_factory=GroundConfig)
     terrain: TerrainConfig = field(default_factory=TerrainConfig)
     terrain_far: TerrainConfig = field(default_factory=far_terrain)
     clusters: ClusterConfig = field(default_factory=ClusterConfig)
     paint: PaintConfig = field(default_factory=PaintConfig)
+    lanes: LaneSettings = field(default_factory=LaneSettings)
     learned: LearnedSettings = field(default_factory=LearnedSettings)
     semantics: SemanticSettings = field(default_factory=SemanticSettings)
     correction: CorrectionSettings = field(default_factory=CorrectionSettings)
@@ -86,7 +89,10 @@ class PerceptionConfig:
 
 @dataclass(frozen=True, eq=False)
 class Segmented:
-    """What one sweep tells without knowing where the vehicle is. sensor_m: (3,) in base_link, None if not known."""
+    """What one sweep tells without knowing where the vehicle is. sensor_m: (3,) in base_link, None if not known.
+
+    lane_trouble: why a network of lanes told nothing, or empty.
+    """
 
     cloud: PointCloud
     sensor_m: np.ndarray | None
@@ -94,6 +100,7 @@ class Segmented:
     rays: np.ndarray | None
     clusters: Clusters
     lanes: LaneObservations
+    lane_trouble: str = ''
 
     @property
     def stamp_ns(self) -> int:
@@ -136,9 +143,9 @@ class Perceiver:
 
     def __init__(
         self, config: PerceptionConfig, learned: LearnedChannel | None = None, lap: Lap = untimed,
-        cameras: CameraChannel | None = None,
+        cameras: CameraChannel | None = None, lanes: LaneChannel | None = None,
     ) -> None:  # fmt: skip
-        self.config, self._learned, self._lap = config, learned, lap
+        self.config, self._learned, self._lap, self._lanes = config, learned, lap, lanes
         self._ladder, self._hearing = Ladder(config.ladder, learned is not None), Hearing(cameras, config.ladder)
         self._before: tuple[PointCloud, EgoState] | None = None
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
@@ -150,8 +157,7 @@ class Perceiver:
         """Return what needs no odometry."""
         if cloud.frame != 'base_link':
             raise DataError(f'cloud is in frame {cloud.frame!r}, expected base_link', fault='F11')
-        # one layout: compiled loops exist once
-        cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, ('C', 'W')))
+        cloud = replace(cloud, xyz=np.require(cloud.xyz, np.float32, ('C', 'W')))  # loops are compiled for one layout
         sensor_m = None if sensor_m is None else np.ascontiguousarray(sensor_m, float)
         config, xyz = self.config, cloud.xyz
         ground = self._splitter.split(xyz)
@@ -159,9 +165,10 @@ class Perceiver:
         self._lap('ground')
         clusters = clustered(config.clusters, cloud.stamp_ns, xyz, ground)
         self._lap('clusters')
-        lanes = painted(config.paint, cloud.stamp_ns, xyz, cloud.intensity, ground.firm)
+        paint = painted(config.paint, cloud.stamp_ns, xyz, cloud.intensity, ground.firm)
+        lanes = (paint, '') if self._lanes is None else self._lanes.observe(cloud, ground, passed, sensor_m, paint)
         self._lap('lanes')
-        return Segmented(cloud, sensor_m, ground, passed, clusters, lanes)
+        return Segmented(cloud, sensor_m, ground, passed, clusters, *lanes)
 
     def perceive(
         self, seen: Segmented, ego: EgoState, prior: Grid | None = None, pictures: Mapping[str, Image] | None = None,

@@ -7,6 +7,7 @@ import numpy as np
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
+from autonomy_nodes.perception.lanes.channel import LaneChannel
 from autonomy_nodes.perception.learned import LearnedChannel
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
@@ -15,8 +16,9 @@ _AHEAD = np.array([[0.0, 0.0, 1.0, 1.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0,
 
 
 def warm(
-    config: PerceptionConfig, learned: LearnedChannel | None = None, cameras: CameraChannel | None = None
-) -> None:
+    config: PerceptionConfig, learned: LearnedChannel | None = None, cameras: CameraChannel | None = None,
+    lanes: LaneChannel | None = None,
+) -> None:  # fmt: skip
     """Perceive a small made-up plain with a box and a line once, for a network a second time, and forget it."""
     across, along = np.meshgrid(np.arange(-8.0, 8.0, 0.25), np.arange(-8.0, 8.0, 0.25))
     plain = np.stack([along.ravel(), across.ravel(), np.zeros(along.size)], axis=1)
@@ -26,7 +28,7 @@ def warm(
     shots = [] if cameras is None else [Shot(np.zeros((96, 128, 3), np.uint8), _MATRIX, _AHEAD)]
     ego = EgoState(0, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))
     for sensor_m, network in ((None, None), (np.array([0.0, 0.0, 2.0]), learned)):
-        perceiver = Perceiver(config, network, cameras=cameras)
+        perceiver = Perceiver(config, network, cameras=cameras, lanes=lanes)
         for stamp_ns in (0,) if network is None else (0, SECOND_NS // 10):
             cloud = PointCloud(stamp_ns, 'base_link', xyz, bright)
             perceiver.perceive(perceiver.segment(cloud, sensor_m), replace(ego, stamp_ns=stamp_ns), shots=shots)

@@ -13,6 +13,7 @@ from autonomy_nodes.prediction.network import PRESETS, Network, empty
 from autonomy_nodes.prediction.tensors import INPUTS, OUTPUTS
 from autonomy_nodes.training.camera.export import export_camera, export_fusion
 from autonomy_nodes.training.export import export, save_onnx
+from autonomy_nodes.training.export_lanes import export_lanes, is_lanes
 
 ALLOWED = {
     'Add', 'Cast', 'Clip', 'Concat', 'Constant', 'Div', 'Expand', 'Gather', 'Greater', 'LayerNormalization', 'MatMul',
@@ -33,7 +34,7 @@ LIMITS = (
 
 
 def export_either(checkpoint: Path, folder: Path, name: str) -> Manifest:
-    """Write a model of a checkpoint of prediction, of cameras, of fusion or of perception."""
+    """Write a model of a checkpoint of prediction, of cameras, of fusion, of lanes or of perception."""
     if not checkpoint.is_file():
         raise DataError(f'{checkpoint}: no checkpoint')
     state = torch.load(checkpoint, map_location='cpu', weights_only=True)
@@ -90,4 +91,6 @@ def _is_fusion(state: Mapping[str, Any]) -> bool:
     return 'camera_state' in state
 
 
-WRITERS = ((_is_fusion, export_fusion), (is_forecast, export_forecast), (_is_camera, export_camera))
+WRITERS = (
+    (is_lanes, export_lanes), (_is_fusion, export_fusion), (is_forecast, export_forecast), (_is_camera, export_camera),
+)  # fmt: skip

@@ -22,7 +22,7 @@ from autonomy_nodes.perception.bev import (
 )
 from autonomy_nodes.perception.cells import met
 from autonomy_nodes.perception.far_raster import NEAR
-from autonomy_nodes.perception.raster import rasterised
+from autonomy_nodes.perception.lanes.raster import lane_rasterised
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.samples import Sample, SampleSettings, grounded
 
@@ -50,15 +50,15 @@ def lane_sample_of(
         raise DataError('the example tells nothing of the road')
     ground, passed = grounded(example)
     rays = None if rng is not None and settings is not None and rng.random() < settings.without_rays else passed
-    inputs = rasterised(example.points, example.points[:0], ground, rays, example.sensor_m)
-    points, prior = lane_part(inputs['points'], inputs['prior'])
+    inputs = lane_rasterised(example.points, ground, rays, example.sensor_m)
+    prior = inputs['prior']
     truth = targets_of(example)
     seen = met(prior[PRIOR.index('known')], prior[PRIOR.index('passed')], NEAR)
     whole = np.isfinite(example.ground_m)
     known = lane_part(np.zeros((1, *(2 * size for size in CELLS)), bool), whole[None])[1]
     arrays = {**truth, 'prior': prior, 'asked': np.where(seen, 1.0, UNSEEN_WEIGHT)[None] * known}
     sample = {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in arrays.items()}
-    sample['points'] = torch.from_numpy(np.ascontiguousarray(points)).half()
+    sample['points'] = torch.from_numpy(inputs['points']).half()
     return sample
 
 

@@ -28,6 +28,7 @@ from autonomy_nodes.training.lanes import lane_losses, lane_sample_of
 from autonomy_nodes.training.places import PlaceSettings, examples
 from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSettings, stacked
 
+WHAT = 'lanes'  # of a checkpoint
 LEAST_RATE = 0.01  # of the highest, at the end of a run
 PLACES = PlaceSettings(before_share=0.0)
 GUISE = AugmentationSettings(paste=0.0)
@@ -184,6 +185,6 @@ def _save(training: Training, out: Path, told: Mapping[str, Any]) -> None:
     state = {
         'network': training.network.state_dict(), 'averaged': training.averaged.state_dict(),
         'optimizer': training.optimizer.state_dict(), 'step': training.step, 'seed': training.seed,
-        'spent_s': training.spent_s, 'first': training.first, **told,
+        'spent_s': training.spent_s, 'first': training.first, 'what': WHAT, **told,
     }  # fmt: skip
     save(state, out)

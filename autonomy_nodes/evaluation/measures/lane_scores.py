@@ -21,10 +21,12 @@ class Answer:
     true: list[Told]
 
 
-def cut(lines: Iterable[Told | tuple[int, np.ndarray]], asked: np.ndarray) -> list[Told]:
+def cut(
+    lines: Iterable[Told | tuple[int, np.ndarray]], asked: np.ndarray, shortest_m: float = _SHORTEST_M
+) -> list[Told]:
     """Return the parts of lines within the cells `asked` (*LANES), points 0.5 m apart.
 
-    A part goes on over 3 m that were not asked for; parts shorter than 3 m are left out.
+    A part goes on over 3 m that were not asked for; shorter parts than shortest_m are left out.
     """
     found = []
     for line in lines:
@@ -36,7 +38,7 @@ def cut(lines: Iterable[Told | tuple[int, np.ndarray]], asked: np.ndarray) -> li
         parts = np.split(kept, np.flatnonzero(np.diff(kept) * _STEP_M > _GAP_M) + 1)
         found += [
             Told(told.kind, points[part[0] : part[-1] + 1], told.score)
-            for part in parts if len(part) and (part[-1] - part[0]) * _STEP_M >= _SHORTEST_M
+            for part in parts if len(part) and (part[-1] - part[0]) * _STEP_M >= shortest_m
         ]  # fmt: skip
     return found
 
