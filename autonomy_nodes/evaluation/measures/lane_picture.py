@@ -53,7 +53,7 @@ def _points(cloud: PointCloud, road: Road) -> np.ndarray:
     for axis in (0, 1):
         low = LANES_ORIGIN_M[axis]
         for at in np.arange(np.ceil(low / EVERY_M) * EVERY_M, low + LANES[axis] * CELL_M, EVERY_M):
-            place = int(panel.shape[axis] - (at - low) / CELL_M * PIXELS)
+            place = int(panel.shape[axis] - 1 - (at - low) / CELL_M * PIXELS)
             panel[(place, slice(None)) if axis == 0 else (slice(None), place)] = 95
     bright = np.clip(cloud.intensity / max(float(np.percentile(cloud.intensity, 98)), 1e-6), 0.0, 1.0)
     place = np.floor((cloud.xyz[:, :2] - LANES_ORIGIN_M) / CELL_M * PIXELS).astype(int)

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.lanes import Line
@@ -159,9 +160,11 @@ def _argoverse_lines(told: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
             yield 'centre', 0.5 * (_spread(sides[0], count) + _spread(sides[1], count))
     for crossing in told['pedestrian_crossings'].values():
         yield 'crossing', 0.5 * (_points(crossing['edge1']) + _points(crossing['edge2']))
-    for area in told['drivable_areas'].values():
-        line = _points(area['area_boundary'])
-        yield 'boundary', np.concatenate([line, line[:1]])
+    areas = [_points(area['area_boundary']) for area in told['drivable_areas'].values()]
+    corners = np.concatenate([_dense(area) for area in areas])
+    heights = cKDTree(corners[:, :2])
+    for line in _outlines([area[:, :2] for area in areas]):  # two that meet have no edge there
+        yield 'boundary', np.column_stack([line, corners[heights.query(line)[1], 2]])
 
 
 def _points(rows: list[dict[str, float]]) -> np.ndarray:
