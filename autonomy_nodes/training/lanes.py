@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
@@ -10,10 +11,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.perception.bev import (
+    CELL_M,
     CELLS,
     LANDMARKS,
     LANE_KINDS,
     LANES,
+    LANES_ORIGIN_M,
     LINE_TOLD,
     MARK_TOLD,
     PRIOR,
@@ -34,6 +37,7 @@ POSITIVE = {'lines': 3.0, 'marks': 5.0}  # times as much weighs a line that is t
 WEIGHTS = {'lines': 3.0, 'marks': 1.0, 'at': 1.0, 'direction': 0.5}
 CENTRE = LANE_KINDS.index('centre')
 _FINE_M = 0.1
+_CELLS = int(np.ceil(BESIDE_M / CELL_M)) + 1
 _MIDDLES = lane_middles()
 
 
@@ -77,10 +81,12 @@ def targets_of(example: Example) -> dict[str, np.ndarray]:
             continue
         places, angles = (np.concatenate(parts) for parts in zip(*lines))
         angles = angles if kind == CENTRE else 2.0 * angles
-        distance, nearest = cKDTree(places).query(_MIDDLES.reshape(-1, 2), distance_upper_bound=BESIDE_M)
-        near = np.isfinite(distance).reshape(LANES)
-        nearest = nearest.reshape(LANES)[near]
-        found['lines'][kind] = distance.reshape(LANES) < ON_M
+        near = _about(places)
+        distance, nearest = cKDTree(places).query(_MIDDLES[near])
+        beside = distance < BESIDE_M
+        near[near] = beside
+        distance, nearest = distance[beside], nearest[beside]
+        found['lines'][kind][near] = distance < ON_M
         found['beside'][kind] = near
         told = (*(places[nearest] - _MIDDLES[near]).T, np.cos(angles[nearest]), np.sin(angles[nearest]))
         found['line_at'][kind][:, near] = np.stack(told)
@@ -92,6 +98,15 @@ def targets_of(example: Example) -> dict[str, np.ndarray]:
             found['marks'][kind] = found['mark_beside'][kind] = near
             found['mark_at'][kind][:, near] = (places[nearest.reshape(LANES)[near]] - _MIDDLES[near]).T
     return found
+
+
+def _about(places: np.ndarray) -> np.ndarray:
+    """Return (*LANES) which cells lie near any of (N, 2) places: all within BESIDE_M, and some more."""
+    wide = np.array(LANES) + 2 * _CELLS  # lines just outside count too
+    cell = np.floor((places - LANES_ORIGIN_M) / CELL_M).astype(int) + _CELLS
+    mask = np.zeros(tuple(wide), np.uint8)
+    mask[tuple(cell[((cell >= 0) & (cell < wide)).all(axis=1)].T)] = 1
+    return (cv2.dilate(mask, np.ones((2 * _CELLS + 1,) * 2, np.uint8)) > 0)[_CELLS:-_CELLS, _CELLS:-_CELLS]
 
 
 def _dense(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

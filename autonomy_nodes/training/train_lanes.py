@@ -53,7 +53,7 @@ class TrainSettings:
     workers: int = 1
     every_s: float = 300.0
     held_out: int = 32
-    pool: SampleSettings = field(default_factory=lambda: SampleSettings(uses=3.0))
+    pool: SampleSettings = field(default_factory=lambda: SampleSettings(uses=6.0))
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
