@@ -66,6 +66,19 @@ def painted(
     return LaneObservations(stamp_ns, segments, _classes(segments), pieces[:, 6], seen_range_m)
 
 
+def contrasts(
+    xyz: np.ndarray, intensity: np.ndarray, ground: np.ndarray, range_m: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (M, 3) the points of the ground, and (M,) their brightness over the middle of the ground around.
+
+    0 beyond range_m [m], where the ground has too few points, and of a sensor that tells none.
+    """
+    xyz, intensity = _chosen(xyz, intensity, ground)
+    if not len(xyz) or (top := _top(intensity)) <= 0.0:
+        return xyz, np.zeros(len(xyz), np.float32)
+    return xyz, _over_median(_sorted_in(xyz, range_m)[0], intensity, top)
+
+
 @njit(cache=True)
 def _chosen(xyz: np.ndarray, intensity: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the points and their brightness where `which` is true."""

@@ -14,6 +14,7 @@ from autonomy_nodes.perception.bev import (
     CELL_M,
     CELLS,
     LANDMARKS,
+    LANE_INPUTS,
     LANE_KINDS,
     LANES,
     LANES_ORIGIN_M,
@@ -46,9 +47,9 @@ def lane_sample_of(
 ) -> Sample:
     """Return inputs and targets of an example; with rng, now and then nobody knows where the LiDAR is.
 
-    points, prior: of bev.LANE_INPUTS. lines: (KINDS, *LANES) 0 or 1; line_at: (KINDS, 4, *LANES) x y to the line,
-    direction; beside: (KINDS, *LANES) where that is asked. marks, mark_at, mark_beside: of landmarks alike. asked:
-    (1, *LANES) how much a cell counts.
+    points, prior, bright: of bev.LANE_INPUTS. lines: (KINDS, *LANES) 0 or 1; line_at: (KINDS, 4, *LANES) x y to the
+    line, direction; beside: (KINDS, *LANES) where that is asked. marks, mark_at, mark_beside: of landmarks alike.
+    asked: (1, *LANES) how much a cell counts.
     """
     if example.lanes is None:
         raise DataError('the example tells nothing of the road')
@@ -62,7 +63,8 @@ def lane_sample_of(
     known = lane_part(np.zeros((1, *(2 * size for size in CELLS)), bool), whole[None])[1]
     arrays = {**truth, 'prior': prior, 'asked': np.where(seen, 1.0, UNSEEN_WEIGHT)[None] * known}
     sample = {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in arrays.items()}
-    sample['points'] = torch.from_numpy(inputs['points']).half()
+    for name in ('points', 'bright'):
+        sample[name] = torch.from_numpy(inputs[name]).half()  # half as much to hand from process to process
     return sample
 
 
@@ -117,6 +119,11 @@ def _dense(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     angles = np.arctan2(steps[:, 1], steps[:, 0])
     parts = [line[n] + np.arange(count)[:, None] / count * steps[n] for n, count in enumerate(counts)]
     return np.concatenate(parts), np.repeat(angles, counts)
+
+
+def lane_inputs_of(batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return what LaneNetwork takes of a batch of samples, in order."""
+    return tuple(batch[name].float() for name in LANE_INPUTS)
 
 
 def lane_losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from autonomy_nodes.perception.lanes.network import LaneNetwork
 from autonomy_nodes.training.augmentation import AugmentationSettings, augmented
 from autonomy_nodes.training.checkpoints import CHECKPOINT, average, report, save, set_rate, state_of
 from autonomy_nodes.training.examples import Example
-from autonomy_nodes.training.lanes import lane_losses, lane_sample_of
+from autonomy_nodes.training.lanes import lane_inputs_of, lane_losses, lane_sample_of
 from autonomy_nodes.training.places import PlaceSettings, examples
 from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSettings, stacked
 
@@ -126,7 +126,7 @@ def learn(training: Training, batch: Sample, settings: TrainSettings, share: flo
     """Learn from one batch, and let the averaged weights follow; return the losses. share: of the run that is over."""
     set_rate(training.optimizer, settings.rate, (training.step + 1) / settings.warm_steps, share, LEAST_RATE)
     with torch.autocast('cpu', torch.bfloat16):
-        outputs = training.network(batch['points'].float(), batch['prior'])
+        outputs = training.network(*lane_inputs_of(batch))
     found = lane_losses(outputs, batch)
     if not torch.isfinite(found['total']):
         raise FloatingPointError(f'the loss is {found["total"].item()} at step {training.step}')
@@ -147,7 +147,7 @@ def quality(network: LaneNetwork, held: list[Example]) -> dict[str, float]:
         sample = lane_sample_of(example)
         batch = stacked([sample])
         with torch.no_grad():
-            outputs = network(batch['points'].float(), batch['prior'])
+            outputs = network(*lane_inputs_of(batch))
         arrays = {name: value[0].float().numpy() for name, value in outputs.items()}
         asked = sample['asked'][0].numpy() == 1.0
         assert example.lanes is not None

@@ -47,7 +47,7 @@ class LaneNetwork(nn.Module):
         settings = PRESETS[preset]
         self.preset = preset
         fine, middle, coarse = settings.widths
-        points, prior = LANE_INPUTS['points'][0], LANE_INPUTS['prior'][0]
+        points, prior = LANE_INPUTS['points'][0] + LANE_INPUTS['bright'][0], LANE_INPUTS['prior'][0]
         self.fold = nn.Sequential(nn.Conv2d(points, fine, 4, stride=2, padding=1, bias=False), *normed(fine))
         self.near = conv(fine + prior + 1, fine)
         self.down = nn.Sequential(nn.Conv2d(fine, middle, 2, stride=2, bias=False), *normed(middle))
@@ -66,10 +66,10 @@ class LaneNetwork(nn.Module):
         reach = torch.linalg.vector_norm(torch.from_numpy(lane_middles()).float(), dim=-1) / 40.0
         self.register_buffer('reach', reach[None, None], persistent=False)
 
-    def forward(self, points: Tensor, prior: Tensor) -> dict[str, Tensor]:
+    def forward(self, points: Tensor, prior: Tensor, bright: Tensor) -> dict[str, Tensor]:
         """Return all of bev.LANE_OUTPUTS."""
         reach = self.reach.expand(points.shape[0], -1, -1, -1)
-        near = self.near(torch.cat([self.fold(points), prior, reach], 1))  # (B, fine, 160, 100)
+        near = self.near(torch.cat([self.fold(torch.cat([points, bright], 1)), prior, reach], 1))  # (B, fine, 160, 100)
         wide = self.wide(self.down(near))  # (B, middle, 80, 50)
         wide = self.blend(torch.cat([wide, larger(self.rise(self.deep(wide)))], 1))  # deep: (B, coarse, 40, 25)
         told = self.tell(torch.cat([near, larger(self.lift(wide))], 1))
