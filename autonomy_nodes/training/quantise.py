@@ -3,8 +3,8 @@
 INT8 lies in the file as QuantizeLinear and DequantizeLinear, symmetric, of weights a channel each, with biases in
 float32: TensorRT refuses others, and since its version 11 knows no precision but that of the file (`rounding`). Which
 layers stay float32: see `layers`. The answers of the new file are held against the old one's on feeds that were not
-calibrated on, and the card tells how far apart they are and what they decide otherwise. A few of these feeds are kept
-in the folder: on them a vehicle judges the engine that it built (`inference.parity`).
+calibrated on, and the card tells how far apart they are and what they decide otherwise. Of INT8 a few of these feeds are
+kept in the folder: on them a vehicle judges the engine that it built (`inference.parity`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,8 +65,8 @@ def quantise(
     """Write a model's network in another precision beside it, and what that costs on its card; return its manifest.
 
     The same feeds give the same bytes. data: shards or scenes of the data engine to calibrate on; None: made of seeds.
-    notes: command and commit. judged: feeds to measure the cost by, the first of which are kept beside the model; made
-    of seeds where there are none. Raises DataError where there is nothing to calibrate on.
+    notes: command and commit. judged: feeds to measure the cost by, made of seeds where there are none; of INT8 the
+    first ones are kept beside the model. Raises DataError where there is nothing to calibrate on.
     """
     model = read_manifest(folder)
     made = stored(model, data, settings.count) if data else seeded(model, settings.seed, settings.count)
@@ -79,13 +79,14 @@ def quantise(
     kept = write_rounded(folder / ONNX, part, feeds, settings)
     gate(part)
     part.replace(folder / name)
-    write_recorded(folder, judges[::A_PLACE][:RECORDED_FEEDS])
     told: dict[str, Any] = {'of': model.files[ONNX], **notes, 'kept_float32': kept}
+    files = {**model.files, name: digest(folder / name)}
     if settings.precision == 'int8':
+        write_recorded(folder, judges[::A_PLACE][:RECORDED_FEEDS])
+        files[RECORDED] = digest(folder / RECORDED)
         source = data.name if data else f'made of seeds from {settings.seed}'
         told['calibration'] = {'data': source, 'feeds': len(feeds), 'sha256': hash_of(feeds)}
     told['decisions'] = written(judged_by)
-    files = {**model.files, **{each: digest(folder / each) for each in (name, RECORDED)}}
     card = {**model.card, CARD: {**model.card.get(CARD, {}), settings.precision: told}}
     found = replace(model, files=files, card=card)
     told['cost'] = cost_told(
