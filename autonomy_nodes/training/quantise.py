@@ -3,8 +3,8 @@
 INT8 lies in the file as QuantizeLinear and DequantizeLinear, symmetric, of weights a channel each, with biases in
 float32: TensorRT refuses others, and since its version 11 knows no precision but that of the file (`rounding`). Which
 layers stay float32: see `layers`. The answers of the new file are held against the old one's on feeds that were not
-calibrated on, and the card tells how far apart they are and what they decide otherwise. Of INT8 a few of these feeds are
-kept in the folder: on them a vehicle judges the engine that it built (`inference.parity`).
+calibrated on, and the card tells how far apart they are and what they decide otherwise. Of INT8 a few of these feeds
+are kept in the folder: on them a vehicle judges the engine that it built (`inference.parity`).
 """
 
 from collections.abc import Mapping, Sequence
