@@ -21,6 +21,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'odometry': ('odometry', 'the way by LiDAR alone, beside KISS-ICP'),
     'detection': ('detection', 'vehicles and people found in single sweeps, by a network too: average precision'),
     'adaptation': ('autonomy_nodes.training.adapt.trial', 'what a network gains by sweeps that nobody labelled'),
+    'parity': ('autonomy_nodes.training.parity', 'whether engines say the same, in every precision'),
     'robustness': ('robustness', 'detection where sensors suffer: lost beams, a wrong mount, rain, what comes late'),
     'localization': ('localization', 'pose in odom and map on simulated drives, and whether it knows how exact it is'),
     'budget': ('autonomy_nodes.training.budget.trial', 'what a network should take on Orin; here beside what it takes'),
@@ -40,7 +41,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
 }
 WITH_MODEL = (  # which run a network where one is named
     'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'fusion', 'ground',
-    'lanes', 'robustness', 'terrain', 'tracking',
+    'lanes', 'parity', 'robustness', 'terrain', 'tracking',
 )  # fmt: skip
 
 
@@ -58,7 +59,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='for the figures, flat')
     about = f'for {", ".join(WITH_MODEL)}: a folder of models/; none: the geometric channel'
     parser.add_argument('--model', default='none', help=about)
-    parser.add_argument('--backend', default='auto', help='engine that runs the model')
+    about = 'engine that runs the model; ENGINE:int8 or ENGINE:fp16: that file of it'
+    parser.add_argument('--backend', default='auto', help=about)
     parser.add_argument('--jobs', type=int, default=1, help='processes; they change no byte of the answers')
     parser.add_argument('--peers', action='store_true', help='run the peers that are installed on the same input')
     parser.add_argument('--results', type=Path, metavar='FILE', help='for what OUT/result.json tells: docs/results')

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about += 'finds lines of the road, poles and signs in sweeps; fusion: '
     about += 'what a network for LiDAR hears of one for cameras; export: a checkpoint as a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
-    about += 'quantise: a model in INT8 or FP16, and what that costs; '
+    about += 'quantise: a model in INT8 or FP16 as well, in its folder or that of --out, and what that costs; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
     parser.add_argument('what', choices=WHAT, help=about)
@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> None:
     """Train, and print the losses and what the network is worth at each checkpoint; or export, or calibrate."""
     if find_spec('torch') is None:
         raise SettingsError('training needs torch: pip install autonomy_nodes[torch,sim]')
-    if options.what == 'calibrate':
-        _calibrate(options)
+    if options.what in ('calibrate', 'quantise'):
+        {'calibrate': _calibrate, 'quantise': _quantise}[options.what](options)
         return
     if options.out is None:
         raise SettingsError(f'{options.what} needs --out DIR')
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
         return
     parts = {
         'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'lanes': _look,
-        'fusion': _fuse, 'quantise': _quantise,
+        'fusion': _fuse,
     }  # fmt: skip
     parts.get(options.what, _train)(options)
 
@@ -202,7 +202,7 @@ def _adapt(options: argparse.Namespace) -> None:
 def _quantise(options: argparse.Namespace) -> None:
     if options.model is None:
         raise SettingsError('quantise needs --model NAME')
-    from autonomy_nodes.training.quantise import QuantiseSettings, quantise
+    from autonomy_nodes.training.quantise import QuantiseSettings, copied, quantise
 
     try:
         settings = QuantiseSettings(options.precision, options.count or ROUND_ON, seed=options.seed)
@@ -210,9 +210,10 @@ def _quantise(options: argparse.Namespace) -> None:
         raise SettingsError(str(error)) from error
     notes = {'command': command(sys.argv[1:]), 'commit': commit()}
     data = options.data[0] if options.data else None
-    manifest = quantise(folder_of(options.model), options.out, settings, data, notes)
-    print(json.dumps(manifest.card['precision'], indent=1))
-    print(f'{options.out}: {", ".join(manifest.files)}')
+    folder = folder_of(options.model)
+    manifest = quantise(copied(folder, options.out) if options.out else folder, settings, data, notes)
+    print(json.dumps(manifest.card['precisions'][options.precision]['cost'], indent=1))
+    print(f'{options.out or folder}: {", ".join(manifest.files)}')
 
 
 def _ablate(options: argparse.Namespace) -> None:

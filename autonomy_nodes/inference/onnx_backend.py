@@ -9,21 +9,20 @@ import onnxruntime
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.backend import refuse_others
-from autonomy_nodes.inference.manifest import ONNX, Manifest, Tensor
+from autonomy_nodes.inference.manifest import Manifest, Tensor
+from autonomy_nodes.inference.settings import named, onnx_of
 
 
 class OnnxBackend:
-    """Holds a session of network.onnx in a folder whose manifest was read."""
+    """Holds a session of a network in a folder whose manifest was read. stored: the precision of the file."""
 
-    name = 'onnx'
-
-    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1) -> None:
-        self.manifest = manifest
+    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1, stored: str = 'fp32') -> None:
+        self.manifest, self.name = manifest, named('onnx', stored)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.use_deterministic_compute = True
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # others need the core between sweeps
-        path = str(folder / ONNX)
+        path = str(onnx_of(folder, manifest, stored))
         self._session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
         _refuse_others(self._session.get_inputs(), manifest.inputs, path)
         _refuse_others(self._session.get_outputs(), manifest.outputs, path)

@@ -4,13 +4,14 @@ Who measures or replays takes `opened`: one engine from first to last. Who drive
 while the engine of the GPU is built.
 """
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.inference.backend import Backend, Standing, choose, installed
 from autonomy_nodes.inference.manifest import WEIGHTS, Manifest, folder_of, read_manifest
-from autonomy_nodes.inference.settings import EngineSettings
+from autonomy_nodes.inference.settings import EngineSettings, named, parted
 
 TENSORRT, _DEFAULT = 'tensorrt', EngineSettings()
 
@@ -21,10 +22,11 @@ def settled(backend: str, require: str) -> tuple[str, str]:
     `auto` is never TensorRT, so that a recording gives the same on every machine; TensorRT that is asked for must be
     there from the start.
     """
-    if backend == 'auto' and require != TENSORRT:
+    engine, colon, precision = backend.partition(':')
+    if engine == 'auto' and require != TENSORRT:
         found = choose('auto', require, has_network=True, ready=lambda name: name != TENSORRT and installed(name))
-        return found, require
-    return backend, TENSORRT if backend == TENSORRT else require
+        return f'{found}{colon}{precision}', require
+    return backend, TENSORRT if engine == TENSORRT else require
 
 
 def opened(
@@ -34,27 +36,30 @@ def opened(
     """Return the engine that runs the network of a folder of models/, the same one from first to last.
 
     network: the module whose `loaded(preset, weights)` gives it in torch; only that engine imports it. MODULE:NAME
-    where the function is called otherwise. engines: of those that are built.
+    where the function is called otherwise. backend: ENGINE, or ENGINE:PRECISION in place of that of `engines`.
     """
     manifest = read_manifest(folder)
     backend, require = settled(backend, require)
+    backend, precision = parted(backend, engines.precision)
     # whether TensorRT that must run can is told better by it than by its package
     chosen = choose(backend, require, has_network=True, ready=lambda name: require == TENSORRT or installed(name))
     if chosen == 'torch':
+        if precision != 'fp32':
+            raise SettingsError(f'backend={named(chosen, precision)}: torch runs float32 alone; take onnx or openvino')
         from autonomy_nodes.inference.torch_backend import TorchBackend
 
         module, _, name = network.partition(':')
         load = getattr(import_module(module), name or 'loaded')
         return TorchBackend(load(manifest.network, folder / WEIGHTS), manifest)
     if chosen == TENSORRT:
-        return _required(folder, manifest, engines)
+        return _required(folder, manifest, replace(engines, precision=precision))
     if chosen == 'openvino':
         from autonomy_nodes.inference.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(folder, manifest, threads)
+        return OpenVinoBackend(folder, manifest, threads, stored=precision)
     from autonomy_nodes.inference.onnx_backend import OnnxBackend
 
-    return OnnxBackend(folder, manifest, threads)
+    return OnnxBackend(folder, manifest, threads, precision)
 
 
 def wanted(
@@ -63,11 +68,13 @@ def wanted(
     """Return the name of the engine that runs `model`, a name or folder as of `folder_of`, and the engine.
 
     NONE and None where no model is named; ValueError where even so an engine is required. `auto` is TensorRT where it
-    is installed and a device answers, and says why where it is installed and none does.
+    is installed and a device answers, and says why where it is installed and none does. What stands in for TensorRT
+    runs float32, whatever precision is asked for.
     """
+    backend, precision = parted(backend, engines.precision)
     if not model:
         return choose(backend, require, has_network=False), None
-    folder = folder_of(model)
+    folder, engines = folder_of(model), replace(engines, precision=precision)
     if require == TENSORRT or choose(backend, require, has_network=True) != TENSORRT:
         engine = opened(folder, network, backend, require, threads, engines)
         return engine.name, engine
@@ -96,8 +103,10 @@ def _required(folder: Path, manifest: Manifest, engines: EngineSettings) -> Back
 
 def _standing_by(folder: Path, network: str, threads: int, engines: EngineSettings) -> Backend:
     from autonomy_nodes.inference.nvidia.building import Building
+    from autonomy_nodes.inference.parity import Trial
     from autonomy_nodes.inference.standby import StandbyBackend
 
     cpu = opened(folder, network, 'onnx', '', threads)
     building = Building(folder, cpu.manifest, engines, cpu)
-    return StandbyBackend(cpu, TENSORRT, engines.precision, building.engine, building.stop)
+    trial = Trial(folder, cpu.manifest, engines.precision)
+    return StandbyBackend(cpu, TENSORRT, trial, building.engine, building.stop)

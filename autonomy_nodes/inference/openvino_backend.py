@@ -13,29 +13,31 @@ import numpy as np
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.backend import refuse_others
-from autonomy_nodes.inference.manifest import ONNX, Manifest, Tensor
+from autonomy_nodes.inference.manifest import Manifest, Tensor
+from autonomy_nodes.inference.settings import named, onnx_of
 
 PRECISIONS = ('f32', 'bf16', 'f16')
 
 
 class OpenVinoBackend:
-    """Holds network.onnx of a folder whose manifest was read, compiled for the CPU.
+    """Holds a network of a folder whose manifest was read, compiled for the CPU.
 
-    precision: of PRECISIONS, in which what is float32 in the file is computed. Raises SettingsError where the package
-    lacks, the file cannot be compiled or its tensors are not those of the manifest.
+    precision: of PRECISIONS, in which what is float32 in the file is computed. stored: the precision of the file.
+    Raises SettingsError where the package lacks, the file cannot be compiled or its tensors are not those of the
+    manifest.
     """
 
-    name = 'openvino'
-
-    def __init__(self, folder: Path, manifest: Manifest, threads: int = 1, precision: str = 'f32') -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, threads: int = 1, precision: str = 'f32', stored: str = 'fp32'
+    ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f'precision={precision!r} must be one of {", ".join(PRECISIONS)}')
         try:
             import openvino
         except ImportError as error:
             raise SettingsError(f'backend=openvino needs its package: pip install openvino ({error})') from error
-        self.manifest = manifest
-        path = str(folder / ONNX)
+        self.manifest, self.name = manifest, named('openvino', stored)
+        path = str(onnx_of(folder, manifest, stored))
         options = {
             'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': '1', 'INFERENCE_NUM_THREADS': str(threads),
             'INFERENCE_PRECISION_HINT': precision, 'ENABLE_CPU_PINNING': False,

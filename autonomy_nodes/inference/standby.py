@@ -14,7 +14,7 @@ import numpy as np
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.backend import Backend, Standing
-from autonomy_nodes.inference.parity import Tensors, parity
+from autonomy_nodes.inference.parity import Tensors, Trial, parity
 
 HEARD = 3  # real inputs on which a new engine must agree, besides the golden one
 FAILURES = 3  # answers in a row that may fail before an engine is given up
@@ -23,15 +23,15 @@ FAILURES = 3  # answers in a row that may fail before an engine is given up
 class StandbyBackend:
     """A backend that begins with the engine of the CPU and goes over to another when that has passed its parity.
 
-    make: returns the other engine, which may take minutes; it is called once, in a thread of its own. stop: ends what
-    `make` waits for. standing: what serves and why; it may be read from any thread.
+    trial: by which the other is judged. make: returns the other engine, which may take minutes; it is called once, in a
+    thread of its own. stop: ends what `make` waits for. standing: what serves and why; it may be read from any thread.
     """
 
     def __init__(
-        self, cpu: Backend, name: str, precision: str, make: Callable[[], Backend], stop: Callable[[], None]
+        self, cpu: Backend, name: str, trial: Trial, make: Callable[[], Backend], stop: Callable[[], None]
     ) -> None:
         self.manifest = cpu.manifest
-        self._cpu, self._asked, self._precision, self._make, self._stop = cpu, name, precision, make, stop
+        self._cpu, self._asked, self._trial, self._make, self._stop = cpu, name, trial, make, stop
         self._heard: deque[tuple[Tensors, Tensors]] = deque(maxlen=HEARD)
         self._lock, self._failures, self._closed = threading.Lock(), 0, False
         self._other: Backend | None = None
@@ -96,9 +96,9 @@ class StandbyBackend:
         with self._lock:
             heard = list(self._heard)
         try:
-            found = parity(other, self._cpu, self._precision, heard)
+            found = parity(other, self._cpu, self._trial, heard)
             told = '' if found.holds else f'it does not agree with the CPU: {found}'
-        except DataError as error:
+        except (DataError, SettingsError) as error:
             told = str(error)
         if told:
             other.close()

@@ -1,24 +1,29 @@
-"""A model with its trunk in INT8 or FP16, as another folder of models/: one ONNX file that every engine reads.
+"""A model with its trunk in INT8 or FP16: one more ONNX file in its folder, that every engine reads.
 
 INT8 lies in the file as QuantizeLinear and DequantizeLinear, symmetric, of weights a channel each, with biases in
 float32: TensorRT refuses others, and since its version 11 knows no precision but that of the file (`rounding`). Which
 layers stay float32: see `layers`. The answers of the new file are held against the old one's on feeds that were not
-calibrated on, and the card tells how far apart they are.
+calibrated on, and the card tells how far apart they are and what they decide otherwise. Of INT8 a few of these feeds
+are kept in the folder: on them a vehicle judges the engine that it built (`inference.parity`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
-from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, digest, read_manifest, write_manifest
+from autonomy_nodes.inference.decisions import CARD, RECORDED, Decision, changed, write_recorded, written
+from autonomy_nodes.inference.manifest import ONNX, Manifest, digest, read_manifest, write_manifest
 from autonomy_nodes.inference.onnx_backend import OnnxBackend
+from autonomy_nodes.inference.settings import FILES
+from autonomy_nodes.perception.decisions import decisions
+from autonomy_nodes.perception.learned import NETWORK as PERCEPTION
+from autonomy_nodes.prediction.decisions import DECISIONS
 from autonomy_nodes.training.drift import Drift, drift_of
-from autonomy_nodes.training.feeds import Feed, hash_of, seeded, stored
+from autonomy_nodes.training.feeds import A_PLACE, Feed, hash_of, network_of, seeded, stored
 from autonomy_nodes.training.layers import Layers, layers_of
 from autonomy_nodes.training.operations import gate
 from autonomy_nodes.training.rounding import costs, entering, rounded, thresholds
@@ -27,7 +32,7 @@ from autonomy_nodes.training.samples import HELD_OUT
 PRECISIONS = ('int8', 'fp16')
 JUDGED_FROM = HELD_OUT + 5000  # seeds of the feeds by which drift is measured: never learned from nor calibrated on
 TRIED_ON = 4  # feeds on which each product is rounded alone
-NOT_ROUNDED = 'weights.safetensors is that of before: torch runs the network as it was, the reference of this one'
+RECORDED_FEEDS = 3  # that are kept, each of another place
 
 
 @dataclass(frozen=True)
@@ -55,44 +60,56 @@ class QuantiseSettings:
 
 
 def quantise(
-    model: Path, folder: Path, settings: QuantiseSettings, data: Path | None, notes: Mapping[str, Any],
-    judged: Sequence[Feed] = (),
-) -> Manifest:  # fmt: skip
-    """Write a model folder in another precision; the same feeds give the same bytes.
+    folder: Path, settings: QuantiseSettings, data: Path | None, notes: Mapping[str, Any], judged: Sequence[Feed] = ()
+) -> Manifest:
+    """Write a model's network in another precision beside it, and what that costs on its card; return its manifest.
 
-    data: shards or scenes of the data engine to calibrate on; None: made of seeds. notes: command and commit.
-    judged: feeds to measure drift by; made of seeds where there are none. Raises SettingsError where the model is
-    rounded already or `folder` is its own, DataError where there is nothing to calibrate on.
+    The same feeds give the same bytes. data: shards or scenes of the data engine to calibrate on; None: made of seeds.
+    notes: command and commit. judged: feeds to measure the cost by, made of seeds where there are none; of INT8 the
+    first ones are kept beside the model. Raises DataError where there is nothing to calibrate on.
     """
-    first = read_manifest(model)
-    if 'precision' in first.card:
-        name = first.card['precision']['name']
-        raise SettingsError(f'{model}: is {name} already; give the model that it was made of')
-    if folder.resolve() == model.resolve():
-        raise SettingsError(f'{folder}: is the model itself; give another --out')
-    made = stored(first, data, settings.count) if data else seeded(first, settings.seed, settings.count)
+    model = read_manifest(folder)
+    made = stored(model, data, settings.count) if data else seeded(model, settings.seed, settings.count)
     feeds = list(made)
     if not feeds:
         raise DataError(f'{data}: holds nothing to calibrate on')
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes((model / WEIGHTS).read_bytes())
-    kept = write_rounded(model / ONNX, folder / ONNX, feeds, settings)
-    gate(folder / ONNX)
-    told = {
-        'name': settings.precision, 'of': first.name, 'of_files': dict(first.files), **notes,
-        'kept_float32': kept, 'torch': NOT_ROUNDED,
-        'quality': 'that of the card was measured before; see drift, and autonomy evaluate parity',
-    }  # fmt: skip
+    name, judged_by = FILES[settings.precision], decisions_for(model)
+    judges = judged or list(seeded(model, JUDGED_FROM, settings.judged))
+    part = folder / f'{name}.part'  # what is cut short leaves the model as it was
+    kept = write_rounded(folder / ONNX, part, feeds, settings)
+    gate(part)
+    part.replace(folder / name)
+    told: dict[str, Any] = {'of': model.files[ONNX], **notes, 'kept_float32': kept}
+    files = {**model.files, name: digest(folder / name)}
     if settings.precision == 'int8':
+        write_recorded(folder, judges[::A_PLACE][:RECORDED_FEEDS])
+        files[RECORDED] = digest(folder / RECORDED)
         source = data.name if data else f'made of seeds from {settings.seed}'
         told['calibration'] = {'data': source, 'feeds': len(feeds), 'sha256': hash_of(feeds)}
-    files = {name: digest(folder / name) for name in (ONNX, WEIGHTS)}
-    card = {**first.card, 'precision': told}
-    made_of = Manifest(folder.name, first.network, first.inputs, first.outputs, files, card)
-    judges = judged or list(seeded(first, JUDGED_FROM, settings.judged))
-    told['drift'] = drift_told(OnnxBackend(model, first), OnnxBackend(folder, made_of), judges)
-    write_manifest(folder, made_of)
-    return made_of
+    told['decisions'] = written(judged_by)
+    card = {**model.card, CARD: {**model.card.get(CARD, {}), settings.precision: told}}
+    found = replace(model, files=files, card=card)
+    told['cost'] = cost_told(
+        OnnxBackend(folder, found), OnnxBackend(folder, found, 1, settings.precision), judges, judged_by
+    )
+    write_manifest(folder, found)
+    return found
+
+
+def copied(model: Path, folder: Path) -> Path:
+    """Return a folder that holds what the manifest of a model tells of, under a name of its own."""
+    manifest = read_manifest(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.resolve() != model.resolve():
+        for name in manifest.files:
+            (folder / name).write_bytes((model / name).read_bytes())
+        write_manifest(folder, replace(manifest, name=folder.name))
+    return folder
+
+
+def decisions_for(model: Manifest) -> tuple[Decision, ...]:
+    """Return what decides of a model that is rounded, by what it takes."""
+    return decisions(model.card, model.outputs) if network_of(model) == PERCEPTION else DECISIONS
 
 
 def write_rounded(source: Path, target: Path, feeds: Sequence[Feed], settings: QuantiseSettings) -> list[str]:
@@ -113,15 +130,23 @@ def write_rounded(source: Path, target: Path, feeds: Sequence[Feed], settings: Q
     return [*layers.kept, *dear]
 
 
-def drift_told(one: OnnxBackend, other: OnnxBackend, feeds: Sequence[Feed]) -> dict[str, Any]:
-    """Return how far the answers of two engines are apart, output by output, as a card tells it."""
+def cost_told(
+    one: OnnxBackend, other: OnnxBackend, feeds: Sequence[Feed], decisions: Sequence[Decision]
+) -> dict[str, Any]:
+    """Return how far the answers of an engine are from those of a first one, as a card tells it.
+
+    drift: output by output, see `drift`. decided_otherwise: the share of each decision, over all feeds.
+    """
     drifts: dict[str, Drift] = {}
-    for feed in feeds:
-        drifts = drift_of(one.run(feed), other.run(feed), drifts)
-    return {'feeds': len(feeds)} | {
+    pairs = [(other.run(feed), one.run(feed)) for feed in feeds]
+    for answer, reference in pairs:
+        drifts = drift_of(reference, answer, drifts)
+    drift = {
         name: {'relative_l2': round(drift.relative_l2, 6), 'largest': round(drift.largest, 5)}
         for name, drift in drifts.items()
     }
+    shares = {found.output: round(found.share, 5) for found in changed(decisions, pairs)}
+    return {'feeds': len(feeds), 'drift': drift, 'decided_otherwise': shares}
 
 
 def _halved(model: onnx.ModelProto, layers: Layers) -> onnx.ModelProto:

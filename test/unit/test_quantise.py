@@ -1,6 +1,7 @@
 """Networks in INT8 and FP16: which layers stay float32, the same bytes each time, and every engine reads them alike."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,19 +13,23 @@ from onnx import TensorProto, helper  # noqa: E402
 
 from autonomy_nodes.common.settings import SettingsError  # noqa: E402
 from autonomy_nodes.common.types import DataError  # noqa: E402
-from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, digest, read_manifest  # noqa: E402
+from autonomy_nodes.inference.decisions import RECORDED, decisions_of, recorded  # noqa: E402
+from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, digest, read_manifest, write_manifest  # noqa: E402
 from autonomy_nodes.inference.onnx_backend import OnnxBackend  # noqa: E402
-from autonomy_nodes.inference.opening import opened  # noqa: E402
+from autonomy_nodes.inference.opening import opened, wanted  # noqa: E402
+from autonomy_nodes.inference.settings import EngineSettings  # noqa: E402
 from autonomy_nodes.perception.learned import NETWORK  # noqa: E402
 from autonomy_nodes.training import train_perception  # noqa: E402
 from autonomy_nodes.training.augmentation import augmented  # noqa: E402
 from autonomy_nodes.training.export import export  # noqa: E402
+from autonomy_nodes.training.feeds import seeded  # noqa: E402
 from autonomy_nodes.training.layers import layers_of  # noqa: E402
 from autonomy_nodes.training.operations import at_opset_17, gate, refused  # noqa: E402
 from autonomy_nodes.training.places import examples  # noqa: E402
-from autonomy_nodes.training.quantise import QuantiseSettings, quantise  # noqa: E402
+from autonomy_nodes.training.quantise import JUDGED_FROM, QuantiseSettings, copied, quantise  # noqa: E402
 
 MODELS = ('lidar_small', 'traffic_small')
+INT8 = 'network.int8.onnx'
 FEW = QuantiseSettings(count=2, judged=1)
 
 
@@ -39,11 +44,11 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def small(plain, tmp_path_factory):
-    """The same in both precisions."""
-    out = tmp_path_factory.mktemp('small')
+    """The same with a file of each precision."""
+    folder = copied(plain, tmp_path_factory.mktemp('small') / 'small')
     for precision in ('int8', 'fp16'):
-        quantise(plain, out / precision, QuantiseSettings(precision, count=2, judged=1), None, {'command': 'here'})
-    return out
+        quantise(folder, QuantiseSettings(precision, count=2, judged=1), None, {'command': 'here'})
+    return folder
 
 
 def distance(one, two):
@@ -61,17 +66,18 @@ def feed(model, seed=1):
 
 @pytest.mark.parametrize(('precision', 'least', 'most'), [('int8', 1e-4, 0.3), ('fp16', 1e-6, 0.01)])
 def test_answers_hardly_change_and_do_change(plain, small, precision, least, most):
-    told = read_manifest(plain)
-    one, two = (OnnxBackend(folder, read_manifest(folder)).run(feed(told)) for folder in (small / precision, plain))
+    told = read_manifest(small)
+    engines = OnnxBackend(small, told, 1, precision), OnnxBackend(plain, read_manifest(plain))
+    assert [engine.name for engine in engines] == [f'onnx:{precision}', 'onnx']
+    one, two = (engine.run(feed(told)) for engine in engines)
     assert least < distance(one, two) < most
 
 
 @pytest.mark.parametrize('precision', ['int8', 'fp16'])
 def test_openvino_reads_them_as_onnx_runtime_does(small, precision):
     pytest.importorskip('openvino', reason='the engine is not installed')
-    folder = small / precision
-    given = feed(read_manifest(folder))
-    one, two = (opened(folder, NETWORK, engine).run(given) for engine in ('openvino', 'onnx'))
+    given = feed(read_manifest(small))
+    one, two = (opened(small, NETWORK, f'{engine}:{precision}').run(given) for engine in ('openvino', 'onnx'))
     assert distance(one, two) < (0.05 if precision == 'int8' else 0.01)
 
 
@@ -92,16 +98,21 @@ def test_openvino_tells_what_onnx_runtime_tells(name):
 
 
 def test_the_same_feeds_give_the_same_bytes(plain, small, tmp_path):
-    quantise(plain, tmp_path / 'again', FEW, None, {'command': 'here'})
-    assert digest(tmp_path / 'again' / ONNX) == digest(small / 'int8' / ONNX)
+    again = copied(plain, tmp_path / 'again')
+    quantise(again, FEW, None, {'command': 'here'})
+    for name in (INT8, RECORDED):
+        assert digest(again / name) == digest(small / name)
 
 
 def test_the_card_tells_what_was_done(plain, small):
-    told = read_manifest(small / 'int8').card['precision']
-    assert told['name'] == 'int8' and told['command'] == 'here' and told['of'] == 'plain'
+    manifest = read_manifest(small)
+    assert set(manifest.files) == {ONNX, WEIGHTS, INT8, 'network.fp16.onnx', RECORDED}
+    assert manifest.files[INT8] == digest(small / INT8) and digest(small / WEIGHTS) == digest(plain / WEIGHTS)
+    told = manifest.card['precisions']['int8']
+    assert told['of'] == digest(plain / ONNX) and told['command'] == 'here' and told['kept_float32']
     assert told['calibration']['feeds'] == 2 and len(told['calibration']['sha256']) == 64
-    assert 0.0 < told['drift']['heat']['relative_l2'] < 0.3 and told['kept_float32']
-    assert digest(small / 'int8' / WEIGHTS) == digest(plain / WEIGHTS)
+    assert 0.0 < told['cost']['drift']['heat']['relative_l2'] < 0.3
+    assert [one.name for one in decisions_of(manifest, 'int8')] == list(told['cost']['decided_otherwise'])
     assert json.dumps(told)
 
 
@@ -118,13 +129,45 @@ def test_what_reads_inputs_and_what_tells_stays_float32(plain):
     assert set(last) & set(layers.kept)
 
 
-def test_a_rounded_model_is_not_rounded_again_nor_over_itself(plain, small, tmp_path):
-    with pytest.raises(SettingsError, match='is int8 already'):
-        quantise(small / 'int8', tmp_path / 'twice', FEW, None, {})
-    with pytest.raises(SettingsError, match='give another --out'):
-        quantise(plain, plain, FEW, None, {})
+def test_a_model_is_left_as_it_was_where_there_is_nothing_to_calibrate_on(plain, tmp_path):
+    folder = copied(plain, tmp_path / 'none')
+    before = {path.name: digest(path) for path in folder.iterdir()}
     with pytest.raises(DataError, match='autonomy data'):
-        quantise(plain, tmp_path / 'none', FEW, tmp_path, {})
+        quantise(folder, FEW, tmp_path, {})
+    assert {path.name: digest(path) for path in folder.iterdir()} == before
+
+
+def test_a_precision_runs_only_of_the_network_that_it_was_made_of_and_by_who_can(plain, small, tmp_path):
+    remedy = 'autonomy train quantise --model .* --precision int8'
+    with pytest.raises(SettingsError, match=remedy):
+        opened(plain, NETWORK, 'onnx:int8')
+    with pytest.raises(SettingsError, match='torch runs float32 alone'):
+        opened(small, NETWORK, 'torch:int8')
+    with pytest.raises(SettingsError, match="precision 'int4' must be one of fp32, fp16, int8"):
+        opened(small, NETWORK, 'onnx:int4')
+    folder = copied(small, tmp_path / 'other')
+    manifest = read_manifest(folder)
+    write_manifest(folder, replace(manifest, files={**manifest.files, ONNX: manifest.files[INT8]}))
+    (folder / ONNX).write_bytes((folder / INT8).read_bytes())
+    with pytest.raises(SettingsError, match=f'was made of another network.onnx than lies beside it; run: {remedy}'):
+        opened(folder, NETWORK, 'onnx:int8')
+
+
+def test_settings_of_a_node_choose_the_precision_and_a_name_goes_before(small):
+    int8 = EngineSettings(precision='int8')
+    assert opened(small, NETWORK, 'onnx', engines=int8).name == 'onnx:int8'
+    assert opened(small, NETWORK, 'auto:fp16', engines=int8).name == 'onnx:fp16'
+    assert wanted(str(small), NETWORK, 'onnx', '', 1, int8)[0] == 'onnx:int8'
+
+
+def test_what_is_kept_is_what_the_judges_were_but_for_half_precision(small):
+    told = read_manifest(small)
+    (kept,) = recorded(small, told)
+    wanted = next(seeded(told, JUDGED_FROM, 1))
+    assert set(kept) == set(wanted)
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(kept[name], value.astype(np.float16).astype(np.float32))
+    assert kept['points'].std() > 0.05  # a place, no noise and no emptiness
 
 
 @pytest.mark.parametrize(
@@ -185,6 +228,6 @@ def test_what_every_engine_runs_passes():
 
 def test_the_reference_in_torch_keeps_the_weights_of_before(plain, small):
     given = feed(read_manifest(plain))
-    before, after = (opened(folder, NETWORK, 'torch').run(given) for folder in (plain, small / 'int8'))
+    before, after = (opened(folder, NETWORK, 'torch').run(given) for folder in (plain, small))
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])

@@ -20,6 +20,7 @@ from autonomy_nodes.evaluation.measures.evidence import answers, content, of_eac
 from autonomy_nodes.evaluation.measures.page import cpu_model, slices
 from autonomy_nodes.evaluation.measures.quiet import silenced
 from autonomy_nodes.evaluation.measures.task import Result, Task
+from autonomy_nodes.inference.backend import installed
 from autonomy_nodes.training.holdout import write_holdout
 from autonomy_nodes.training.scenes import Choice
 
@@ -37,7 +38,8 @@ TOO_LONG = {
 
 QUICK = [path for path in RESULTS if path.stem not in TOO_LONG]
 BY_NETWORK = [path for path in QUICK if json.loads(path.read_text()).get('model', 'none') != 'none']
-TO_THE_BYTE = [path for path in QUICK if path not in BY_NETWORK]
+TO_THE_BYTE = [path for path in QUICK if path not in BY_NETWORK and not path.stem.startswith('parity')]
+PARITY = [path for path in QUICK if path.stem.startswith('parity')]  # judges engines: what it allows is in figures
 DRIVES = [path for path in BY_NETWORK if path.stem.startswith('drives')]
 FOUND_BY_NETWORK = [path for path in BY_NETWORK if path not in DRIVES]
 # figure of some frames, and how near it is to that of all; engines round otherwise on other processors, so bytes differ
@@ -79,7 +81,8 @@ def task_of(told, out, beginning):
         pytest.skip(f'{data} is missing; set AUTONOMY_DATA')
     more = dict(word.partition('=')[::2] for word in options.set)
     module = evaluate.measure_of(options.what)
-    return options.what, module, Task(data, out, seed=options.seed, model=options.model, options=more), items
+    task = Task(data, out, seed=options.seed, model=options.model, backend=options.backend, options=more)
+    return options.what, module, task, items
 
 
 @pytest.mark.parametrize('path', FOUND_BY_NETWORK, ids=lambda path: path.stem)
@@ -99,6 +102,26 @@ def test_a_network_does_in_drawn_frames_about_what_was_reported(path, tmp_path, 
     if what == 'forecasting' and told['cpu'] == cpu_model():  # eight scenes differ much from all: each as it was
         again = of_each(result, answers(tmp_path, {}), tmp_path)
         assert len(again) >= len(drawn) and again.items() <= told['answers'].items()
+
+
+@pytest.mark.parametrize('path', PARITY, ids=lambda path: path.stem)
+def test_every_engine_says_of_a_drawn_feed_of_each_model_what_was_reported(path, tmp_path, beginning, monkeypatch):
+    pytest.importorskip('torch', reason='the reference is not installed')
+    monkeypatch.chdir(ROOT)
+    told = json.loads(path.read_text())
+    _, module, task, items = task_of(told, tmp_path, beginning)
+    models = sorted({name.partition('/')[0] for name in items})
+    rng = np.random.default_rng(len(items))
+    drawn = [str(rng.choice([name for name in items if name.startswith(f'{model}/')])) for model in models]
+    result = module.evaluate(replace(task, only=tuple(drawn)))
+    assert sorted(result.items) == sorted(drawn) and told['n_beyond'] == 0 == result.figures['n_beyond']
+    ran = {name for name, value in told.items() if name.endswith('.ran') and value == 1.0}
+    there = {f'parity.{name}' for name, value in result.figures.items() if name.endswith('.ran') and value == 1.0}
+    assert ran - there <= {name for name in ran if 'openvino' in name and not installed('openvino')}
+    assert told['parity.lidar_small.onnx_int8.within'] == 1.0  # what ships was judged
+    if told['cpu'] == cpu_model() and ran == there:
+        again = of_each(result, answers(tmp_path, {}), tmp_path)
+        assert len(again) == len(drawn) and again.items() <= told['answers'].items()
 
 
 @pytest.mark.parametrize('path', DRIVES, ids=lambda path: path.stem)

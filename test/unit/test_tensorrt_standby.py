@@ -17,9 +17,10 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.replay import _settled
 from autonomy_nodes.inference import opening
 from autonomy_nodes.inference.backend import Standing, standing_of
+from autonomy_nodes.inference.manifest import folder_of, read_manifest
 from autonomy_nodes.inference.nvidia import session
 from autonomy_nodes.inference.nvidia.building import Building
-from autonomy_nodes.inference.parity import golden, parity
+from autonomy_nodes.inference.parity import Trial, golden, parity
 from autonomy_nodes.inference.settings import EngineSettings
 from autonomy_nodes.inference.standby import StandbyBackend
 from autonomy_nodes.nodes.engines import say_engine
@@ -40,7 +41,7 @@ def said(backend):
 
 
 def standby(model, make, stop=lambda: None):
-    return StandbyBackend(cpu_of(model), 'tensorrt', 'fp32', make, stop)
+    return StandbyBackend(cpu_of(model), 'tensorrt', Trial(model, read_manifest(model)), make, stop)
 
 
 def test_the_cpu_serves_until_the_engine_is_built_and_says_so(model, tmp_path):
@@ -247,12 +248,10 @@ def test_the_command_refuses_where_it_cannot_build_and_says_what_mends_it(model,
 
 @pytest.mark.parametrize('name', ['lidar_small', 'traffic_small'])
 def test_a_shipped_network_agrees_with_itself_on_its_golden_input(name):
-    from autonomy_nodes.inference.manifest import folder_of
-
     backend = cpu_of(folder_of(name))
     answer = backend.run(golden(backend.manifest))
     assert all(np.isfinite(value).all() and value.std() > 1e-3 for value in answer.values())
-    assert parity(backend, backend, 'fp32').distance == 0.0
+    assert parity(backend, backend, Trial(folder_of(name), backend.manifest)).distance == 0.0
 
 
 @pytest.mark.parametrize('name', ['lidar_small', 'traffic_small'])

@@ -14,7 +14,7 @@ from autonomy_nodes.inference.nvidia.cache import EngineCache
 from autonomy_nodes.inference.nvidia.engine import Engine
 from autonomy_nodes.inference.nvidia.session import Machine, Order, started
 from autonomy_nodes.inference.onnx_backend import OnnxBackend
-from autonomy_nodes.inference.parity import Parity, golden, parity
+from autonomy_nodes.inference.parity import Verdict, golden, parity
 
 WARM_UP = 20
 
@@ -24,7 +24,7 @@ class Report:
     """path: of the engine. p50_ms, p99_ms: of one answer, copies in and out counted. layers: file of them, or None."""
 
     path: Path
-    parity: Parity
+    parity: Verdict
     p50_ms: float
     p99_ms: float
     runs: int
@@ -49,7 +49,7 @@ def judged(machine: Machine, order: Order, path: Path, runs: int) -> Report:
     cpu = OnnxBackend(order.folder, order.manifest)
     backend = started(machine, order, path.read_bytes())
     try:
-        found = parity(backend, cpu, order.settings.precision)
+        found = parity(backend, cpu, order.trial)
         spent_ms = _timed(backend, runs)
     finally:
         backend.close()
@@ -60,8 +60,7 @@ def judged(machine: Machine, order: Order, path: Path, runs: int) -> Report:
     report = Report(path, found, p50, p99, runs, file, Counter(map(_precision, layers)))
     if file is not None:
         file.write_text(json.dumps(layers, indent=1) + '\n')
-    told = {'output': found.output, 'distance': found.distance, 'peak': found.peak, 'tolerance': found.tolerance}
-    figures = {'parity': {**told, 'holds': found.holds}, 'p50_ms': p50, 'p99_ms': p99, 'runs': runs}
+    figures = {'parity': found.told(), 'p50_ms': p50, 'p99_ms': p99, 'runs': runs}
     path.with_suffix('.report.json').write_text(json.dumps(figures, indent=1) + '\n')
     return report
 

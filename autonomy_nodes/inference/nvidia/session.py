@@ -16,7 +16,7 @@ from autonomy_nodes.inference.nvidia.cache import EngineCache, Identity, default
 from autonomy_nodes.inference.nvidia.device import Device
 from autonomy_nodes.inference.nvidia.engine import Engine, library, version_of
 from autonomy_nodes.inference.nvidia.tensorrt_backend import TensorrtBackend
-from autonomy_nodes.inference.parity import parity
+from autonomy_nodes.inference.parity import Trial, parity
 from autonomy_nodes.inference.settings import EngineSettings, onnx_of
 
 
@@ -39,7 +39,12 @@ class Order:
     @property
     def onnx(self) -> Path:
         """The file of its precision."""
-        return onnx_of(self.folder, self.settings.precision)
+        return onnx_of(self.folder, self.manifest, self.settings.precision)
+
+    @property
+    def trial(self) -> Trial:
+        """By what its engines are judged."""
+        return Trial(self.folder, self.manifest, self.settings.precision)
 
     @property
     def cache(self) -> EngineCache:
@@ -96,9 +101,9 @@ def opened(machine: Machine, order: Order, reference: Backend) -> TensorrtBacken
         raise SettingsError(f'no valid TensorRT engine of {order.manifest.name!r}: {why}; run: {order.command}')
     backend = started(machine, order, plan)
     try:
-        found = parity(backend, reference, order.settings.precision)
+        found = parity(backend, reference, order.trial)
         told = '' if found.holds else str(found)
-    except DataError as error:
+    except (DataError, SettingsError) as error:
         told = str(error)
     if told:
         backend.close()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from autonomy_nodes.inference.decisions import CARD
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, digest, read_manifest, write_manifest
 from autonomy_nodes.perception.bev import FAR_INPUTS
 from autonomy_nodes.perception.confidence import confidences_of
@@ -89,7 +90,7 @@ def write_adapted(folder: Path, network: Network, model: Path, told: Mapping[str
     if onnx:
         write_onnx(network, folder / ONNX, set(FAR_INPUTS) <= set(first.inputs))
     names = (ONNX, WEIGHTS) if onnx else (WEIGHTS,)
-    card = {name: value for name, value in first.card.items() if name != 'quality'}
+    card = {name: value for name, value in first.card.items() if name not in ('quality', CARD)}
     card['adaptation'] = {
         **told, 'of': first.name, 'of_files': dict(first.files), 'quality_before': first.card.get('quality', {}),
         'confidences': 'those of before; they were not measured anew',

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from autonomy_nodes.inference.decisions import CARD
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
 from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, INPUTS, OUTPUTS
 from autonomy_nodes.perception.camera.channel import GRID, PICTURE, SIGHT, TOLD
@@ -63,7 +64,8 @@ def export_fusion(checkpoint: Path, folder: Path, name: str) -> Manifest:
     save_file(weights, folder / WEIGHTS)
     write_onnx(network, folder / ONNX, far)
     learned_more = {key: state[key] for key in ('notes', 'settings', 'quality', 'step', 'minutes', 'seeds')}
-    card = {**of['card'], 'fusion': {**learned_more, 'of': {'name': of['name'], 'files': of['files']}}}
+    kept = {key: value for key, value in of['card'].items() if key != CARD}
+    card = {**kept, 'fusion': {**learned_more, 'of': {'name': of['name'], 'files': of['files']}}}
     files = {file: digest(folder / file) for file in (ONNX, WEIGHTS)}
     tables = (INPUTS | FAR_INPUTS, OUTPUTS | FAR_OUTPUTS) if far else (INPUTS, OUTPUTS)
     manifest = Manifest(name, of['network'], tensors(tables[0]), tensors(tables[1]), files, card)
