@@ -79,7 +79,6 @@ class LaneChannel:
         lines = lines_of(told['lines'][0], self._settings.lines)
         return Road(lines, marks_of(told['marks'][0], self._settings.mark), prior[PRIOR.index('ground')], known)
 
-
     def observe(
         self, cloud: PointCloud, ground: Ground, rays: np.ndarray | None, sensor_m: np.ndarray | None,
         paint: LaneObservations,
