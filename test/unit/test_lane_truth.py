@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import pytest
 from flat_examples import example_of
@@ -101,7 +102,7 @@ def test_middles_of_training_places_run_as_traffic_does():
 
 
 def test_marks_of_training_places_are_where_points_of_poles_lie():
-    """Half of the points of poles and of signs, where there are more than ten, lie within 0.6 m of one that stands there."""
+    """Half of the points of poles, and of signs, lie within 0.6 m of one that stands there."""
     seen = 0
     for example in examples(3, PlaceSettings(views=3, before_share=0.0, recipe='street')):
         for mark, semantic in (('pole', Semantic.POLE), ('sign', Semantic.SIGN)):
@@ -184,25 +185,22 @@ def sides(line, off_m):
     return middles + off_m * left, middles - off_m * left
 
 
-def test_edges_of_simulated_worlds_part_what_is_driven_on_from_the_rest_and_middles_lie_on_it(drives):
-    import cv2
+def driven(areas, xy):
+    """Whether places (N, 2) lie within one of the areas."""
+    return np.array([
+        any(cv2.pointPolygonTest(area, (float(x), float(y)), False) >= 0 for area in areas) for x, y in xy
+    ])  # fmt: skip
 
+
+def test_edges_of_simulated_worlds_part_what_is_driven_on_from_the_rest_and_middles_lie_on_it(drives):
     for _, (_, source) in sources(drives):
         rig = json.loads((source.folder / 'rig.json').read_text())
-        areas = [
-            np.float32(area.polygon) for area in made(rig['family'], rig['world_seed']).areas if area.drivable
-        ]
-
-        def driven(xy):
-            return np.array([
-                any(cv2.pointPolygonTest(area, (float(x), float(y)), False) >= 0 for area in areas) for x, y in xy
-            ])  # fmt: skip
-
+        areas = [np.float32(area.polygon) for area in made(rig['family'], rig['world_seed']).areas if area.drivable]
         lines = [(kind, line[::8, :2]) for kind, line in truth_of(source.folder).lines]
         for line in of_kind(lines, 'boundary'):
-            one, two = (driven(places) for places in sides(line, 0.4))
+            one, two = (driven(areas, places) for places in sides(line, 0.4))
             assert (one != two).mean() > 0.9
-        assert driven(np.concatenate(of_kind(lines, 'centre'))).mean() > 0.98
+        assert driven(areas, np.concatenate(of_kind(lines, 'centre'))).mean() > 0.98
 
 
 def test_lines_of_argoverse_lie_where_the_vehicle_drives_and_paint_shines():
