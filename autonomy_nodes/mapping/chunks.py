@@ -109,7 +109,7 @@ def common_shift(seen: LaneObservations, chunks: Chunks, config: SightConfig) ->
     starts, ends = starts[along], ends[along]
     turn = seen.segments[:, 1, :2] - seen.segments[:, 0, :2]
     rows = np.abs(np.asarray(wrapped(np.arctan2(turn[:, 1], turn[:, 0]) * 2.0))) < 2.0 * ALONG_RAD
-    rows &= seen.confidence >= config.confidence
+    rows &= np.isin(seen.classes, (*PAINT, Line.UNKNOWN)) & (seen.confidence >= config.confidence)
     middles = seen.segments[rows, :, :2].mean(axis=1)
     if not len(starts) or not len(middles):
         return 0.0

@@ -6,8 +6,10 @@ import numpy as np
 
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import SECOND_NS, EgoState
+from autonomy_nodes.perception.bev import LANE_OUTPUTS, LANES, LINE_TOLD
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
 from autonomy_nodes.perception.lanes.channel import LaneChannel
+from autonomy_nodes.perception.lanes.lines import lines_of
 from autonomy_nodes.perception.learned import LearnedChannel
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
@@ -32,3 +34,8 @@ def warm(
         for stamp_ns in (0,) if network is None else (0, SECOND_NS // 10):
             cloud = PointCloud(stamp_ns, 'base_link', xyz, bright)
             perceiver.perceive(perceiver.segment(cloud, sensor_m), replace(ego, stamp_ns=stamp_ns), shots=shots)
+    if lanes is not None:  # of a plain its network may tell no line that could be followed
+        told = np.zeros((LANE_OUTPUTS['lines'][0], *LANES), np.float32)
+        told[:: len(LINE_TOLD)] = -9.0
+        told[0, 40:60, 50], told[LINE_TOLD.index('cos')] = 9.0, 1.0
+        lines_of(told, config.lanes.lines)

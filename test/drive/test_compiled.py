@@ -59,3 +59,47 @@ def test_a_drive_compiles_nothing_that_was_not_compiled_when_its_nodes_were_buil
     loops, new = json.loads(done.stdout.splitlines()[-1])
     assert loops > 50
     assert new == [], 'call it so in its warmup.py'
+
+
+LANES = """
+import json, sys
+
+sys.path.insert(0, 'test/unit')
+from lane_cells import LaneEngine, along, line_cells
+from numba.core.dispatcher import Dispatcher
+from perception_scenes import SENSOR_M, ego, scan
+
+from autonomy_nodes.perception.lanes import lines
+from autonomy_nodes.perception.lanes.channel import LaneChannel
+from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
+from autonomy_nodes.perception.warmup import warm
+
+
+def ways():
+    modules = [vars(module) for name, module in list(sys.modules.items()) if name.startswith('autonomy_nodes.')]
+    loops = {value for names in modules for value in names.values() if isinstance(value, Dispatcher)}
+    return {f'{loop.py_func.__module__}.{loop.py_func.__name__}{way}' for loop in loops for way in loop.signatures}
+
+
+engine = LaneEngine()
+lanes = LaneChannel(engine)
+warm(PerceptionConfig(), lanes=lanes)
+built = ways()
+engine.answer['lines'] = line_cells((0, along((0.0, 2.0), (20.0, 2.0))), (4, along((0.0, 0.0), (20.0, 0.0))))[None]
+for sensor_m in (SENSOR_M, None):
+    perceiver = Perceiver(PerceptionConfig(), lanes=lanes)
+    seen = perceiver.segment(scan(beams=16, azimuths=360), sensor_m)
+    assert len(seen.lanes.segments) >= 20, seen.lane_trouble
+    perceiver.perceive(seen, ego())
+followed = [way for way in built if way.startswith(lines.__name__)]
+print(json.dumps([len(followed), sorted(ways() - built)]))
+"""
+
+
+def test_lines_are_followed_as_they_were_when_nodes_were_built_though_of_a_plain_the_network_tells_none():
+    done = subprocess.run(
+        [sys.executable, '-c', LANES], cwd=ROOT, env={**os.environ, 'NUMBA_NUM_THREADS': '1'}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    loops, new = json.loads(done.stdout.splitlines()[-1])
+    assert loops and new == [], 'call it so in its warmup.py'

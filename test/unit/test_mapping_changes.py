@@ -8,7 +8,8 @@ import pytest
 from mapping_roads import ego_at, pose_at, straight
 
 from autonomy_nodes.common.lanes import LaneObservations, Line
-from autonomy_nodes.mapping.changes import ChangesConfig, ChangeWatch
+from autonomy_nodes.mapping.changes import JUDGED, ChangesConfig, ChangeWatch
+from autonomy_nodes.mapping.chunks import chunks_of, common_shift
 from autonomy_nodes.mapping.evidence import EvidenceConfig, odds, probability, ratio
 from autonomy_nodes.mapping.guide import GuideConfig, MapGuide
 from autonomy_nodes.mapping.suspects import write_suspects
@@ -44,8 +45,11 @@ def road():
     return straight(length_m=200.0, lanes=3, width_m=3.5)
 
 
-def paint(road_map, x, y, skip=None, ahead_m=15.0, moved_m=0.0, more=()):
-    """What a sensor sees of the map's paint from (x, y): segments of 2 m, none of the line `skip`."""
+def paint(road_map, x, y, skip=None, ahead_m=15.0, moved_m=0.0, more=(), unlike=()):
+    """What a sensor sees of the map's paint from (x, y): segments of 2 m, none of the line `skip`.
+
+    unlike: (class, y in map [m]) of what else is told along the road.
+    """
     segments, classes = [], []
     for line in road_map.lines.values():
         kind = {'dashed': Line.DIVIDER, 'solid': Line.SOLID}.get(line.subtype)
@@ -58,18 +62,25 @@ def paint(road_map, x, y, skip=None, ahead_m=15.0, moved_m=0.0, more=()):
     for ends in more:
         segments.append([[px - x, py - y, 0.0] for px, py in ends])
         classes.append(Line.SOLID)
+    for kind, aside_m in unlike:
+        aside = aside_m - y
+        upright = kind in (Line.POLE, Line.SIGN)
+        for start in np.arange(-ahead_m, ahead_m, 2.0):
+            end = [start, aside, 2.0] if upright else [start + 2.0, aside, 0.0]
+            segments.append([[start, aside, 0.0], end])
+            classes.append(kind)
     count = len(segments)
     return np.array(segments).reshape(-1, 2, 3), np.array(classes, np.uint8), np.full(count, 0.9)
 
 
-def drive(watch, road_map, start_ns=1, skip=None, moved_m=0.0, seen_m=40.0, more=(), y=1.75):
+def drive(watch, road_map, start_ns=1, skip=None, moved_m=0.0, seen_m=40.0, more=(), y=1.75, unlike=()):
     """Pass once along the right lane, a frame each metre."""
     guide = MapGuide(road_map, GuideConfig())
     for frame, x in enumerate(np.arange(20.0, 180.0, 2.0)):
         stamp_ns = start_ns + frame * STEP_NS
         pose = pose_at(x, y, stamp_ns=stamp_ns)
         view = guide.step(ego_at(x, y, stamp_ns=stamp_ns), pose)
-        segments, classes, sure = paint(road_map, x, y, skip, moved_m=moved_m * (x > 100.0), more=more)
+        segments, classes, sure = paint(road_map, x, y, skip, moved_m=moved_m * (x > 100.0), more=more, unlike=unlike)
         seen = LaneObservations(stamp_ns, segments, classes, sure, np.full(72, seen_m))
         watch.step(seen, view.pieces, view.match, pose)
     return stamp_ns
@@ -137,6 +148,39 @@ def test_a_new_line_is_found_where_it_lies():
     assert found.kinds == ('added',)
     assert found.ids.tolist() == [0]
     assert found.positions_m[0] == pytest.approx([101.5, -3.0, 0.0], abs=0.3)
+
+
+UNLIKE = (Line.CENTERLINE, Line.CROSSWALK, Line.POLE, Line.SIGN)
+
+
+@pytest.mark.parametrize('kind', UNLIKE)
+def test_what_is_no_paint_is_never_taken_for_a_line_of_the_map(kind):
+    """Told on the very place of a divider that is gone, it hides nothing."""
+    road_map, _ = road()
+    gone, watch = divider_of(road_map), ChangeWatch(CONFIG)
+    stamp_ns = drive(watch, road_map, skip=gone, unlike=[(kind, road_map.lines[gone].points[0, 1])])
+    found = watch.changes(stamp_ns)
+    assert set(found.ids.tolist()) == {gone} and set(found.kinds) == {'removed'} and len(found.ids) >= 14
+
+
+@pytest.mark.parametrize('kind', UNLIKE)
+def test_what_is_no_paint_is_nothing_new_on_the_map(kind):
+    road_map, _ = road()
+    watch = ChangeWatch(CONFIG)
+    for pass_ in range(2):
+        stamp_ns = drive(watch, road_map, start_ns=1 + pass_ * 60_000_000_000, unlike=[(kind, -3.0)])
+    assert watch.changes(stamp_ns).kinds == ()
+
+
+@pytest.mark.parametrize('kind', [*UNLIKE, Line.BOUNDARY, Line.STOP_LINE])
+def test_only_paint_tells_how_far_the_pose_is_off(kind):
+    """Lanes of 2.6 m: what lies in their middles is 1.2 m right of paint, within shift_m. Paint is seen 0.2 m aside."""
+    road_map, _ = straight(length_m=200.0, lanes=3, width_m=2.6)
+    view = MapGuide(road_map, GuideConfig()).step(ego_at(100.0, 1.3), pose_at(100.0, 1.3))
+    chunks = chunks_of(view.pieces, JUDGED, 25.0)
+    told = paint(road_map, 100.0, 1.3, moved_m=0.2, unlike=[(kind, 1.4), (kind, 4.0), (kind, 6.6)])
+    seen = LaneObservations(1, *told, np.full(72, 40.0))
+    assert common_shift(seen, chunks, CONFIG.sight) == pytest.approx(0.2, abs=1e-6)
 
 
 def test_frames_without_a_sure_lane_are_not_judged():

@@ -34,8 +34,8 @@ def some(recipe, seed=3):
 def digest(found):
     total = hashlib.sha256()
     for example in found:
-        values = (getattr(example, field.name) for field in fields(Example))
-        for value in values:
+        values = [getattr(example, field.name) for field in fields(Example) if field.name != 'lanes']
+        for value in (*values, example.lanes.marks, *(line for _, line in example.lanes.lines)):
             if value is not None:  # what only recordings tell
                 total.update(np.ascontiguousarray(value).tobytes())
     return total.hexdigest()

@@ -39,6 +39,9 @@ def test_an_example_comes_back_as_it_was_up_to_small_steps():
         if field.name == 'photos':
             assert one == other == ()
             continue
+        if field.name == 'lanes':
+            assert one is None  # files do not hold lines of the road
+            continue
         assert (one is other is None) or one.dtype == other.dtype, field.name
 
 

@@ -62,7 +62,8 @@ class LaneChannel:
         for side, table in ((manifest.inputs, LANE_INPUTS), (manifest.outputs, LANE_OUTPUTS)):
             wanted = {name: (1, channels, *cells) for name, (channels, cells) in table.items()}
             if (found := {name: tensor.shape for name, tensor in side.items()}) != wanted:
-                raise SettingsError(f'network {manifest.name!r} has tensors {found}, lanes need {wanted}')
+                told = f'network {manifest.name!r} has tensors {found}, lanes need {wanted}'
+                raise SettingsError(f'{told}; give one of `autonomy train lanes`')
         self._backend, self._settings = backend, settings or LaneSettings()
 
     def perceive(self, rows: np.ndarray, ground: Ground, rays: np.ndarray | None, sensor_m: np.ndarray | None) -> Road:
@@ -78,7 +79,6 @@ class LaneChannel:
         known = met(prior[PRIOR.index('known')], prior[PRIOR.index('passed')], NEAR)
         lines = lines_of(told['lines'][0], self._settings.lines)
         return Road(lines, marks_of(told['marks'][0], self._settings.mark), prior[PRIOR.index('ground')], known)
-
 
     def observe(
         self, cloud: PointCloud, ground: Ground, rays: np.ndarray | None, sensor_m: np.ndarray | None,

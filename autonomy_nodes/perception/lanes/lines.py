@@ -140,19 +140,9 @@ def _followed(
 
 @njit(cache=True)
 def _walk(
-    at: np.ndarray,
-    angle: np.ndarray,
-    sure: np.ndarray,
-    rows: np.ndarray,
-    taken: np.ndarray,
-    seed: int,
-    sign: float,
-    step: float,
-    beside: float,
-    gap: float,
-    turn: float,
-    directed: float,
-) -> tuple[list[np.ndarray], float, int]:
+    at: np.ndarray, angle: np.ndarray, sure: np.ndarray, rows: np.ndarray, taken: np.ndarray, seed: int, sign: float,
+    step: float, beside: float, gap: float, turn: float, directed: float,
+) -> tuple[list[np.ndarray], float, int]:  # fmt: skip
     """Return places along a line from a cell to one side, the chances of cells there summed, and how many steps."""
     here, heading = at[seed].copy(), angle[seed] + (0.0 if sign > 0.0 else np.pi)
     places, waiting = [], 0.0
