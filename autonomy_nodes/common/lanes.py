@@ -21,8 +21,13 @@ class Line(IntEnum):
     STOP_LINE = 5
     CROSSWALK = 6
     STOP_PLACE = 7  # where a rule says to stop, without paint of its own: nothing that could be seen
-    POLE = 8  # seen beside the road: a piece that stands; no map holds it
-    SIGN = 9
+
+
+class Landmark(IntEnum):
+    """What stands beside the road, among the classes of LaneObservations: pieces that stand. No map holds it."""
+
+    POLE = 32
+    SIGN = 33
 
 
 class Rule(IntEnum):
@@ -109,8 +114,8 @@ class Route:
 class LaneObservations:
     """Paint and edges seen in one sweep, in base_link, and how far the ground was seen at all.
 
-    segments: (M, 2, 3) ends of short straight pieces. classes: (M,) uint8 `Line`. confidence: (M,) in 0 to 1.
-    seen_range_m: (72,) the farthest ground seen in each sector of 5 degrees, from -180 degrees on, 0 where none.
+    segments: (M, 2, 3) ends of short straight pieces. classes: (M,) uint8 `Line` or `Landmark`. confidence: (M,), at
+    most 1. seen_range_m: (72,) the farthest ground seen in each sector of 5 degrees, from -180 degrees on, 0 where none.
     """
 
     stamp_ns: int

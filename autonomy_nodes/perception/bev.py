@@ -71,7 +71,7 @@ LINE_TOLD = ('sure', 'x', 'y', 'cos', 'sin')  # logit of a line in the cell; fro
 # of twice the angle but for centres: the other lines have no begin
 MARK_TOLD = ('sure', 'x', 'y')
 LANE_FINE = (2 * LANES[0], 2 * LANES[1])  # cells of FINE_M
-# bright: how much more light than the middle of the ground around the brightest point of the ground gives, see paint.py
+# bright: how much brighter than the ground around the brightest point of the ground is, see brightness.py
 LANE_INPUTS = {'points': (len(POINTS), LANE_FINE), 'prior': (len(PRIOR), LANES), 'bright': (1, LANE_FINE)}
 LANE_OUTPUTS = {'lines': (len(LANE_KINDS) * len(LINE_TOLD), LANES), 'marks': (len(LANDMARKS) * len(MARK_TOLD), LANES)}
 

@@ -9,7 +9,7 @@ from lane_cells import CENTRE, LaneEngine, along, arc, line_cells, mark_cells
 from mapping_roads import ego_at, pose_at, straight
 from perception_scenes import SENSOR_M, scan
 
-from autonomy_nodes.common.lanes import Line
+from autonomy_nodes.common.lanes import Landmark, Line
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import DataError
@@ -85,7 +85,7 @@ def test_what_the_network_tells_takes_the_place_of_paint():
     alone = Perceiver(PerceptionConfig()).segment(sweep(), SENSOR_M)
     assert Line.DIVIDER in alone.lanes.classes and not alone.lane_trouble
     seen = segmented(engine)
-    assert set(seen.lanes.classes.tolist()) == {Line.BOUNDARY, Line.SIGN} and seen.lane_trouble == ''
+    assert set(seen.lanes.classes.tolist()) == {Line.BOUNDARY, Landmark.SIGN} and seen.lane_trouble == ''
     np.testing.assert_array_equal(seen.lanes.seen_range_m, alone.lanes.seen_range_m)
     assert seen.lanes.segments[seen.lanes.classes == Line.BOUNDARY, :, 1] == pytest.approx(-4.0, abs=0.1)
 
@@ -134,7 +134,7 @@ def test_each_kind_of_line_has_its_class():
 def test_poles_and_signs_stand_upright_on_the_ground():
     told = road(marks=[(0, 10.0, 3.0, 0.8), (1, -6.0, -3.0, 0.6)], slope=0.1)
     seen = observed(told, 0, np.zeros(72))
-    assert seen.classes.tolist() == [Line.POLE, Line.SIGN] and seen.confidence == pytest.approx([0.8, 0.6])
+    assert seen.classes.tolist() == [Landmark.POLE, Landmark.SIGN] and seen.confidence == pytest.approx([0.8, 0.6])
     assert seen.segments[0] == pytest.approx(np.array([[10.0, 3.0, 1.0], [10.0, 3.0, 3.0]]), abs=0.021)
     assert seen.segments[1] == pytest.approx(np.array([[-6.0, -3.0, -0.6], [-6.0, -3.0, 1.4]]), abs=0.021)
     assert len(observed(road(), 0, np.zeros(72)).segments) == 0
@@ -219,7 +219,7 @@ def test_the_map_hears_what_the_network_tells_and_takes_poles_and_middles_for_no
     marks = mark_cells(*((n % 2, x, 1.75, 3.0) for n, x in enumerate(np.arange(-14.0, 15.0, 2.0))))
     sink = drive(LaneEngine(lines, marks), wide, monkeypatch)
     seen = read_lane_observations(sink.messages[topics.LANE_OBSERVATIONS.name][-1])
-    wanted = {Line.DIVIDER, Line.CENTERLINE, Line.CROSSWALK, Line.POLE, Line.SIGN}
+    wanted = {Line.DIVIDER, Line.CENTERLINE, Line.CROSSWALK, Landmark.POLE, Landmark.SIGN}
     assert set(seen.classes.tolist()) == wanted and seen.stamp_ns == 2500 * MS
     found = read_changes(sink.messages[topics.CHANGES.name][-1])
     assert set(found.kinds) == {'removed'} and set(found.classes.tolist()) == {Line.DIVIDER}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mapping_roads import ego_at, pose_at, straight
 
-from autonomy_nodes.common.lanes import LaneObservations, Line
+from autonomy_nodes.common.lanes import Landmark, LaneObservations, Line
 from autonomy_nodes.mapping.changes import JUDGED, ChangesConfig, ChangeWatch
 from autonomy_nodes.mapping.chunks import chunks_of, common_shift
 from autonomy_nodes.mapping.evidence import EvidenceConfig, odds, probability, ratio
@@ -64,7 +64,7 @@ def paint(road_map, x, y, skip=None, ahead_m=15.0, moved_m=0.0, more=(), unlike=
         classes.append(Line.SOLID)
     for kind, aside_m in unlike:
         aside = aside_m - y
-        upright = kind in (Line.POLE, Line.SIGN)
+        upright = kind in (Landmark.POLE, Landmark.SIGN)
         for start in np.arange(-ahead_m, ahead_m, 2.0):
             end = [start, aside, 2.0] if upright else [start + 2.0, aside, 0.0]
             segments.append([[start, aside, 0.0], end])
@@ -150,7 +150,7 @@ def test_a_new_line_is_found_where_it_lies():
     assert found.positions_m[0] == pytest.approx([101.5, -3.0, 0.0], abs=0.3)
 
 
-UNLIKE = (Line.CENTERLINE, Line.CROSSWALK, Line.POLE, Line.SIGN)
+UNLIKE = (Line.CENTERLINE, Line.CROSSWALK, Landmark.POLE, Landmark.SIGN)
 
 
 @pytest.mark.parametrize('kind', UNLIKE)

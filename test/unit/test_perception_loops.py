@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autonomy_nodes.perception.brightness import sorted_in, top_of
 from autonomy_nodes.perception.clustering import _labelled
 from autonomy_nodes.perception.environment import _farthest
-from autonomy_nodes.perception.paint import _sorted_in, _top
 from autonomy_nodes.perception.polar import bucket, ring_table
 
 RANDOM = np.random.default_rng(5)
@@ -25,17 +25,17 @@ def test_points_are_sorted_by_their_cell_and_those_outside_are_left_out():
 @settings(max_examples=30, deadline=None)
 def test_the_top_brightness_is_that_of_a_sorted_list(values):
     intensity = np.array(values, np.float32)
-    assert _top(intensity) == np.sort(intensity)[-max(1, len(values) // 1000)]
+    assert top_of(intensity) == np.sort(intensity)[-max(1, len(values) // 1000)]
 
 
-def test_one_point_in_a_thousand_is_brighter_than_the_top():
+def test_one_point_in_a_thousand_is_brighter_than_thetop_of():
     intensity = RANDOM.permutation(5000).astype(np.float32)
-    assert _top(intensity) == 4995.0
+    assert top_of(intensity) == 4995.0
 
 
 def test_ground_is_seen_as_far_in_each_sector_as_its_farthest_point():
     xyz = RANDOM.uniform(-60.0, 60.0, (20_000, 3)).astype(np.float32)
-    _, seen = _sorted_in(xyz, 32.0)
+    _, seen = sorted_in(xyz, 32.0)
     sectors = np.floor((np.arctan2(xyz[:, 1], xyz[:, 0]) / (2.0 * np.pi) + 0.5) * 72.0).astype(int) % 72
     ranges = np.hypot(xyz[:, 0], xyz[:, 1])
     for sector in range(72):

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from autonomy_nodes.common.lanes import LaneObservations, Line
+from autonomy_nodes.common.lanes import Landmark, LaneObservations, Line
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.perception.bev import CELL_M, LANE_KINDS, LANES, LANES_ORIGIN_M
 from autonomy_nodes.perception.lanes.channel import CLASSES, Road
@@ -12,12 +12,12 @@ PIXELS = 5  # a cell
 EVERY_M = 10.0
 COLOURS = {  # blue green red
     Line.DIVIDER: (80, 220, 255), Line.BOUNDARY: (90, 90, 255), Line.STOP_LINE: (255, 140, 255),
-    Line.CROSSWALK: (255, 200, 80), Line.CENTERLINE: (110, 190, 110), Line.POLE: (255, 255, 255),
-    Line.SIGN: (60, 160, 255),
+    Line.CROSSWALK: (255, 200, 80), Line.CENTERLINE: (110, 190, 110), Landmark.POLE: (255, 255, 255),
+    Landmark.SIGN: (60, 160, 255),
 }  # fmt: skip
 NAMES = {
     Line.DIVIDER: 'divider', Line.BOUNDARY: 'edge', Line.STOP_LINE: 'stop line', Line.CROSSWALK: 'crossing',
-    Line.CENTERLINE: 'middle of a lane', Line.POLE: 'pole', Line.SIGN: 'sign',
+    Line.CENTERLINE: 'middle of a lane', Landmark.POLE: 'pole', Landmark.SIGN: 'sign',
 }  # fmt: skip
 GREY, TEXT, NOT_KNOWN = (110, 110, 110), (255, 255, 255), 45
 _LEGEND_PX = 26
@@ -32,10 +32,10 @@ def picture(
     """
     told, map_ = _points(cloud, road), _points(cloud, road)
     for (a, b), class_ in zip(seen.segments, seen.classes):
-        if class_ in (Line.POLE, Line.SIGN):
-            cv2.circle(told, _pixel(a[:2]), 4, COLOURS[Line(class_)], 1, cv2.LINE_AA)
+        if class_ in (Landmark.POLE, Landmark.SIGN):
+            cv2.circle(told, _pixel(a[:2]), 4, COLOURS[class_], 1, cv2.LINE_AA)
         else:
-            cv2.line(told, _pixel(a[:2]), _pixel(b[:2]), COLOURS[Line(class_)], 2, cv2.LINE_AA)
+            cv2.line(told, _pixel(a[:2]), _pixel(b[:2]), COLOURS[class_], 2, cv2.LINE_AA)
     for kind, line in true:
         rim = np.array([_pixel(point) for point in line], np.int32)
         cv2.polylines(map_, [rim], False, COLOURS[CLASSES[LANE_KINDS[kind]]], 2, cv2.LINE_AA)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autonomy_nodes.common.lanes import LaneObservations, Line
+from autonomy_nodes.common.lanes import Landmark, LaneObservations, Line
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
@@ -24,7 +24,7 @@ CLASSES = {
     'divider': Line.DIVIDER, 'boundary': Line.BOUNDARY, 'stop_line': Line.STOP_LINE, 'crossing': Line.CROSSWALK,
     'centre': Line.CENTERLINE,
 }  # fmt: skip
-MARKS = (Line.POLE, Line.SIGN)  # of bev.LANDMARKS
+MARKS = (Landmark.POLE, Landmark.SIGN)  # of bev.LANDMARKS
 MARK_HIGH_M = 2.0
 PIECE_M = 2.0
 

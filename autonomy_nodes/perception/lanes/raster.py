@@ -4,8 +4,8 @@ import numpy as np
 from numba import njit
 
 from autonomy_nodes.perception.bev import FINE_M, LANE_FINE, LANES_ORIGIN_M, lane_part
+from autonomy_nodes.perception.brightness import contrasts
 from autonomy_nodes.perception.ground import Ground
-from autonomy_nodes.perception.paint import contrasts
 from autonomy_nodes.perception.raster import rasterised
 
 RANGE_M = 45.0  # to the corners ahead
