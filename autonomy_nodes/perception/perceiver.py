@@ -32,14 +32,8 @@ from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
 from autonomy_nodes.perception.learned import Earlier, Hear, Learned, LearnedChannel, LearnedSettings
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
+from autonomy_nodes.perception.standing import apart, stood, weighed
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
-
-_PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
-_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing of no known class counts less off the road: mostly plants
-
-_HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
-_NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
-_PART_M, _CAR_LENGTH_M, _CAR_HEIGHT_M = 0.8, 5.6, 2.3  # what is so long, and no longer and taller, may be seen of a car
 
 
 @dataclass(frozen=True)
@@ -177,7 +171,7 @@ class Perceiver:
         sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
         grids = (self._terrain, self._terrain_far)
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
-        clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
+        clusters = weighed(stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
         told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap))
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
@@ -185,7 +179,7 @@ class Perceiver:
         believed = told if channel is Channel.LEARNED else None
         if believed is not None:
             both = fused(believed.objects, seen.clusters, self.config.fusion, believed.support)
-            objects, unexplained = _weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
+            objects, unexplained = weighed(stood(both.clusters, ego, *grids), ego, prior), both.unexplained
             if self.config.correction.points:
                 in_the_way |= ground.firm & ~ground_points(cloud.xyz, ground, believed, self.config.correction)
         near = self._mended(near, ego, believed, objects)
@@ -194,7 +188,7 @@ class Perceiver:
             terrain=near,
             terrain_far=far,
             clusters=clusters,
-            objects=_apart(objects),
+            objects=apart(objects),
             obstacles=cloud.kept(in_the_way),
             lanes=seen.lanes,
             environment=described(
@@ -245,49 +239,3 @@ class Perceiver:
                 trouble = str(error)
         self._ladder.heard(told is not None)
         return told, trouble
-
-
-def _stood(clusters: Clusters, ego: EgoState, near: Terrain, far: Terrain) -> Objects:
-    """Return the objects with what the terrain tells of their speed: what stands stands where something stood before.
-
-    Of a thing of length L that drives at v, all but v * 1 s / L stands where it stood a second ago. A side of what is
-    half hidden wanders with our own motion, and would be taken for motion by who sees no more than boxes.
-    """
-    objects = clusters.objects
-    mine = clusters.owners >= 0
-    places = clusters.places_m[mine] @ ego.odom_from_base[:2, :2].T + ego.position_m[:2]
-    held = near.held_s(places)
-    held = np.where(np.isnan(held), far.held_s(places), held) > _HELD_S  # false beyond both
-    cells = np.bincount(clusters.owners[mine], minlength=len(objects))
-    share = np.bincount(clusters.owners[mine], weights=held, minlength=len(objects)) / np.maximum(cells, 1)
-    sigmas = _STANDING_SIGMA_MPS + (1.0 - share) * objects.dimensions_m[:, 0] / _HELD_S
-    told = share > _STANDING
-    velocities, covariances = objects.velocities_mps.copy(), objects.velocity_covariances.copy()
-    velocities[told], covariances[told] = 0.0, (sigmas[told] ** 2)[:, None, None] * np.eye(2)
-    return replace(objects, velocities_mps=velocities, velocity_covariances=covariances)
-
-
-def _apart(clusters: Objects) -> Objects:
-    """Return the objects without what by its size is no road user and surely stands, of which the terrain tells.
-
-    Plants, poles and bits of walls are most of what stands around a road; as soon as one moves it is an object again.
-    What may be a part of a car stays: of one that stands behind another, no more than a part is seen.
-    """
-    unknown = clusters.class_probabilities[:, Label.UNKNOWN] > _NO_ROAD_USER
-    longest = clusters.dimensions_m[:, :2].max(axis=1, initial=0.0)
-    unknown &= ~((longest > _PART_M) & (longest < _CAR_LENGTH_M) & (clusters.dimensions_m[:, 2] < _CAR_HEIGHT_M))
-    told = np.isfinite(clusters.velocities_mps).all(axis=1)  # only of what stands where something stood before
-    spread = np.sqrt(clusters.velocity_covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
-    ground = unknown & told & (spread < _SURELY_STANDING_MPS)
-    return clusters.kept(~ground) if ground.any() else clusters
-
-
-def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:
-    """Return the objects with a little less belief in small ones where the map has no road; none is ever removed."""
-    if prior is None or abs(ego.stamp_ns - prior.stamp_ns) > _PRIOR_AGE_S * SECOND_NS:
-        return objects
-    turn, shift = ego.odom_from_base[:2, :3], ego.position_m[:2]
-    off_road = prior.at('drivable', objects.positions_m @ turn.T + shift) < 0.5  # false where the map knows nothing
-    small = objects.dimensions_m[:, :2].max(axis=1) < _SMALL_M
-    less = (1.0 - _OFF_ROAD) * objects.class_probabilities[:, Label.UNKNOWN]  # people may well walk there
-    return replace(objects, existence=np.where(off_road & small, 1.0 - less, 1.0) * objects.existence)
