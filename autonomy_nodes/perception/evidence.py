@@ -1,0 +1,120 @@
+"""What is kept of each cell of a terrain, and how a sweep changes it, in compiled loops.
+
+Heights are filtered cell by cell; evidence for obstacles is in log odds, 0 where nothing is known.
+"""
+
+import numpy as np
+from numba import njit
+
+from autonomy_nodes.perception import cells as columns
+from autonomy_nodes.perception.cells import seen_through
+
+ELEVATION, VARIANCE, EVIDENCE, TOP, CEILING, SCATTER, SEEN, HELD = range(8)  # what is kept of a cell
+NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0, 0.0], np.float32)
+_DOUBT = 0.003  # of the squared difference: some twenty sweeps that contradict known ground convince
+_ONCE_FREE = -0.4  # what was seen free fades to a guess, not to unknown: the vehicle does not see what is close to it
+FAINT = 0.1  # evidence that says nothing
+
+
+@njit(cache=True)
+def renew(
+    state: np.ndarray,
+    sums: np.ndarray,
+    rows: np.ndarray,
+    rays: np.ndarray,
+    sensor: np.ndarray,
+    rotation: np.ndarray,
+    place: np.ndarray,
+    passed_s: float,
+    limits: np.ndarray,
+) -> None:
+    """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them.
+
+    place: (3,) base_link from the grid's corner, its height.
+    limits: sigma of a height, growth of variance, time of fading, resolution, height of an obstacle.
+    """
+    fading = np.exp(-passed_s / limits[2])
+    for i in range(state.shape[0]):
+        for j in range(state.shape[1]):
+            row = rows[i, j]
+            grown = min(state[i, j, VARIANCE] + limits[1] * passed_s, 1.0)
+            state[i, j, VARIANCE] = grown if state[i, j, SEEN] > 0.0 else np.nan
+            if state[i, j, EVIDENCE] > 0.0 or state[i, j, EVIDENCE] < _ONCE_FREE:
+                state[i, j, EVIDENCE] *= fading
+            above = 0.0
+            if sums[row, columns.GROUND_COUNT] > 0 and sums[row, columns.OBSTACLE_COUNT] == 0:  # no foot of a thing
+                above = see_ground(state[i, j], sums[row, :3], place[2], limits[0])
+            elif sums[row, columns.BELOW_COUNT] > 3 and state[i, j, SEEN] == 0.0:  # the bottom beside an edge
+                see_ground(state[i, j], sums[row, 3:6], place[2], limits[0])
+            hits, top = sums[row, columns.OBSTACLE_COUNT], sums[row, columns.OBSTACLE_TOP]
+            if above > limits[4]:
+                hits, top = hits + sums[row, columns.GROUND_COUNT], max(above, top)
+            if hits > 0:
+                state[i, j, EVIDENCE] = min(state[i, j, EVIDENCE] + (1.2 if hits > 1 else 0.5), 3.5)
+                state[i, j, TOP] = top if not state[i, j, TOP] > top else 0.5 * (top + state[i, j, TOP])
+            elif sums[row, columns.GROUND_COUNT] > 0:
+                state[i, j, EVIDENCE] = max(state[i, j, EVIDENCE] - 1.2, -2.5)
+            elif state[i, j, EVIDENCE] > 0.1 and len(rays) > 0:
+                x, y = (i + 0.5) * limits[3] - place[0], (j + 0.5) * limits[3] - place[1]
+                ground = state[i, j, ELEVATION] - place[2] if state[i, j, SEEN] > 0.0 else 0.0
+                ahead = rotation[0, 0] * x + rotation[1, 0] * y + rotation[2, 0] * ground
+                left = rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * ground
+                up = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * ground
+                if seen_through(rays, ahead, left, up + 0.5 * state[i, j, TOP], sensor):
+                    # no obstacle there, but no ground seen either
+                    state[i, j, EVIDENCE] = max(state[i, j, EVIDENCE] - 1.2, 0.0)
+            state[i, j, HELD] = state[i, j, HELD] + passed_s if state[i, j, EVIDENCE] > 0.0 else 0.0
+            # a ceiling stays: it is above the vehicle, and what hangs there seldom moves
+            state[i, j, CEILING] = min(state[i, j, CEILING], sums[row, columns.OVERHEAD_LOW])
+
+
+@njit(cache=True)
+def see_ground(cell: np.ndarray, sums: np.ndarray, height: float, sigma: float) -> float:
+    """Filter the elevation of one cell; return how far above known ground the new height lies if it contradicts it.
+
+    A lower surface than was known starts anew: something stood on it. A higher one stands on what was known, such as
+    the bonnet of who passes by; only if it is seen again and again is it the ground.
+    """
+    count, mean = sums[0], sums[1] / sums[0]
+    spread2 = max(0.0, sums[2] / count - mean * mean)
+    measured, variance = mean + height, (sigma**2 + spread2) / min(count, 4.0) + 0.25 * sigma**2
+    off = measured - cell[ELEVATION]
+    contradicts = off * off > 16.0 * (cell[VARIANCE] + variance)
+    if cell[SEEN] > 0.0 and contradicts and off > 0.0:
+        cell[VARIANCE] += _DOUBT * off * off
+        return off
+    if cell[SEEN] == 0.0 or contradicts:
+        cell[ELEVATION], cell[VARIANCE], cell[SEEN], cell[SCATTER] = measured, variance, 1.0, np.sqrt(spread2)
+        return 0.0
+    cell[SCATTER] = 0.7 * cell[SCATTER] + 0.3 * np.sqrt(spread2)
+    gain = cell[VARIANCE] / (cell[VARIANCE] + variance)
+    cell[ELEVATION] += gain * off
+    cell[VARIANCE] *= 1.0 - gain
+    return 0.0
+
+
+@njit(cache=True)
+def stand(state: np.ndarray, body: np.ndarray, rotation: np.ndarray, place: np.ndarray, resolution: float) -> None:
+    """Note ground under the vehicle, which stands on it, where no sweep has seen it.
+
+    Its height is that of the wheels, moved by what the ground seen around differs from that: springs give way.
+    """
+    reach = int((max(body[1], body[0]) + 4.0) / resolution)
+    rows = range(max(int(place[0] / resolution) - reach, 0), min(int(place[0] / resolution) + reach, state.shape[0]))
+    lines = range(max(int(place[1] / resolution) - reach, 0), min(int(place[1] / resolution) + reach, state.shape[1]))
+    total = count = 0.0
+    for under in (False, True):
+        for i in rows:
+            for j in lines:
+                x, y = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
+                ahead = rotation[0, 0] * x + rotation[1, 0] * y
+                left = rotation[0, 1] * x + rotation[1, 1] * y
+                wheels = place[2] + rotation[2, 0] * ahead + rotation[2, 1] * left
+                cell = state[i, j]
+                if not under and cell[SEEN] > 0.0 and abs(cell[ELEVATION] - wheels) < 0.3:
+                    total, count = total + cell[ELEVATION] - wheels, count + 1.0
+                elif under and -body[0] <= ahead <= body[1] and abs(left) <= body[2]:
+                    cell[EVIDENCE] = min(cell[EVIDENCE], -1.0)
+                    if cell[SEEN] == 0.0:
+                        cell[ELEVATION] = wheels + total / max(count, 1.0)
+                        cell[VARIANCE], cell[SEEN] = 0.01, 1.0
