@@ -12,6 +12,7 @@ from numba import njit
 
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
+from autonomy_nodes.perception.camera.sight import Sight
 from autonomy_nodes.perception.cells import gathered, shifted
 from autonomy_nodes.perception.evidence import (
     CEILING,
@@ -24,6 +25,7 @@ from autonomy_nodes.perception.evidence import (
     SEEN,
     TOP,
     VARIANCE,
+    look,
     renew,
     stand,
 )
@@ -117,6 +119,17 @@ class Terrain:
         stand(self._state, body_m, odom_from_base[:3, :3], place, config.resolution_m)
         return self._grid(ego, body_m)
 
+    def look(self, sight: Sight, body_m: np.ndarray, ego: EgoState) -> Grid:
+        """Take in what pictures alone tell, and return the grid. What they hide is not filled in."""
+        passed_s = self._passed_s(ego.stamp_ns)
+        self._move(ego)
+        config, rotation = self.config, np.ascontiguousarray(ego.odom_from_base[:3, :3])
+        place = np.array([*(ego.position_m[:2] - self._corner * config.resolution_m), ego.position_m[2]])
+        limits = np.array([config.growth_m2ps, config.fade_s, config.resolution_m, *sight.shares])
+        hidden = look(self._state, sight.told, sight.shown, rotation, place, passed_s, limits)
+        stand(self._state, body_m, rotation, place, config.resolution_m)
+        return self._grid(ego, body_m, hidden)
+
     def held_s(self, xy: np.ndarray) -> np.ndarray:
         """Return (N,) for how long something has stood at places (N, 2) in odom; NaN outside."""
         index = np.floor(xy / self.config.resolution_m).astype(np.int64) - self._corner
@@ -145,11 +158,15 @@ class Terrain:
         if by.any():
             self._state = shifted(self._state, by, NEW)
 
-    def _grid(self, ego: EgoState, body_m: np.ndarray) -> Grid:
-        """Return the layers of what is known now."""
+    def _grid(self, ego: EgoState, body_m: np.ndarray, hidden: np.ndarray | None = None) -> Grid:
+        """Return the layers of what is known now. hidden: (X, Y) cells that are not to be filled in."""
         config, state = self.config, self._state
         elevation = state[..., ELEVATION].copy()
         slope, roughness, filled = shape_of(elevation, config.fill_cells, config.resolution_m, self._far)
+        if hidden is not None:
+            for layer in (elevation, slope, roughness):
+                layer[filled & hidden] = np.nan
+            filled &= ~hidden
         middle, lean = ego.position_m[:2] / config.resolution_m - self._corner - 0.5, config.level_rad
         shared = np.array([*middle, (lean * config.resolution_m) ** 2, config.height_sigma_m**2])
         known = _known(state, elevation, filled, 1.0 / (1.0 + np.exp(-state[..., EVIDENCE])), shared)

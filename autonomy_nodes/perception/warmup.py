@@ -30,3 +30,5 @@ def warm(
         for stamp_ns in (0,) if network is None else (0, SECOND_NS // 10):
             cloud = PointCloud(stamp_ns, 'base_link', xyz, bright)
             perceiver.perceive(perceiver.segment(cloud, sensor_m), replace(ego, stamp_ns=stamp_ns), shots=shots)
+    if cameras is not None:
+        Perceiver(config, learned, cameras=cameras).look(0, shots, ego)
