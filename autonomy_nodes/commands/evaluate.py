@@ -25,6 +25,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'localization': ('localization', 'pose in odom and map on simulated drives, and whether it knows how exact it is'),
     'budget': ('autonomy_nodes.training.budget.trial', 'what a network should take on Orin; here beside what it takes'),
     'camera': ('camera', 'what cameras alone tell of heights, free cells and vehicles, against the LiDAR'),
+    'ladder': ('ladder', 'one drive on each rung: all sensors, LiDAR alone, camera alone, no network; what is lost'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
@@ -37,8 +38,8 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 WITH_MODEL = (  # which run a network where one is named
-    'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'robustness',
-    'terrain', 'tracking',
+    'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'ladder',
+    'robustness', 'terrain', 'tracking',
 )  # fmt: skip
 
 
