@@ -41,8 +41,9 @@ class LocalizationConfig:
     way, the vehicle may go by prediction alone. strange_sweeps: that many in a row against the prediction prove it
     wrong; fewer are wrong themselves. drift_m, drift_rad: sigma of what the map of voxels is off after 1 m of way, for
     reasons that no registration tells; it grows with the root of the way.
-    cameras: so long after the last sweep as silent_s the state is given with the stamps of their pictures, carried
-    forward, so that perception by cameras alone knows where it is; blind_s and blind_m end that.
+    cameras: where no sweep comes the state is given with the stamps of their pictures, carried forward, so that
+    perception by cameras alone knows where it is; blind_s and blind_m end that. silent_s: so long after the last sweep
+    that begins; as `ladder.silent_s` of perception.
     map_origin_llh: where the origin of map is on the earth; needed for fixes alone.
     """
 
