@@ -62,7 +62,6 @@ class Drive:
             'sim.simulation.duration_s': self.scenario.duration_s,
             'sim.simulation.camera.rate_hz': 2.5,  # pictures cost most of a simulated second
             'camera.cameras': ('front',),
-            'localization.cameras': ('front',),
             'perception.cameras': ('front',),
             'safety.engaged_at_start': True,
             **({'map.map_path': str(path.resolve())} if mapped and not self.arguments['map_path'] else {}),
