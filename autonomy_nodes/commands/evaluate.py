@@ -27,6 +27,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'budget': ('autonomy_nodes.training.budget.trial', 'what a network should take on Orin; here beside what it takes'),
     'camera': ('camera', 'what cameras alone tell of heights, free cells and vehicles, against the LiDAR'),
     'fusion': ('fusion', 'what a network for LiDAR gains by hearing cameras: vehicles, cells, with half its beams'),
+    'ladder': ('ladder', 'one drive on each rung: all sensors, LiDAR alone, camera alone, no network; what is lost'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
@@ -41,7 +42,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
 }
 WITH_MODEL = (  # which run a network where one is named
     'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'fusion', 'ground',
-    'lanes', 'parity', 'robustness', 'terrain', 'tracking',
+    'ladder', 'lanes', 'parity', 'robustness', 'terrain', 'tracking',
 )  # fmt: skip
 
 

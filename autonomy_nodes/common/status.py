@@ -1,8 +1,11 @@
 """How things stand: the status of a step, the mode of the stack, the environment."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from autonomy_nodes.common.types import DataError
 
 FAULTS = {  # what nodes say under the key `fault`, as docs/interface.md lists it
     'F01': 'a camera is silent',
@@ -22,6 +25,8 @@ FAULTS = {  # what nodes say under the key `fault`, as docs/interface.md lists i
     'F27': 'a planned trajectory was refused',
 }
 
+
+RUNG, SPEED_CAP = 'rung', 'speed_cap_mps'  # keys of the environment
 
 Lap = Callable[[str], None]  # hears the name of a part of a step when it is over, to tell how long it took
 
@@ -86,6 +91,24 @@ class Words:
     level: Level
     text: str
     values: Mapping[str, str] = field(default_factory=dict)
+
+
+def capped(words: Words, rung: str, cap_mps: float) -> Words:
+    """Return the environment with what perception works by, and how fast one may drive by that [m/s], inf: no limit."""
+    if not math.isfinite(cap_mps):
+        return replace(words, values={**words.values, RUNG: rung})
+    level = max(words.level, Level.WARN, key=lambda level: level.value)
+    text = f'{words.text}; perception by {rung}: no faster than {cap_mps:.1f} m/s'
+    return replace(words, level=level, text=text, values={**words.values, RUNG: rung, SPEED_CAP: f'{cap_mps:.2f}'})
+
+
+def cap_of(environment: Words | None) -> float:
+    """Return how fast one may drive by what an environment tells [m/s], inf where it tells no limit."""
+    told = '' if environment is None else environment.values.get(SPEED_CAP, '')
+    try:
+        return float(told) if told else math.inf
+    except ValueError as error:
+        raise DataError(f'{SPEED_CAP}={told!r} of the environment is no number') from error
 
 
 @dataclass(frozen=True)

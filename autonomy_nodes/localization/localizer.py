@@ -41,6 +41,9 @@ class LocalizationConfig:
     way, the vehicle may go by prediction alone. strange_sweeps: that many in a row against the prediction prove it
     wrong; fewer are wrong themselves. drift_m, drift_rad: sigma of what the map of voxels is off after 1 m of way, for
     reasons that no registration tells; it grows with the root of the way.
+    cameras: where no sweep comes the state is given with the stamps of their pictures, carried forward, so that
+    perception by cameras alone knows where it is; blind_s and blind_m end that. silent_s: so long after the last sweep
+    that begins; as `ladder.silent_s` of perception.
     map_origin_llh: where the origin of map is on the earth; needed for fixes alone.
     """
 
@@ -51,6 +54,8 @@ class LocalizationConfig:
     drift_m: float = 0.008
     drift_rad: float = 0.00005
     map_origin_llh: tuple[float, ...] = ()
+    cameras: tuple[str, ...] = ()
+    silent_s: float = 0.25
     publish_calibration: bool = False
     odometry: OdometryConfig = field(default_factory=OdometryConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
@@ -58,7 +63,7 @@ class LocalizationConfig:
     vehicle: Vehicle = field(default_factory=Vehicle)
 
     def __post_init__(self) -> None:
-        for name in ('max_predict_s', 'blind_s', 'blind_m', 'drift_m', 'drift_rad'):
+        for name in ('max_predict_s', 'silent_s', 'blind_s', 'blind_m', 'drift_m', 'drift_rad'):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ValueError(f'{name}={getattr(self, name)} must be above 0')
         if self.strange_sweeps < 1:

@@ -126,11 +126,13 @@ CLOUD = Topic(
 )
 IMAGE_RECT = Topic(
     'sensing/camera/{name}/image_rect_color', 'sensor_msgs/msg/Image', 'camera', 'sensor', 10.0, 'camera',
-    'undistorted, resized picture', prev=('perception',),
+    'undistorted, resized picture; starts perception where no sweep comes', triggers=('perception',),
+    prev=('perception',),
 )
 IMAGE_RECT_INFO = Topic(
     'sensing/camera/{name}/rect/camera_info', 'sensor_msgs/msg/CameraInfo', 'camera', 'sensor', 10.0, 'camera',
-    'calibration of the rectified picture', prev=('perception',),
+    'calibration of the rectified picture; where no sweep comes odometry has its stamp', triggers=('localization',),
+    prev=('perception',),
 )
 ODOMETRY = Topic(
     'localization/kinematic_state', 'nav_msgs/msg/Odometry', 'odom', 'stream', 10.0, 'localization',
@@ -207,7 +209,8 @@ LANE_OBSERVATIONS = Topic(
 )
 ENVIRONMENT = Topic(
     'perception/environment', 'diagnostic_msgs/msg/DiagnosticArray', '', 'health', 10.0, 'perception',
-    'how far the sensors see', joined=('planning',),
+    'how far the sensors see, by what perception works, and how fast one may drive by that', joined=('planning',),
+    prev=('safety',),
 )
 TRACKS = Topic(
     'perception/object_recognition/tracking/objects', 'autoware_perception_msgs/msg/TrackedObjects', 'odom', 'stream',

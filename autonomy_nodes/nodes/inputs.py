@@ -70,8 +70,9 @@ class Inputs:
 
     # What is the same.
     def trigger(
-        self, topic: Topic, read: Callable[[bytes], Any], step: Callable[..., None], join: Sequence[Join] = ()
-    ) -> None:
+        self, topic: Topic, read: Callable[[bytes], Any], step: Callable[..., None], join: Sequence[Join] = (),
+        when: Callable[[Any], bool] | None = None,
+    ) -> None:  # fmt: skip
         """See `Port`."""
         partners = [self._partner(each) for each in join]
 
@@ -80,6 +81,8 @@ class Inputs:
             start, parts_ms = self._begin({})
             value = self._told_apart(topic, read, data)
             self._note_time(topic, value.stamp_ns)
+            if when is not None and not when(value):
+                return
             read_ms = (time.perf_counter() - start) * 1e3
             self._pending.append(Pending(topic, value, step, partners, self.waited_ns(), read_ms, parts_ms))
             if len(self._pending) > WAITING:

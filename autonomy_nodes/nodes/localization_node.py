@@ -1,15 +1,18 @@
 """Localization node: each clean sweep becomes the vehicle's state; 50 times a second it is carried forward to now."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from autonomy_nodes.common.sensing import Fix, Imu, PointCloud, Transforms
+from autonomy_nodes.common.sensing import CameraModel, Fix, Imu, PointCloud, Transforms
 from autonomy_nodes.common.status import Level
-from autonomy_nodes.common.types import DataError, EgoState
+from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.localization.localizer import LocalizationConfig, Localizer
 from autonomy_nodes.localization.warmup import warm
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud
 from autonomy_nodes.messages.driving import read_velocity
+from autonomy_nodes.messages.images import read_camera_info
 from autonomy_nodes.messages.motion import (
     read_fix,
     read_imu,
@@ -40,6 +43,7 @@ class Localization(Stage):
         self.ego_out, self.pose_out = port.publisher(topics.ODOMETRY), port.publisher(topics.POSE)
         self.integrity_out, self.tf_out = port.publisher(topics.INTEGRITY), port.publisher(topics.TF)
         self.predicted_out, self.told_ns = port.publisher(topics.ODOMETRY_PREDICTED), -1
+        self.came_ns, self.carried_ns = -1, -1  # when the last sweep came; the stamp of the last picture instead
         self.wheels = port.since(topics.VELOCITY, read_velocity)
         self.imu = port.since(topics.IMU, read_imu)
         port.each(topics.TF_STATIC, read_transforms, self.calibration.take)
@@ -47,13 +51,35 @@ class Localization(Stage):
         port.each(topics.GNSS_FIX, read_fix, self.hear_fix)
         port.each(topics.INITIAL_POSE, read_pose, self.localizer.places.hear_person)
         port.every(TICK_S, self.predict)
-        port.trigger(topics.CLOUD, read_cloud, self.localize)
+        port.trigger(topics.CLOUD, self.take, self.localize)
+        for name in config.cameras:
+            info = replace(topics.IMAGE_RECT_INFO.named(name), rate_hz=0.0)  # as light as a stamp
+            port.trigger(info, read_camera_info, self.carry, when=self.alone)
         if config.publish_calibration:
             self.calibration_out = port.publisher(topics.TF_STATIC)
             port.activated(self.publish_calibration)
 
+    def take(self, data: bytes) -> PointCloud:
+        """Read a sweep, and note that there was one."""
+        cloud = read_cloud(data)
+        self.came_ns = self.port.now_ns()
+        return cloud
+
+    def alone(self, camera: CameraModel) -> bool:
+        """Return whether a picture came and no sweep does; the first sweep must have come."""
+        silent_s = (self.port.now_ns() - self.came_ns) / SECOND_NS
+        return self.came_ns >= 0 and silent_s > self.config.silent_s and camera.stamp_ns > self.carried_ns
+
+    def carry(self, camera: CameraModel) -> None:
+        """Carry the state forward to a picture, as if it were a sweep that met nothing."""
+        self.port.say(Level.WARN, 'no sweep: the state is carried forward to pictures')
+        self.carried_ns = camera.stamp_ns
+        self.localize(PointCloud(camera.stamp_ns, BASE, np.zeros((0, 3), np.float32), np.zeros(0, np.float32)))
+
     def localize(self, cloud: PointCloud) -> None:
         """Take one sweep; odometry goes last, since the map node starts with it."""
+        if self.carried_ns - SECOND_NS < cloud.stamp_ns <= self.carried_ns and len(cloud):
+            raise DataError('the sweep is no newer than a picture that stood in for it')
         localized = self.localizer.sweep(cloud, self.wheels(), self._imu_in_base())
         integrity = localized.integrity
         for text in localized.warnings:

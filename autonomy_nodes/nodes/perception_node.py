@@ -1,12 +1,16 @@
-"""Perception node: each clean sweep, with the odometry of its stamp, becomes terrain, objects, lanes and visibility."""
+"""Perception node: each clean sweep, with the odometry of its stamp, becomes terrain, objects, lanes and visibility.
+
+Where no sweep comes, pictures do, if there are networks that see them: the ladder in perception/ladder.py.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
 from autonomy_nodes.common.sensing import Image
-from autonomy_nodes.common.status import Level
+from autonomy_nodes.common.status import RUNG, SPEED_CAP, Level
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.inference.manifest import folder_of
@@ -23,12 +27,16 @@ from autonomy_nodes.nodes.engines import say_engine
 from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.perception.camera.channel import NETWORK as CAMERAS
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
+from autonomy_nodes.perception.ladder import Channel
 from autonomy_nodes.perception.lanes.channel import NETWORK as LANES
 from autonomy_nodes.perception.lanes.channel import LaneChannel
 from autonomy_nodes.perception.learned import NETWORK, LearnedChannel
-from autonomy_nodes.perception.perceiver import Perceived, Perceiver, PerceptionConfig, Segmented
+from autonomy_nodes.perception.perceived import Perceived, Segmented
+from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 from autonomy_nodes.perception.warmup import warm
 from autonomy_nodes.sensors.calibration import Calibration
+
+ODOMETRY = Join(topics.ODOMETRY, read_ego, must=True)  # localization works on the same sweep meanwhile
 
 
 class Perception(Stage):
@@ -66,29 +74,56 @@ class Perception(Stage):
         infos = {name: topics.IMAGE_RECT_INFO.named(name) for name in config.cameras}
         self.models = {name: port.latest(topic, read_camera_info) for name, topic in infos.items()}
         port.each(topics.TF_STATIC, read_transforms, self.calibration.take)
-        odometry = Join(topics.ODOMETRY, read_ego, must=True)  # localization works on the same sweep meanwhile
-        port.trigger(topics.CLOUD, self.segment, self.perceive, join=(odometry,))
+        if config.lidars:
+            port.trigger(topics.CLOUD, self.segment, self.perceive, join=(ODOMETRY,))
+        if cameras is not None:
+            self.start_by_pictures(config.cameras)
+
+    def start_by_pictures(self, cameras: Sequence[str]) -> None:
+        """Have pictures start a step where no sweep comes."""
+        for name in cameras:
+            topic = replace(topics.IMAGE_RECT.named(name), rate_hz=0.0)  # the camera node watches for silence
+            self.port.trigger(topic, read_image, self.look, join=(ODOMETRY,), when=self.alone)
 
     def segment(self, data: bytes) -> Segmented:
         """Read a sweep and do what needs no odometry."""
-        return self.perceiver.segment(read_cloud(data), self._sensor_m())
+        cloud = read_cloud(data)
+        self.perceiver.sweeps.came(self.port.now_ns())
+        return self.perceiver.segment(cloud, self._sensor_m())
+
+    def alone(self, picture: Image) -> bool:
+        """Return whether a picture is perceived by itself, since no sweep comes."""
+        return self.perceiver.sweeps.alone(picture.stamp_ns, self.port.now_ns())
+
+    def look(self, picture: Image, ego: EgoState) -> None:
+        """Publish what the pictures of one moment tell by themselves."""
+        pictures = self._newest()
+        shots = self._shots(picture.stamp_ns, pictures)
+        self.tell(self.perceiver.look(picture.stamp_ns, shots, ego, self.prior(), pictures))
 
     def perceive(self, seen: Segmented, ego: EgoState) -> None:
         """Publish what one sweep tells; the objects go last, since they start tracking."""
-        taken = {name: newest() for name, newest in self.pictures.items()}
-        pictures: dict[str, Image] = {name: picture for name, picture in taken.items() if picture is not None}
+        pictures = self._newest()
         late = self.port.now_ns() - seen.stamp_ns > self.config.ladder.latest_s * SECOND_NS
         shots = self._shots(seen.stamp_ns, pictures) if self.config.camera_model else []
-        found = self.perceiver.perceive(seen, ego, self.prior(), pictures, late, shots)
+        self.tell(self.perceiver.perceive(seen, ego, self.prior(), pictures, late, shots))
+        if seen.lane_trouble:
+            self.port.say(Level.WARN, f'the network of lanes tells nothing: {seen.lane_trouble}')
+
+    def tell(self, found: Perceived) -> None:
+        """Say how it went, and publish it."""
         values = {'objects': str(len(found.objects)), 'environment': found.environment.text}
+        values |= {key: found.environment.values[key] for key in (RUNG, SPEED_CAP) if key in found.environment.values}
         if self.backend is not None:
             values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
             values |= {'disagreement': f'{found.disagreement:.3f}', 'far_ring': str(self.has_far).lower()}
             values |= {f'air.{name}': f'{value:.2f}' for name, value in found.air.items()}
             values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
         say_engine(self.port, self.backend, values)
-        if seen.lane_trouble:
-            self.port.say(Level.WARN, f'the network of lanes tells nothing: {seen.lane_trouble}')
+        if found.channel is Channel.CAMERAS:
+            self.port.say(Level.ERROR, f'no sweep: perception by cameras alone, no faster than {found.cap_mps:.1f} m/s')
+        elif not self.perceiver.sweeps.believed:
+            self.port.say(Level.WARN, f'sweeps are back for a moment only: no faster than {found.cap_mps:.1f} m/s')
         if found.trouble:
             self.port.say(Level.WARN, f'the network tells nothing: {found.trouble}')
         if found.blind:
@@ -117,6 +152,10 @@ class Perception(Stage):
         alone = found.objects is found.clusters  # no network told of others
         self.objects_out.publish(clusters if alone else write_detected(found.objects))
         self.port.lap('writing')
+
+    def _newest(self) -> dict[str, Image]:
+        taken = {name: newest() for name, newest in self.pictures.items()}
+        return {name: picture for name, picture in taken.items() if picture is not None}
 
     def _shots(self, stamp_ns: int, pictures: Mapping[str, Image]) -> list[Shot]:
         """Return the pictures of this moment whose calibration and mounting are told."""

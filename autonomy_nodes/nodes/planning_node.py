@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.common.objects import Predictions
-from autonomy_nodes.common.status import Level, Words
+from autonomy_nodes.common.status import Level, Words, cap_of
 from autonomy_nodes.common.types import EgoState
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.driving import read_articulation, read_control_mode, read_steering
@@ -75,6 +75,7 @@ class Planning(Stage):
             ego, predictions, modes, proposals, terrain, far, pieces, lane, route_to(asked, self.route()), goal,
             self.lights(),
             _visibility(environment), self.steering(), self.articulation(), self.mode(),
+            cap_mps=cap_of(environment),
         )  # fmt: skip
         plan = self.planner.plan(situation)
         for text in plan.words:

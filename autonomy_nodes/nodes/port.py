@@ -48,9 +48,13 @@ class Port(Protocol):
     """
 
     def trigger(
-        self, topic: Topic, read: Callable[[bytes], Any], step: Callable[..., None], join: Sequence[Join] = ()
-    ) -> None:
-        """Call `step(value, *partners)` with each message of a main input; a partner that is missing is None."""
+        self, topic: Topic, read: Callable[[bytes], Any], step: Callable[..., None], join: Sequence[Join] = (),
+        when: Callable[[Any], bool] | None = None,
+    ) -> None:  # fmt: skip
+        """Call `step(value, *partners)` with each message of a main input; a partner that is missing is None.
+
+        when: asked of each value as it comes: one of which it says no is no step, and nothing is reported for it.
+        """
 
     def latest(self, topic: Topic, read: Callable[[bytes], Value]) -> Callable[[], Value | None]:
         """Return a function that gives the newest value of `topic`, None before the first, without waiting."""

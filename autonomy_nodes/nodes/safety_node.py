@@ -33,6 +33,7 @@ class Safety(Stage):
         self.tracks = port.latest(topics.TRACKS, read_tracked)
         self.integrity = port.latest(topics.INTEGRITY, read_words)
         self.map_health = port.latest(topics.MAP_HEALTH, read_words)
+        self.environment = port.latest(topics.ENVIRONMENT, read_words)
         self.control_mode = port.latest(topics.CONTROL_MODE, read_control_mode)
         port.each(topics.HEARTBEAT, read_heartbeat, self.beat)
         port.each(topics.DIAGNOSTICS, read_status, self.supervisor.health.told)
@@ -58,7 +59,8 @@ class Safety(Stage):
         """Gather what is known besides the plan."""
         words = self.integrity(), self.map_health()
         return Surroundings(
-            self.ego(), self.obstacles(), self.terrain(), *words, self.tracks(), self.control_mode()
+            self.ego(), self.obstacles(), self.terrain(), *words, self.tracks(), self.control_mode(),
+            self.environment(),
         )  # fmt: skip
 
     def carry(self, verdict: Verdict) -> None:

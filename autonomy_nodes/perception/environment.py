@@ -1,4 +1,7 @@
-"""How far the sensors see, in words: by where returns come from, what hangs in the air, and the light in pictures."""
+"""How far the sensors see, in words: by where returns come from, what hangs in the air, and the light in pictures.
+
+Without returns: by how far pictures show the ground, and what their network tells of the air.
+"""
 
 from collections.abc import Mapping
 
@@ -12,6 +15,7 @@ _FEW = 500  # returns of a sweep; a LiDAR of 16 beams gives some 20 000
 _FAR_M, _NEAR_M = 50.0, 25.0
 _THIN, _THICK = 0.01, 0.05  # shares of returns that hang in the air near by
 _AHEAD = slice(34, 38)  # sectors of 5 degrees around straight ahead
+_FEW_CELLS, _THICK_AIR = 50, 0.5  # of ground in pictures; darkness, fog or rain as the network of pictures tells it
 _DARK, _BLINDING, _FLAT = 30.0, 235.0, 5.0  # of 255
 
 
@@ -37,9 +41,29 @@ def described(
         'clutter_share': f'{share:.4f}',
         'returns': str(len(xyz)),
     }
+    return _worded(stamp_ns, level, visibility, values, pictures)
+
+
+def seen_by_cameras(
+    stamp_ns: int, ranges_m: np.ndarray, air: Mapping[str, float], pictures: Mapping[str, Image]
+) -> Words:
+    """Return the environment of pictures alone, which never is good: nobody measures how far they see.
+
+    ranges_m: (N,) of cells whose ground they show. air: {name: 0 to 1} as the network of pictures tells it.
+    """
+    poor = len(ranges_m) < _FEW_CELLS or max(air.values(), default=0.0) > _THICK_AIR
+    visibility = 'poor' if poor else 'reduced'
+    far_m = float(np.percentile(ranges_m, 99.0)) if len(ranges_m) else 0.0
+    values = {'visibility': visibility, 'visibility_m': f'{far_m:.0f}', 'returns': '0'}
+    return _worded(stamp_ns, Level.WARN, visibility, values, pictures)
+
+
+def _worded(
+    stamp_ns: int, level: Level, visibility: str, values: Mapping[str, str], pictures: Mapping[str, Image]
+) -> Words:
     lights = {f'light.{name}': _light(picture) for name, picture in pictures.items()}
     texts = [f'visibility {visibility}', *(f'camera {name[6:]} {light}' for name, light in lights.items())]
-    return Words(stamp_ns, 'environment', level, '; '.join(texts), values | lights)
+    return Words(stamp_ns, 'environment', level, '; '.join(texts), {**values, **lights})
 
 
 @njit(cache=True)

@@ -12,35 +12,31 @@ import numpy as np
 from autonomy_nodes.common.geometry import inverse
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.lanes import LaneObservations
-from autonomy_nodes.common.objects import Label, Objects
+from autonomy_nodes.common.objects import Label, Objects, no_objects
 from autonomy_nodes.common.sensing import Image, PointCloud
-from autonomy_nodes.common.status import Lap, Words, untimed
+from autonomy_nodes.common.status import Lap, capped, untimed
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.inference.settings import EngineSettings
 from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
 from autonomy_nodes.perception.camera.hearing import Hearing
+from autonomy_nodes.perception.camera.sight import SightSettings, as_learned, sight_of, standing
 from autonomy_nodes.perception.cells import rays
-from autonomy_nodes.perception.clustering import ClusterConfig, Clusters, clustered
+from autonomy_nodes.perception.clustering import ClusterConfig, clustered
 from autonomy_nodes.perception.correction import CorrectionSettings, ground_points, heights
 from autonomy_nodes.perception.disagreement import Disagreement, DisagreementSettings
-from autonomy_nodes.perception.environment import described
+from autonomy_nodes.perception.environment import described, seen_by_cameras
 from autonomy_nodes.perception.far import known_m
 from autonomy_nodes.perception.fusion import FusionSettings, fused
-from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
-from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
+from autonomy_nodes.perception.ground import OBSTACLE, GroundConfig, GroundSplitter
+from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings, Sweeps, cap_mps
 from autonomy_nodes.perception.lanes.channel import LaneChannel, LaneSettings
 from autonomy_nodes.perception.learned import Earlier, Hear, Learned, LearnedChannel, LearnedSettings
 from autonomy_nodes.perception.paint import PaintConfig, painted
+from autonomy_nodes.perception.perceived import Perceived, Segmented
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
+from autonomy_nodes.perception.standing import apart, stood, weighed
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
-
-_PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
-_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing of no known class counts less off the road: mostly plants
-
-_HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
-_NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
-_PART_M, _CAR_LENGTH_M, _CAR_HEIGHT_M = 0.8, 5.6, 2.3  # what is so long, and no longer and taller, may be seen of a car
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,10 @@ class PerceptionConfig:
     lidars: with exactly one, and its mounting known, rays that pass clear the terrain of what has moved away.
     cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
     require_backend: which engine runs it, on how many threads. engines: of those that are built on the vehicle.
-    camera_model: networks that see the pictures of `cameras`, which `model` hears; empty for none. camera_age_s: so
-    much older or newer than a sweep a picture may be. lane_model: finds lines of the road, empty for paint alone.
+    camera_model: networks that see the pictures of `cameras`, which `model` hears, and which tell alone where no sweep
+    comes; empty for none. A vehicle without `lidars` has them alone; then odometry must come with the stamps of
+    pictures. camera_age_s: so much older or newer than a sweep a picture may be. lane_model: finds lines of the road,
+    empty for paint alone.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -77,65 +75,17 @@ class PerceptionConfig:
     fusion: FusionSettings = field(default_factory=FusionSettings)
     disagreement: DisagreementSettings = field(default_factory=DisagreementSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
+    sight: SightSettings = field(default_factory=SightSettings)
 
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise ValueError(f'threads={self.threads} must be at least 1')
-        if self.camera_model and not (self.model and self.cameras):
+        if self.camera_model and not (self.cameras and (self.model or not self.lidars)):
             raise ValueError(f'camera_model={self.camera_model!r} needs a model that hears it, and cameras')
+        if not (self.lidars or self.camera_model):
+            raise ValueError('lidars=[] needs a camera_model: nothing else would be perceived')
         if not self.camera_age_s > 0.0:
             raise ValueError(f'camera_age_s={self.camera_age_s} must be above 0')
-
-
-@dataclass(frozen=True, eq=False)
-class Segmented:
-    """What one sweep tells without knowing where the vehicle is. sensor_m: (3,) in base_link, None if not known.
-
-    lane_trouble: why a network of lanes told nothing, or empty.
-    """
-
-    cloud: PointCloud
-    sensor_m: np.ndarray | None
-    ground: Ground
-    rays: np.ndarray | None
-    clusters: Clusters
-    lanes: LaneObservations
-    lane_trouble: str = ''
-
-    @property
-    def stamp_ns(self) -> int:
-        """The stamp of the sweep."""
-        return self.cloud.stamp_ns
-
-
-@dataclass(frozen=True, eq=False)
-class Perceived:
-    """All that perception gives of one sweep.
-
-    clusters: of the geometric channel alone; obstacles: its points. objects: what may be a road user, or moves.
-    channel: who told of the objects. unexplained: how many of them the network says nothing of. disagreement: share of
-    what is near on which both channels do not agree, alarmed: whether that is too much; as last known where the network
-    did not answer. trouble: why it did not, empty where it did. blind: why cameras tell nothing, empty where they do or
-    none is asked. air: what they tell of air and light. ring: the network's far ring, in base_link, None
-    without; known_m: how far straight ahead that says all is free, NaN without.
-    """
-
-    terrain: Grid
-    terrain_far: Grid
-    clusters: Objects
-    objects: Objects
-    obstacles: PointCloud
-    lanes: LaneObservations
-    environment: Words
-    channel: Channel
-    unexplained: int
-    disagreement: float
-    alarmed: bool
-    trouble: str
-    blind: str
-    air: Mapping[str, float]
-    ring: Grid | None
-    known_m: float
 
 
 class Perceiver:
@@ -147,10 +97,12 @@ class Perceiver:
     ) -> None:  # fmt: skip
         self.config, self._learned, self._lap, self._lanes = config, learned, lap, lanes
         self._ladder, self._hearing = Ladder(config.ladder, learned is not None), Hearing(cameras, config.ladder)
+        self.sweeps, self._cameras = Sweeps(config.ladder, bool(config.lidars), cameras is not None), cameras
         self._before: tuple[PointCloud, EgoState] | None = None
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
-        self._semantics = Semantics(config.semantics, config.terrain) if learned is not None else None
+        taught = learned is not None or cameras is not None
+        self._semantics = Semantics(config.semantics, config.terrain) if taught else None
         self._disagreement = Disagreement(config.disagreement)
 
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
@@ -179,12 +131,11 @@ class Perceiver:
         prior: the map as a raster, in odom, where there is one. late: there is no time left for the network. shots:
         pictures of this moment.
         """
-        cloud, ground, vehicle = seen.cloud, seen.ground, self.config.vehicle
-        body_m = np.array([vehicle.rear_m, vehicle.front_m, vehicle.width_m / 2.0])
+        cloud, ground, body_m = seen.cloud, seen.ground, self._body_m
         sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
         grids = (self._terrain, self._terrain_far)
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
-        clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
+        clusters = weighed(stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
         told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap))
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
@@ -192,22 +143,25 @@ class Perceiver:
         believed = told if channel is Channel.LEARNED else None
         if believed is not None:
             both = fused(believed.objects, seen.clusters, self.config.fusion, believed.support)
-            objects, unexplained = _weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
+            objects, unexplained = weighed(stood(both.clusters, ego, *grids), ego, prior), both.unexplained
             if self.config.correction.points:
                 in_the_way |= ground.firm & ~ground_points(cloud.xyz, ground, believed, self.config.correction)
         near = self._mended(near, ego, believed, objects)
         self._lap('fusion')
+        rung = Channel.FUSED if believed is not None and believed.heard else channel
+        cap = self._cap_mps(rung)
+        environment = described(
+            cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
+        )
         return Perceived(
             terrain=near,
             terrain_far=far,
             clusters=clusters,
-            objects=_apart(objects),
+            objects=apart(objects),
             obstacles=cloud.kept(in_the_way),
             lanes=seen.lanes,
-            environment=described(
-                cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
-            ),
-            channel=Channel.FUSED if believed is not None and believed.heard else channel,
+            environment=capped(environment, rung.value, cap),
+            channel=rung,
             unexplained=unexplained,
             disagreement=self._disagreement.share,
             alarmed=self._disagreement.alarmed,
@@ -216,7 +170,60 @@ class Perceiver:
             air=self._hearing.air,
             ring=None if believed is None else believed.far,
             known_m=self._known_m(believed),
+            cap_mps=cap,
         )
+
+    def look(
+        self, stamp_ns: int, shots: Sequence[Shot], ego: EgoState, prior: Grid | None = None,
+        pictures: Mapping[str, Image] | None = None,
+    ) -> Perceived:  # fmt: skip
+        """Return all that is published of pictures alone, where no sweep comes; see `perceive`.
+
+        What they do not show stays as it was known before, and fades. Raises DataError where they tell nothing.
+        """
+        if self._cameras is None:
+            raise DataError('no network that sees pictures: set camera_model')
+        sighted = self._cameras.perceive(stamp_ns, shots, lap=self._lap)
+        self.sweeps.looked(stamp_ns)
+        sight = sight_of(sighted, self.config.sight)
+        near, far = (grid.look(sight, self._body_m, ego) for grid in (self._terrain, self._terrain_far))
+        self._lap('terrain')
+        objects, cap = weighed(sighted.objects, ego, prior), self._cap_mps(Channel.CAMERAS)
+        if self._semantics is not None:
+            near = self._semantics.told(near, ego, as_learned(sighted, sight), objects.flat)
+        environment = seen_by_cameras(stamp_ns, sight.ranges_m, sighted.air, pictures or {})
+        self._lap('fusion')
+        return Perceived(
+            terrain=near,
+            terrain_far=far,
+            clusters=no_objects(stamp_ns, 'base_link', tracked=False),
+            objects=objects,
+            obstacles=standing(sight, stamp_ns),
+            lanes=LaneObservations(stamp_ns, np.zeros((0, 2, 3)), np.zeros(0, np.uint8), np.zeros(0), np.zeros(72)),
+            environment=capped(environment, Channel.CAMERAS.value, cap),
+            channel=Channel.CAMERAS,
+            unexplained=0,
+            disagreement=self._disagreement.share,
+            alarmed=False,
+            trouble='',
+            blind='',
+            air=sighted.air,
+            ring=None,
+            known_m=np.nan,
+            cap_mps=cap,
+        )
+
+    @property
+    def _body_m(self) -> np.ndarray:
+        vehicle = self.config.vehicle
+        return np.array([vehicle.rear_m, vehicle.front_m, vehicle.width_m / 2.0])
+
+    def _cap_mps(self, rung: Channel) -> float:
+        """Return how fast one may drive on a rung."""
+        best = Channel.GEOMETRIC
+        if self._learned is not None:
+            best = Channel.LEARNED if self._cameras is None else Channel.FUSED
+        return cap_mps(rung, best, self.sweeps.believed, self.config.ladder.caps)
 
     def _known_m(self, believed: Learned | None) -> float:
         if believed is None or believed.far is None:
@@ -252,49 +259,3 @@ class Perceiver:
                 trouble = str(error)
         self._ladder.heard(told is not None)
         return told, trouble
-
-
-def _stood(clusters: Clusters, ego: EgoState, near: Terrain, far: Terrain) -> Objects:
-    """Return the objects with what the terrain tells of their speed: what stands stands where something stood before.
-
-    Of a thing of length L that drives at v, all but v * 1 s / L stands where it stood a second ago. A side of what is
-    half hidden wanders with our own motion, and would be taken for motion by who sees no more than boxes.
-    """
-    objects = clusters.objects
-    mine = clusters.owners >= 0
-    places = clusters.places_m[mine] @ ego.odom_from_base[:2, :2].T + ego.position_m[:2]
-    held = near.held_s(places)
-    held = np.where(np.isnan(held), far.held_s(places), held) > _HELD_S  # false beyond both
-    cells = np.bincount(clusters.owners[mine], minlength=len(objects))
-    share = np.bincount(clusters.owners[mine], weights=held, minlength=len(objects)) / np.maximum(cells, 1)
-    sigmas = _STANDING_SIGMA_MPS + (1.0 - share) * objects.dimensions_m[:, 0] / _HELD_S
-    told = share > _STANDING
-    velocities, covariances = objects.velocities_mps.copy(), objects.velocity_covariances.copy()
-    velocities[told], covariances[told] = 0.0, (sigmas[told] ** 2)[:, None, None] * np.eye(2)
-    return replace(objects, velocities_mps=velocities, velocity_covariances=covariances)
-
-
-def _apart(clusters: Objects) -> Objects:
-    """Return the objects without what by its size is no road user and surely stands, of which the terrain tells.
-
-    Plants, poles and bits of walls are most of what stands around a road; as soon as one moves it is an object again.
-    What may be a part of a car stays: of one that stands behind another, no more than a part is seen.
-    """
-    unknown = clusters.class_probabilities[:, Label.UNKNOWN] > _NO_ROAD_USER
-    longest = clusters.dimensions_m[:, :2].max(axis=1, initial=0.0)
-    unknown &= ~((longest > _PART_M) & (longest < _CAR_LENGTH_M) & (clusters.dimensions_m[:, 2] < _CAR_HEIGHT_M))
-    told = np.isfinite(clusters.velocities_mps).all(axis=1)  # only of what stands where something stood before
-    spread = np.sqrt(clusters.velocity_covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
-    ground = unknown & told & (spread < _SURELY_STANDING_MPS)
-    return clusters.kept(~ground) if ground.any() else clusters
-
-
-def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:
-    """Return the objects with a little less belief in small ones where the map has no road; none is ever removed."""
-    if prior is None or abs(ego.stamp_ns - prior.stamp_ns) > _PRIOR_AGE_S * SECOND_NS:
-        return objects
-    turn, shift = ego.odom_from_base[:2, :3], ego.position_m[:2]
-    off_road = prior.at('drivable', objects.positions_m @ turn.T + shift) < 0.5  # false where the map knows nothing
-    small = objects.dimensions_m[:, :2].max(axis=1) < _SMALL_M
-    less = (1.0 - _OFF_ROAD) * objects.class_probabilities[:, Label.UNKNOWN]  # people may well walk there
-    return replace(objects, existence=np.where(off_road & small, 1.0 - less, 1.0) * objects.existence)

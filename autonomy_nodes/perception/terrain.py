@@ -12,19 +12,29 @@ from numba import njit
 
 from autonomy_nodes.common.grid import FAR_LAYERS, TERRAIN_LAYERS, Grid
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
-from autonomy_nodes.perception import cells as columns
-from autonomy_nodes.perception.cells import gathered, seen_through, shifted
+from autonomy_nodes.perception.camera.sight import Sight
+from autonomy_nodes.perception.cells import gathered, shifted
+from autonomy_nodes.perception.evidence import (
+    CEILING,
+    ELEVATION,
+    EVIDENCE,
+    FAINT,
+    HELD,
+    NEW,
+    SCATTER,
+    SEEN,
+    TOP,
+    VARIANCE,
+    look,
+    renew,
+    stand,
+)
 from autonomy_nodes.perception.ground import Ground
 from autonomy_nodes.perception.hollows import HollowSettings, apart_from_way, cells_under, hollows
 from autonomy_nodes.perception.surface import shape_of, steps_of
 from autonomy_nodes.perception.traversability import judged
 
-_ELEVATION, _VARIANCE, _EVIDENCE, _TOP, _CEILING, _SCATTER, _SEEN, _HELD = range(8)  # what is kept of a cell
-_NEW = np.array([np.nan, np.nan, 0.0, np.nan, np.inf, 0.0, 0.0, 0.0], np.float32)
-_DOUBT = 0.003  # of the squared difference: some twenty sweeps that contradict known ground convince
-_ONCE_FREE = -0.4  # what was seen free fades to a guess, not to unknown: the vehicle does not see what is close to it
 _KNOWN = ('variance', 'observed', 'occupancy', 'obstacle_height')
-_FAINT = 0.1  # evidence that says nothing
 _BACK_NS = SECOND_NS  # a step back in time further than this means that time jumped
 
 
@@ -77,7 +87,7 @@ class Terrain:
     def __init__(self, config: TerrainConfig, far: bool = False) -> None:
         self.config, self._far = config, far
         self._corner = np.zeros(2, np.int64)  # in cells from the origin of odom
-        self._state = np.tile(_NEW, (config.cells, config.cells, 1))
+        self._state = np.tile(NEW, (config.cells, config.cells, 1))
         self._stamp_ns: int | None = None
 
     def update(
@@ -102,27 +112,36 @@ class Terrain:
             xyz, ground.kinds, ground.heights_m, odom_from_base[:3, :3], shift,
             config.resolution_m, config.cells, config.low_m,
         )  # fmt: skip
-        limits = np.array(
-            [config.height_sigma_m, config.growth_m2ps, config.fade_s, config.resolution_m, config.low_m]
-        )
+        limits = np.array([config.height_sigma_m, config.growth_m2ps, config.fade_s, config.resolution_m, config.low_m])
         table = np.zeros((0, 0), np.float32) if rays is None else rays
         place = np.array([*shift, ego.position_m[2]])
-        _renew(self._state, sums, rows, table, sensor_m, odom_from_base[:3, :3], place, passed_s, limits)
-        _stand(self._state, body_m, odom_from_base[:3, :3], place, config.resolution_m)
+        renew(self._state, sums, rows, table, sensor_m, odom_from_base[:3, :3], place, passed_s, limits)
+        stand(self._state, body_m, odom_from_base[:3, :3], place, config.resolution_m)
         return self._grid(ego, body_m)
+
+    def look(self, sight: Sight, body_m: np.ndarray, ego: EgoState) -> Grid:
+        """Take in what pictures alone tell, and return the grid. What they hide is not filled in."""
+        passed_s = self._passed_s(ego.stamp_ns)
+        self._move(ego)
+        config, rotation = self.config, np.ascontiguousarray(ego.odom_from_base[:3, :3])
+        place = np.array([*(ego.position_m[:2] - self._corner * config.resolution_m), ego.position_m[2]])
+        limits = np.array([config.growth_m2ps, config.fade_s, config.resolution_m, *sight.shares])
+        hidden = look(self._state, sight.told, sight.shown, rotation, place, passed_s, limits)
+        stand(self._state, body_m, rotation, place, config.resolution_m)
+        return self._grid(ego, body_m, hidden)
 
     def held_s(self, xy: np.ndarray) -> np.ndarray:
         """Return (N,) for how long something has stood at places (N, 2) in odom; NaN outside."""
         index = np.floor(xy / self.config.resolution_m).astype(np.int64) - self._corner
         inside = ((index >= 0) & (index < self.config.cells)).all(axis=1)
         index[~inside] = 0
-        return np.where(inside, self._state[index[:, 0], index[:, 1], _HELD], np.nan)
+        return np.where(inside, self._state[index[:, 0], index[:, 1], HELD], np.nan)
 
     def _passed_s(self, stamp_ns: int) -> float:
         """Return the time since the last sweep; forget everything where time jumped back."""
         last_ns, self._stamp_ns = self._stamp_ns, stamp_ns
         if last_ns is None or stamp_ns < last_ns - _BACK_NS:
-            self._state[:] = _NEW
+            self._state[:] = NEW
             return 0.0
         if stamp_ns <= last_ns:
             self._stamp_ns = last_ns
@@ -137,20 +156,24 @@ class Terrain:
         by = corner - self._corner
         self._corner = corner
         if by.any():
-            self._state = shifted(self._state, by, _NEW)
+            self._state = shifted(self._state, by, NEW)
 
-    def _grid(self, ego: EgoState, body_m: np.ndarray) -> Grid:
-        """Return the layers of what is known now."""
+    def _grid(self, ego: EgoState, body_m: np.ndarray, hidden: np.ndarray | None = None) -> Grid:
+        """Return the layers of what is known now. hidden: (X, Y) cells that are not to be filled in."""
         config, state = self.config, self._state
-        elevation = state[..., _ELEVATION].copy()
+        elevation = state[..., ELEVATION].copy()
         slope, roughness, filled = shape_of(elevation, config.fill_cells, config.resolution_m, self._far)
+        if hidden is not None:
+            for layer in (elevation, slope, roughness):
+                layer[filled & hidden] = np.nan
+            filled &= ~hidden
         middle, lean = ego.position_m[:2] / config.resolution_m - self._corner - 0.5, config.level_rad
         shared = np.array([*middle, (lean * config.resolution_m) ** 2, config.height_sigma_m**2])
-        known = _known(state, elevation, filled, 1.0 / (1.0 + np.exp(-state[..., _EVIDENCE])), shared)
+        known = _known(state, elevation, filled, 1.0 / (1.0 + np.exp(-state[..., EVIDENCE])), shared)
         layers = {'elevation': elevation, **dict(zip(_KNOWN, known))}
         if not self._far:
-            layers |= {'slope': slope, 'step': steps_of(elevation), 'ceiling': state[..., _CEILING].copy()}
-            layers['roughness'] = np.maximum(roughness, state[..., _SCATTER])
+            layers |= {'slope': slope, 'step': steps_of(elevation), 'ceiling': state[..., CEILING].copy()}
+            layers['roughness'] = np.maximum(roughness, state[..., SCATTER])
             place = (middle + 0.5) * config.resolution_m
             own = cells_under(body_m, ego.odom_from_base[:3, :3], place, config.resolution_m)
             hollow = hollows(elevation, layers['occupancy'] > 0.5, config.resolution_m, config.hollows)
@@ -181,120 +204,16 @@ def _known(
     variance, observed, occupancy, height = layers[0], layers[1], layers[2], layers[3]
     for i in range(elevation.shape[0]):
         for j in range(elevation.shape[1]):
-            evidence = state[i, j, _EVIDENCE]
+            evidence = state[i, j, EVIDENCE]
             lean2 = ((i - leaning[0]) ** 2 + (j - leaning[1]) ** 2) * leaning[2] + leaning[3]
-            variance[i, j] = np.float32(0.04) if filled[i, j] else state[i, j, _VARIANCE] + lean2
-            observed[i, j] = 1.0 if state[i, j, _SEEN] > 0.0 else 0.5 if filled[i, j] else 0.0
-            if filled[i, j] and not evidence > _FAINT:
+            variance[i, j] = np.float32(0.04) if filled[i, j] else state[i, j, VARIANCE] + lean2
+            observed[i, j] = 1.0 if state[i, j, SEEN] > 0.0 else 0.5 if filled[i, j] else 0.0
+            if filled[i, j] and not evidence > FAINT:
                 occupancy[i, j] = 0.3
-            elif abs(evidence) > _FAINT:
+            elif abs(evidence) > FAINT:
                 occupancy[i, j] = likely[i, j]
             if occupancy[i, j] > 0.5:
-                height[i, j] = state[i, j, _TOP]
+                height[i, j] = state[i, j, TOP]
             elif elevation[i, j] == elevation[i, j]:
                 height[i, j] = 0.0
     return layers
-
-
-@njit(cache=True)
-def _renew(
-    state: np.ndarray,
-    sums: np.ndarray,
-    rows: np.ndarray,
-    rays: np.ndarray,
-    sensor: np.ndarray,
-    rotation: np.ndarray,
-    place: np.ndarray,
-    passed_s: float,
-    limits: np.ndarray,
-) -> None:
-    """Change (X, Y, 8) `state` by the sums of one sweep, as `gathered` gives them.
-
-    place: (3,) base_link from the grid's corner, its height.
-    limits: sigma of a height, growth of variance, time of fading, resolution, height of an obstacle.
-    """
-    fading = np.exp(-passed_s / limits[2])
-    for i in range(state.shape[0]):
-        for j in range(state.shape[1]):
-            row = rows[i, j]
-            grown = min(state[i, j, _VARIANCE] + limits[1] * passed_s, 1.0)
-            state[i, j, _VARIANCE] = grown if state[i, j, _SEEN] > 0.0 else np.nan
-            if state[i, j, _EVIDENCE] > 0.0 or state[i, j, _EVIDENCE] < _ONCE_FREE:
-                state[i, j, _EVIDENCE] *= fading
-            above = 0.0
-            if sums[row, columns.GROUND_COUNT] > 0 and sums[row, columns.OBSTACLE_COUNT] == 0:  # no foot of a thing
-                above = _see_ground(state[i, j], sums[row, :3], place[2], limits[0])
-            elif sums[row, columns.BELOW_COUNT] > 3 and state[i, j, _SEEN] == 0.0:  # the bottom beside an edge
-                _see_ground(state[i, j], sums[row, 3:6], place[2], limits[0])
-            hits, top = sums[row, columns.OBSTACLE_COUNT], sums[row, columns.OBSTACLE_TOP]
-            if above > limits[4]:
-                hits, top = hits + sums[row, columns.GROUND_COUNT], max(above, top)
-            if hits > 0:
-                state[i, j, _EVIDENCE] = min(state[i, j, _EVIDENCE] + (1.2 if hits > 1 else 0.5), 3.5)
-                state[i, j, _TOP] = top if not state[i, j, _TOP] > top else 0.5 * (top + state[i, j, _TOP])
-            elif sums[row, columns.GROUND_COUNT] > 0:
-                state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, -2.5)
-            elif state[i, j, _EVIDENCE] > 0.1 and len(rays) > 0:
-                x, y = (i + 0.5) * limits[3] - place[0], (j + 0.5) * limits[3] - place[1]
-                ground = state[i, j, _ELEVATION] - place[2] if state[i, j, _SEEN] > 0.0 else 0.0
-                ahead = rotation[0, 0] * x + rotation[1, 0] * y + rotation[2, 0] * ground
-                left = rotation[0, 1] * x + rotation[1, 1] * y + rotation[2, 1] * ground
-                up = rotation[0, 2] * x + rotation[1, 2] * y + rotation[2, 2] * ground
-                if seen_through(rays, ahead, left, up + 0.5 * state[i, j, _TOP], sensor):
-                    # no obstacle there, but no ground seen either
-                    state[i, j, _EVIDENCE] = max(state[i, j, _EVIDENCE] - 1.2, 0.0)
-            state[i, j, _HELD] = state[i, j, _HELD] + passed_s if state[i, j, _EVIDENCE] > 0.0 else 0.0
-            # a ceiling stays: it is above the vehicle, and what hangs there seldom moves
-            state[i, j, _CEILING] = min(state[i, j, _CEILING], sums[row, columns.OVERHEAD_LOW])
-
-
-@njit(cache=True)
-def _see_ground(cell: np.ndarray, sums: np.ndarray, height: float, sigma: float) -> float:
-    """Filter the elevation of one cell; return how far above known ground the new height lies if it contradicts it.
-
-    A lower surface than was known starts anew: something stood on it. A higher one stands on what was known, such as
-    the bonnet of who passes by; only if it is seen again and again is it the ground.
-    """
-    count, mean = sums[0], sums[1] / sums[0]
-    spread2 = max(0.0, sums[2] / count - mean * mean)
-    measured, variance = mean + height, (sigma**2 + spread2) / min(count, 4.0) + 0.25 * sigma**2
-    off = measured - cell[_ELEVATION]
-    contradicts = off * off > 16.0 * (cell[_VARIANCE] + variance)
-    if cell[_SEEN] > 0.0 and contradicts and off > 0.0:
-        cell[_VARIANCE] += _DOUBT * off * off
-        return off
-    if cell[_SEEN] == 0.0 or contradicts:
-        cell[_ELEVATION], cell[_VARIANCE], cell[_SEEN], cell[_SCATTER] = measured, variance, 1.0, np.sqrt(spread2)
-        return 0.0
-    cell[_SCATTER] = 0.7 * cell[_SCATTER] + 0.3 * np.sqrt(spread2)
-    gain = cell[_VARIANCE] / (cell[_VARIANCE] + variance)
-    cell[_ELEVATION] += gain * off
-    cell[_VARIANCE] *= 1.0 - gain
-    return 0.0
-
-
-@njit(cache=True)
-def _stand(state: np.ndarray, body: np.ndarray, rotation: np.ndarray, place: np.ndarray, resolution: float) -> None:
-    """Note ground under the vehicle, which stands on it, where no sweep has seen it.
-
-    Its height is that of the wheels, moved by what the ground seen around differs from that: springs give way.
-    """
-    reach = int((max(body[1], body[0]) + 4.0) / resolution)
-    rows = range(max(int(place[0] / resolution) - reach, 0), min(int(place[0] / resolution) + reach, state.shape[0]))
-    lines = range(max(int(place[1] / resolution) - reach, 0), min(int(place[1] / resolution) + reach, state.shape[1]))
-    total = count = 0.0
-    for under in (False, True):
-        for i in rows:
-            for j in lines:
-                x, y = (i + 0.5) * resolution - place[0], (j + 0.5) * resolution - place[1]
-                ahead = rotation[0, 0] * x + rotation[1, 0] * y
-                left = rotation[0, 1] * x + rotation[1, 1] * y
-                wheels = place[2] + rotation[2, 0] * ahead + rotation[2, 1] * left
-                cell = state[i, j]
-                if not under and cell[_SEEN] > 0.0 and abs(cell[_ELEVATION] - wheels) < 0.3:
-                    total, count = total + cell[_ELEVATION] - wheels, count + 1.0
-                elif under and -body[0] <= ahead <= body[1] and abs(left) <= body[2]:
-                    cell[_EVIDENCE] = min(cell[_EVIDENCE], -1.0)
-                    if cell[_SEEN] == 0.0:
-                        cell[_ELEVATION] = wheels + total / max(count, 1.0)
-                        cell[_VARIANCE], cell[_SEEN] = 0.01, 1.0

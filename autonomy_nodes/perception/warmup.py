@@ -39,3 +39,5 @@ def warm(
         told[:: len(LINE_TOLD)] = -9.0
         told[0, 40:60, 50], told[LINE_TOLD.index('cos')] = 9.0, 1.0
         lines_of(told, config.lanes.lines)
+    if cameras is not None:
+        Perceiver(config, learned, cameras=cameras).look(0, shots, ego)

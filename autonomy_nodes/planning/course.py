@@ -85,6 +85,9 @@ def choose_course(
     course = _lane_course(situation, ground, vehicle, settings)
     course = course or _free_course(situation, ground, way, vehicle, settings)
     words, speed = list(course.words), min(course.speed_mps, speed_for_sight(situation.visibility_m, vehicle))
+    if situation.cap_mps < speed:
+        speed = situation.cap_mps
+        words.append(f'no faster than {speed:.1f} m/s by what is left of the sensors')
     if vehicle.trailer.present and not joint.told:
         words.append('no articulation angle: it is modelled from odometry')
         if not joint.settled:
@@ -104,9 +107,7 @@ def speed_for_sight(visibility_m: float | None, vehicle: Vehicle) -> float:
     return braking * (math.sqrt(lag**2 + 2.0 * free_m / braking) - lag)
 
 
-def _lane_course(
-    situation: Situation, ground: Ground, vehicle: Vehicle, settings: CourseSettings
-) -> Course | None:
+def _lane_course(situation: Situation, ground: Ground, vehicle: Vehicle, settings: CourseSettings) -> Course | None:
     """Return the course along the route or the lane that we are in, None where there is neither."""
     found = _lane_points(situation, settings)
     if found is None:

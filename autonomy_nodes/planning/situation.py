@@ -1,5 +1,6 @@
 """What the planner is told, and what it answers."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,7 @@ class Situation:
 
     terrain, terrain_far: in odom. pieces: in base_link. goal: in odom. windows: one of
     them is to be met, where a time is set too. visibility_m: how far the sensors see today.
+    cap_mps: how fast one may drive by what is left of them, inf for no limit.
     """
 
     ego: EgoState
@@ -50,6 +52,7 @@ class Situation:
     articulation: Articulation | None = None
     mode: ControlMode | None = None
     windows: tuple[GoalWindow, ...] = ()
+    cap_mps: float = math.inf
 
     @property
     def stamp_ns(self) -> int:

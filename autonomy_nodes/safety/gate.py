@@ -18,6 +18,7 @@ from autonomy_nodes.common.vehicle import Vehicle
 class GateSettings:
     """What a trajectory must keep. Margins above the planner's own limits, so that only faults are caught.
 
+    cap_margin_mps: above what perception allows by the sensors that are left.
     hit_within_s, hit_points: as many obstacle points inside the body so soon mean that nothing could have cleared.
     ground_within_s: how far ahead in time the ground under the wheels must be known and drivable.
     unseen_m: of it so much may lie in the gaps between the rings of a LiDAR. track_share: of the half width, less half
@@ -28,6 +29,7 @@ class GateSettings:
     offset_m: float = 2.0
     offset_rad: float = 0.5
     speed_margin_mps: float = 2.0
+    cap_margin_mps: float = 1.0
     acceleration_mps2: float = 4.0
     braking_mps2: float = 9.0
     lateral_mps2: float = 5.0
@@ -74,6 +76,14 @@ def check(trajectory: Trajectory, ego: EgoState, vehicle: Vehicle, settings: Gat
     for name, (value, limit) in found.items():
         if value > limit:
             raise DataError(f'trajectory has {name}={value:.2f}, the limit is {limit:.2f}')
+
+
+def check_cap(trajectory: Trajectory, ego: EgoState, cap_mps: float, settings: GateSettings) -> None:
+    """Raise DataError where a trajectory grows faster than perception allows; from what is faster it may slow down."""
+    limit = max(cap_mps, abs(ego.speed_mps)) + settings.cap_margin_mps
+    fastest = float(np.abs(trajectory.speeds_mps).max())
+    if fastest > limit:
+        raise DataError(f'trajectory has speed_mps={fastest:.2f}, the limit by the sensors left is {limit:.2f}')
 
 
 def check_clear(trajectory: Trajectory, obstacles: PointCloud, vehicle: Vehicle, settings: GateSettings) -> None:

@@ -7,10 +7,10 @@ from autonomy_nodes.common.footing import BlindZones, bodies_at, swept_boxes
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.sensing import ControlMode, PointCloud
-from autonomy_nodes.common.status import Level, Manoeuvre, Mode, Words
+from autonomy_nodes.common.status import SPEED_CAP, Level, Manoeuvre, Mode, Words, cap_of
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.safety.gate import DangerError, GateSettings, check, check_clear, check_ground
+from autonomy_nodes.safety.gate import DangerError, GateSettings, check, check_cap, check_clear, check_ground
 from autonomy_nodes.safety.health import Health, HealthSettings
 from autonomy_nodes.safety.stopping import emergency_stop, resumed
 
@@ -53,6 +53,7 @@ class Surroundings:
     map_health: Words | None = None
     tracks: Objects | None = None
     control_mode: ControlMode | None = None
+    environment: Words | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class Supervisor:
             raise DataError('obstacle points are stale')
         for trajectory in (plan, contingency):
             check(trajectory, around.ego, settings.vehicle, settings.gate)
+        if around.environment is not None and plan.stamp_ns >= around.environment.stamp_ns:  # an older one knew no cap
+            check_cap(plan, around.ego, cap_of(around.environment), settings.gate)
         if plan.stamp_ns == around.obstacles.stamp_ns and plan.speeds_mps.max() > 0.3:
             check_clear(plan, around.obstacles, settings.vehicle, settings.gate)
         here = plan.poses[0, [0, 1, 3]]
@@ -193,6 +196,9 @@ def _is_of(tracks: Objects | None, terrain: Grid) -> TypeGuard[Objects]:
 
 
 def _complaints(around: Surroundings) -> list[str]:
-    """Return what localization and the map say of themselves, where it is not good."""
+    """Return what localization and map say of themselves where it is not good, and what perception lacks."""
     words = (around.integrity, around.map_health)
-    return [f'{word.name}: {word.text}' for word in words if word is not None and word.level is not Level.OK]
+    told = [f'{word.name}: {word.text}' for word in words if word is not None and word.level is not Level.OK]
+    if around.environment is not None and SPEED_CAP in around.environment.values:
+        told.append(f'{around.environment.name}: {around.environment.text}')
+    return told

@@ -190,6 +190,14 @@ def test_poor_sight_slows_down_and_a_short_good_view_does_not(visibility, slow):
     assert (sink.of(topics.PLANNED, read_trajectory)[0].speeds_mps.max() < 7.0) == slow
 
 
+@pytest.mark.parametrize(('cap', 'slow'), [({}, False), ({'speed_cap_mps': '4.00'}, True)])
+def test_what_perception_allows_by_the_sensors_that_are_left_is_kept_and_said(cap, slow):
+    told = Words(STAMP_NS, 'environment', Level.WARN, '', {'visibility': 'good', 'visibility_m': '80', **cap})
+    sink = planned((topics.ENVIRONMENT, write_words(told)), state=ego(speed=3.0))
+    assert (sink.of(topics.PLANNED, read_trajectory)[0].speeds_mps.max() < 4.2) == slow
+    assert any('no faster than 4.0 m/s' in status.text for status in sink.statuses) == slow
+
+
 def driven(mode='AUTONOMOUS', seconds=0.3, trajectory=True):
     plan = planned().of(topics.PLANNED, read_trajectory)[0]
     events = [

@@ -11,7 +11,7 @@ from autonomy_nodes.common.sensing import ControlMode, PointCloud
 from autonomy_nodes.common.status import Level, Manoeuvre, Mode, Status, Words
 from autonomy_nodes.common.types import DataError, EgoState, Trajectory
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.safety.gate import DangerError, GateSettings, check, check_clear, check_ground
+from autonomy_nodes.safety.gate import DangerError, GateSettings, check, check_cap, check_clear, check_ground
 from autonomy_nodes.safety.stopping import emergency_stop, resumed
 from autonomy_nodes.safety.supervisor import SafetySettings, Supervisor, Surroundings
 
@@ -307,3 +307,51 @@ def test_an_emergency_stop_keeps_the_curve():
 def test_a_standing_vehicle_stops_where_it_is():
     stop = emergency_stop(ego(speed=0.0), Vehicle(), 4.0)
     assert np.abs(stop.poses[:, :2]).max() == 0.0
+
+
+def capped_at(cap, stamp_ns=0):
+    return Words(stamp_ns, 'environment', Level.WARN, 'by cameras', {'rung': 'cameras', 'speed_cap_mps': cap})
+
+
+def test_a_lost_sensor_degrades_while_perception_tells_a_cap():
+    supervisor = driving()
+    slow = drive(100 * MS, 0.5, braking=0.5), drive(100 * MS, 0.5, braking=2.5)
+    alive(supervisor, 100 * MS)
+    verdict = supervisor.consider(*slow, around(100 * MS, environment=capped_at('5.50')), 100 * MS)
+    assert verdict.mode is Mode.DEGRADED and 'environment: by cameras' in verdict.reasons
+    assert verdict.trajectory is slow[0]
+    assert supervisor.watch(around(100 * MS), 150 * MS).mode is Mode.NOMINAL
+
+
+@pytest.mark.parametrize(
+    ('cap', 'braking', 'passes'),
+    [
+        (9.0, 0.0, True),
+        (4.1, 0.0, True),  # 5 m/s: less than a metre a second above
+        (2.0, 1.0, True),  # it drives faster already, and slows down
+        (2.0, -0.5, False),  # to 7 m/s
+    ],
+)
+def test_nothing_speeds_up_beyond_what_the_sensors_that_are_left_allow(cap, braking, passes):
+    if passes:
+        check_cap(drive(braking=braking), ego(), cap, GateSettings())
+        return
+    with pytest.raises(DataError, match='limit by the sensors left is 6.00'):
+        check_cap(drive(braking=braking), ego(), cap, GateSettings())
+
+
+@pytest.mark.parametrize(('cap_ns', 'driven'), [(200 * MS, True), (100 * MS, False), (0, False)])
+def test_a_plan_older_than_the_cap_is_not_judged_by_it(cap_ns, driven):
+    supervisor, plan = driving(), drive(100 * MS, 0.5, braking=-0.5)
+    alive(supervisor, 100 * MS)
+    told = around(100 * MS, environment=capped_at('2.00', cap_ns))
+    verdict = supervisor.consider(plan, drive(100 * MS, 0.5, braking=2.5), told, 100 * MS)
+    assert (verdict.trajectory is plan) == driven
+
+
+def test_a_cap_that_is_no_number_is_refused():
+    supervisor = driving()
+    alive(supervisor, 100 * MS)
+    plan = drive(100 * MS, 0.5), drive(100 * MS, 0.5, braking=2.5)
+    verdict = supervisor.consider(*plan, around(100 * MS, environment=capped_at('fast')), 100 * MS)
+    assert verdict.trajectory is None and any('is no number' in reason for reason in verdict.reasons)

@@ -102,6 +102,41 @@ def test_the_predicted_state_ends_half_a_second_after_the_last_sweep():
     assert stamps == sorted(set(stamps))
 
 
+def models_of(numbers):
+    """Yield the calibration of a picture at these tenths of a second, as the camera node gives it."""
+    for number in numbers:
+        stamp_ns = START + number * TENTH
+        model = replace(camera(), stamp_ns=stamp_ns)
+        yield Event(topics.IMAGE_RECT_INFO.named('front').name, stamp_ns, write_camera_info(model))
+
+
+def test_where_no_sweep_comes_odometry_goes_on_with_the_stamps_of_pictures():
+    """The last of 6 sweeps comes at 0.6 s: from 0.9 s on pictures have their place, at the speed that was driven."""
+    events = sorted([*sweeps(6), *models_of(range(1, 13))], key=lambda event: event.stamp_ns)
+    egos = [read_ego(data) for data in front(events, cameras=('front',)).of(topics.ODOMETRY)]
+    assert [round((ego.stamp_ns - START) / TENTH) for ego in egos] == [1, 2, 3, 4, 5, 9, 10, 11, 12]
+    assert egos[-1].position_m == pytest.approx(displacement(np.array(AHEAD), 1.2)[:3, 3], abs=0.4)
+    assert egos[-1].pose_covariance[0, 0] > egos[4].pose_covariance[0, 0]
+
+
+def test_sweeps_that_come_again_are_taken_once_they_are_newer_than_the_last_picture():
+    """The sweep of 0.9 s comes at 1.0 s, when the picture of 0.9 s has stood in for it."""
+    every = list(sweeps(14))
+    events = sorted([*every[:6], *every[9:], *models_of(range(1, 13))], key=lambda event: event.stamp_ns)
+    notes = front(events, cameras=('front',))
+    egos = [read_ego(data) for data in notes.of(topics.ODOMETRY)]
+    told = [round((ego.stamp_ns - START) / TENTH) for ego in egos]
+    assert told == [1, 2, 3, 4, 5, 9, 10, 11, 12, 13]
+    assert any('no newer than a picture' in status.text for status in notes.statuses)
+    assert egos[-1].position_m == pytest.approx(displacement(np.array(AHEAD), 1.3)[:3, 3], abs=0.15)
+
+
+def test_pictures_change_nothing_where_none_are_asked_for_or_before_the_first_sweep():
+    events = sorted([*sweeps(3), *models_of(range(1, 13))], key=lambda event: event.stamp_ns)
+    assert len(front(events).of(topics.ODOMETRY)) == 2
+    assert not front(models_of(range(1, 9)), cameras=('front',)).of(topics.ODOMETRY)
+
+
 def test_without_a_mount_nothing_goes_out_and_the_status_says_why():
     notes = front(sweeps(3), vehicle=Vehicle())
     assert notes.of(topics.CLOUD) == []

@@ -6,7 +6,7 @@ lies in a picture. Intervals by drawing drives anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from autonomy_nodes.evaluation.measures.terrain import Counts, shares
 from autonomy_nodes.evaluation.measures.troubles import TROUBLES, Struck, drawn_for
 from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.perception.bev import CELLS
-from autonomy_nodes.perception.camera.channel import CameraChannel, Shot, Sighted
+from autonomy_nodes.perception.camera.channel import CameraChannel, Shot
 from autonomy_nodes.perception.camera.channel import opened as cameras_of
 from autonomy_nodes.perception.decode import DecodeSettings
 from autonomy_nodes.perception.learned import LearnedChannel, LearnedSettings
@@ -69,6 +69,7 @@ def measured(moment: Moment, looking: Looking, seed: int, out: Path) -> Answers:
     shots, _, sensor_m, cloud = taken(moment)
     if cloud is None:
         raise SettingsError(f'frame {moment.frame.name}: has no sweep')
+    eyes = _eyes(looking).perceive(0, shots)
     found: Answers = {}
     kept: dict[str, Any] = {}
     for trouble in SUFFERED:
@@ -78,9 +79,8 @@ def measured(moment: Moment, looking: Looking, seed: int, out: Path) -> Answers:
         for who in (ALONE, BOTH):
             hearing = _Hearing(looking, shots, sweep.xyz) if who == BOTH else None
             told = _lidar(looking).perceive(sweep, seen.ground, seen.rays, sensor_m, hear=hearing)
-            within = _shown(looking, shots)
-            for region, cells in (('', np.ones(CELLS, bool)), ('shown.', within)):
-                view = Sighted(told.objects, told.outputs, told.prior[0], np.zeros(0), cells, {})
+            for region, cells in (('', np.ones(CELLS, bool)), ('shown.', eyes.seen)):
+                view = replace(eyes, objects=told.objects, outputs=told.outputs, seen=cells)
                 judged = labelled(view, moment.frame, REACH_M)
                 if judged:
                     counts = cells_told(view, moment.source, REACH_M)
@@ -133,11 +133,6 @@ class _Hearing:
 
     def __call__(self, ground_m: np.ndarray) -> np.ndarray:
         return _eyes(self.looking).perceive(0, self.shots, ground_m, self.xyz).camera
-
-
-def _shown(looking: Looking, shots: Sequence[Shot]) -> np.ndarray:
-    """Return (X, Y) which cells lie in a picture."""
-    return _eyes(looking).perceive(0, shots).seen
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,8 @@ from autonomy_nodes.evaluation.measures.labelled_ground import Sweep
 from autonomy_nodes.evaluation.measures.task import Task, timed
 from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.perception.learned import Learned, LearnedChannel, opened
-from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig, Segmented
+from autonomy_nodes.perception.perceived import Segmented
+from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
 ROUNDS = 3  # of which the quickest counts; the first one is compiled
 AT_REST = EgoState(SECOND_NS, np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(6))  # in the origin of odom

@@ -62,7 +62,8 @@ class Sighted:
     """What pictures of one moment tell. objects: in base_link. outputs: as decode.checked gives them.
 
     ground_m: (X, Y) of bev.CELLS, on which heights count. camera: (16, *bev.MIDDLE) for the network of the LiDAR. seen:
-    (X, Y) which cells lie in a picture. air: {name of places.AIR: 0 to 1}, of the camera that sees it worst.
+    (X, Y) which cells lie in a picture. air: {name of places.AIR: 0 to 1}, of the camera that sees it worst. views: the
+    C pictures as the network saw them. depths: (C, 2, h, w) logarithm [m] of how far surfaces are, and its log spread.
     """
 
     objects: Objects
@@ -71,6 +72,8 @@ class Sighted:
     camera: np.ndarray
     seen: np.ndarray
     air: Mapping[str, float]
+    views: Sequence[Shot]
+    depths: np.ndarray
 
 
 class CameraChannel:
@@ -114,7 +117,8 @@ class CameraChannel:
         objects = objects_of(outputs, base, stamp_ns, 0.0, self._settings, self.confidences)
         air = chance(np.max([answer['air'][0] for answer in answers], axis=0))
         seen = (places.seen > 0.0).any(axis=(0, 1)).repeat(2, axis=0).repeat(2, axis=1)
-        return Sighted(objects, outputs, base, camera, seen, dict(zip(AIR, air.tolist())))
+        views = [Shot(pixels, matrix, pose) for (pixels, matrix), pose in zip(small, poses)]
+        return Sighted(objects, outputs, base, camera, seen, dict(zip(AIR, air.tolist())), views, depth)
 
 
 def opened(
