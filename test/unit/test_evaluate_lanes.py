@@ -49,7 +49,7 @@ def truth(source):
 def knowing(source, aside_m=0.0):
     """A channel that tells what is true of a sweep, all of it aside_m to the left."""
     lines, marks = truth(source)
-    cells = line_cells(*((kind, even(line) + (0.0, aside_m)) for kind, line in lines))
+    cells = line_cells(*((kind, even(line) + (0.0, aside_m)) for kind, line in lines if len(even(line)) > 1))
     return LaneChannel(LaneEngine(cells, mark_cells(*((int(kind), x, y + aside_m, 4.0) for kind, x, y in marks))))
 
 
@@ -59,9 +59,14 @@ def figures(source, channel, out, monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def road(drives):
-    """The first sweep: of a straight road."""
-    return next(source for _, (_, source) in sources(drives))
+def places(drives):
+    """A sweep of a road, and one of a junction."""
+    return [source for _, (_, source) in sources(drives)]
+
+
+@pytest.fixture(scope='module')
+def road(places):
+    return places[0]
 
 
 def test_a_network_that_knows_the_map_scores_one_where_lines_have_no_corners(road, tmp_path, monkeypatch):
@@ -73,6 +78,13 @@ def test_a_network_that_knows_the_map_scores_one_where_lines_have_no_corners(roa
         assert found[f'{kind}.recall'] > 0.95 and found[f'{kind}.precision'] > 0.95
     assert found['map'] == pytest.approx((2.0 + found['boundary.ap']) / 3.0) == pytest.approx(found['map.low95'])
     assert found['pole.recall'] == found['pole.precision'] == 1.0
+
+
+def test_at_a_junction_only_middles_of_lanes_lose_for_the_map_ends_them_at_forks(places, tmp_path, monkeypatch):
+    found = figures(places[1], knowing(places[1]), tmp_path, monkeypatch)
+    for kind in ('divider', 'boundary', 'stop_line', 'crossing'):
+        assert found[f'n_{kind}'] and found[f'{kind}.ap'] == pytest.approx(1.0), kind
+    assert 0.4 < found['centre.ap'] < 0.7 and found['centre.precision'] > 0.97 and found['centre.recall'] > 0.9
 
 
 def test_one_that_is_0_8_m_aside_is_right_at_two_of_three_distances_and_covers_nothing(road, tmp_path, monkeypatch):
