@@ -112,7 +112,7 @@ class Route:
 
 @dataclass(frozen=True, eq=False)
 class LaneObservations:
-    """Paint and edges seen in one sweep, in base_link, and how far the ground was seen at all.
+    """Paint, edges and landmarks seen in one sweep, in base_link, and how far the ground was seen at all.
 
     segments: (M, 2, 3) ends of short straight pieces. classes: (M,) uint8 `Line` or `Landmark`. confidence: (M,) in
     0 to 1. seen_range_m: (72,) the farthest ground seen in each sector of 5 degrees, from -180 degrees on, 0 where

@@ -204,7 +204,8 @@ OBSTACLES = Topic(
 )
 LANE_OBSERVATIONS = Topic(
     'perception/lane_observations', 'sensor_msgs/msg/PointCloud2', 'base_link', 'stream', 10.0, 'perception',
-    'paint and edges seen; rows of class 255 tell how far ground was seen', triggers=('map_update',),
+    'paint seen, with `lane_model` lines, poles and signs; rows of class 255 tell how far ground was seen',
+    triggers=('map_update',),
     fields=('x:f4', 'y:f4', 'z:f4', 'class:u1', 'line:u4', 'confidence:f4'),
 )
 ENVIRONMENT = Topic(
