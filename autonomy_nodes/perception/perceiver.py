@@ -30,12 +30,10 @@ from autonomy_nodes.perception.fusion import FusionSettings, fused
 from autonomy_nodes.perception.ground import OBSTACLE, Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings
 from autonomy_nodes.perception.learned import Earlier, Hear, Learned, LearnedChannel, LearnedSettings
+from autonomy_nodes.perception.map_prior import MapPrior, MapPriorSettings, weighed
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
-
-_PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
-_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing of no known class counts less off the road: mostly plants
 
 _HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
 _NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
@@ -50,7 +48,7 @@ class PerceptionConfig:
     cameras: tell how light it is. model: a network's name in models/ or its folder, empty for none. backend,
     require_backend: which engine runs it, on how many threads. engines: of those that are built on the vehicle.
     camera_model: networks that see the pictures of `cameras`, which `model` hears; empty for none. camera_age_s: so
-    much older or newer than a sweep a picture may be.
+    much older or newer than a sweep a picture may be. map_prior: when the map is given to a `model` that knows maps.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -74,6 +72,7 @@ class PerceptionConfig:
     fusion: FusionSettings = field(default_factory=FusionSettings)
     disagreement: DisagreementSettings = field(default_factory=DisagreementSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
+    map_prior: MapPriorSettings = field(default_factory=MapPriorSettings)
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -110,7 +109,8 @@ class Perceived:
     what is near on which both channels do not agree, alarmed: whether that is too much; as last known where the network
     did not answer. trouble: why it did not, empty where it did. blind: why cameras tell nothing, empty where they do or
     none is asked. air: what they tell of air and light. ring: the network's far ring, in base_link, None
-    without; known_m: how far straight ahead that says all is free, NaN without.
+    without; known_m: how far straight ahead that says all is free, NaN without. unheard: why the network was given no
+    map, empty where it was, or knows none.
     """
 
     terrain: Grid
@@ -129,6 +129,7 @@ class Perceived:
     air: Mapping[str, float]
     ring: Grid | None
     known_m: float
+    unheard: str
 
 
 class Perceiver:
@@ -144,7 +145,7 @@ class Perceiver:
         self._splitter = GroundSplitter(config.ground, config.vehicle.height_m)
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
         self._semantics = Semantics(config.semantics, config.terrain) if learned is not None else None
-        self._disagreement = Disagreement(config.disagreement)
+        self._disagreement, self._map = Disagreement(config.disagreement), MapPrior(config.map_prior)
 
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
         """Return what needs no odometry."""
@@ -177,15 +178,17 @@ class Perceiver:
         sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
         grids = (self._terrain, self._terrain_far)
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
-        clusters = _weighed(_stood(seen.clusters, ego, *grids), ego, prior)
+        clusters = weighed(_stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
-        told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap))
+        knows_maps = self._learned is not None and self._learned.knows_maps
+        chart, unheard = self._map.channels(prior, ego) if knows_maps else (None, '')
+        told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap), chart)
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         channel, objects, unexplained = self._ladder.channel, clusters, 0
         believed = told if channel is Channel.LEARNED else None
         if believed is not None:
             both = fused(believed.objects, seen.clusters, self.config.fusion, believed.support)
-            objects, unexplained = _weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
+            objects, unexplained = weighed(_stood(both.clusters, ego, *grids), ego, prior), both.unexplained
             if self.config.correction.points:
                 in_the_way |= ground.firm & ~ground_points(cloud.xyz, ground, believed, self.config.correction)
         near = self._mended(near, ego, believed, objects)
@@ -209,6 +212,7 @@ class Perceiver:
             air=self._hearing.air,
             ring=None if believed is None else believed.far,
             known_m=self._known_m(believed),
+            unheard=unheard,
         )
 
     def _known_m(self, believed: Learned | None) -> float:
@@ -227,7 +231,9 @@ class Perceiver:
         users = objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0)
         return self._semantics.told(near, ego, believed, users.flat)
 
-    def _ask(self, seen: Segmented, ego: EgoState, late: bool, hear: Hear | None) -> tuple[Learned | None, str]:
+    def _ask(
+        self, seen: Segmented, ego: EgoState, late: bool, hear: Hear | None, chart: np.ndarray | None
+    ) -> tuple[Learned | None, str]:
         """Return what the network tells, or None and why it tells nothing."""
         if self._learned is None:
             return None, ''
@@ -239,8 +245,11 @@ class Perceiver:
         told, trouble = None, 'the sweep came too late' if late else ''
         if not late:
             try:
-                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap, hear)
+                told = self._learned.perceive(
+                    cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap, hear, chart
+                )
                 self._disagreement.heard(told, seen.clusters)
+                self._map.compare(told.outputs['terrain'], told.prior)
             except DataError as error:
                 trouble = str(error)
         self._ladder.heard(told is not None)
@@ -280,14 +289,3 @@ def _apart(clusters: Objects) -> Objects:
     spread = np.sqrt(clusters.velocity_covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
     ground = unknown & told & (spread < _SURELY_STANDING_MPS)
     return clusters.kept(~ground) if ground.any() else clusters
-
-
-def _weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:
-    """Return the objects with a little less belief in small ones where the map has no road; none is ever removed."""
-    if prior is None or abs(ego.stamp_ns - prior.stamp_ns) > _PRIOR_AGE_S * SECOND_NS:
-        return objects
-    turn, shift = ego.odom_from_base[:2, :3], ego.position_m[:2]
-    off_road = prior.at('drivable', objects.positions_m @ turn.T + shift) < 0.5  # false where the map knows nothing
-    small = objects.dimensions_m[:, :2].max(axis=1) < _SMALL_M
-    less = (1.0 - _OFF_ROAD) * objects.class_probabilities[:, Label.UNKNOWN]  # people may well walk there
-    return replace(objects, existence=np.where(off_road & small, 1.0 - less, 1.0) * objects.existence)
