@@ -28,6 +28,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
+    'prior': ('prior', 'what a lane map is worth to a network: cells of the ground with a true map, a stale one, none'),
     'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
     'planning': ('planning', 'scenarios of CommonRoad in closed loop, judged by its own checker, beside other drivers'),
     'traffic': ('traffic', 'driving among traffic that reacts, beside a driver model: own faults, progress'),
@@ -37,8 +38,8 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'tracking': ('tracking', 'road users followed, of given detections or of the stack: sAMOTA, MOTA, switches'),
 }
 WITH_MODEL = (  # which run a network where one is named
-    'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'robustness',
-    'terrain', 'tracking',
+    'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'ground', 'prior',
+    'robustness', 'terrain', 'tracking',
 )  # fmt: skip
 
 

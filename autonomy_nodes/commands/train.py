@@ -14,6 +14,9 @@ from autonomy_nodes.evaluation.measures.page import write_json
 from autonomy_nodes.inference.manifest import folder_of
 
 SIZES = ('ci', 'small', 'orin')
+WORDS = (
+    'perception', 'prediction', 'camera', 'fusion', 'prior', 'export', 'calibrate', 'quantise', 'adapt', 'ablations',
+)  # fmt: skip
 CALIBRATE_ON, ROUND_ON, JUDGE_BY, ABLATION_STEPS = 1500, 64, 48, 300
 FORECAST_STEPS, FORECAST_EACH = 8000, 5
 
@@ -22,13 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     about = 'perception: the network that finds objects and tells the ground; prediction: the network that tells what '
     about += 'everyone will do, from recorded scenes; camera: the networks that see pictures; fusion: '
-    about += 'what a network for LiDAR hears of one for cameras; export: a checkpoint as a model; '
+    about += 'what a network for LiDAR hears of one for cameras; prior: what a map means to it; export: a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
     about += 'quantise: a model in INT8 or FP16, and what that costs; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
     about += 'ablations: short runs that each lack something, and what they are worth'
-    words = ('perception', 'prediction', 'camera', 'fusion', 'export', 'calibrate', 'quantise', 'adapt', 'ablations')
-    parser.add_argument('what', choices=words, help=about)
+    parser.add_argument('what', choices=WORDS, help=about)
     about = 'ci: a minute, to see that it learns; small: runs on a CPU; orin: for an accelerator'
     parser.add_argument('--preset', choices=SIZES, default='small', help=about)
     parser.add_argument('--minutes', type=float, default=60.0, metavar='M', help='of training in all')
@@ -40,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'what is exported; of perception and prediction: what a run begins with, a folder of models/ too; '
     about += 'of perception --only far: what all else is taken from; of fusion: the cameras\''
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
-    about = 'what is calibrated, quantised or adapted, or hears cameras: of models/'
+    about = 'what is calibrated, quantised or adapted, or hears cameras or maps: of models/'
     parser.add_argument('--model', metavar='NAME', help=about)
     about = f'examples to calibrate on ({CALIBRATE_ON}, of quantising {ROUND_ON}), '
     about += f'or to judge ablations by ({JUDGE_BY})'
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
         return
     parts = {
         'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'fusion': _fuse,
-        'quantise': _quantise,
+        'prior': _chart, 'quantise': _quantise,
     }  # fmt: skip
     parts.get(options.what, _train)(options)
 
@@ -141,6 +143,17 @@ def _fuse(options: argparse.Namespace) -> None:
     settings = TrainSettings(steps=options.steps) if options.steps else TrainSettings()
     notes = {'command': command_line(), 'commit': commit()}
     paths = folder_of(options.model), options.checkpoint.resolve(), options.out.resolve()
+    print(train(settings, *paths, options.seed, options.threads, partial(print, flush=True), notes))
+
+
+def _chart(options: argparse.Namespace) -> None:
+    """Teach a network for LiDAR what a lane map means."""
+    if options.model is None or options.seed < 0 or options.steps < 0 or options.threads < 1:
+        raise SettingsError('prior needs --model NAME; --threads above 0, --seed and --steps not below')
+    from autonomy_nodes.training.train_prior import TrainSettings, train
+
+    settings = TrainSettings(steps=options.steps) if options.steps else TrainSettings()
+    notes, paths = {'command': command_line(), 'commit': commit()}, (folder_of(options.model), options.out.resolve())
     print(train(settings, *paths, options.seed, options.threads, partial(print, flush=True), notes))
 
 
