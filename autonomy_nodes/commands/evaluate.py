@@ -32,6 +32,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'lanes': ('lanes', 'lines of the road, poles and signs found in single sweeps, against the map'),
+    'prior': ('prior', 'what a lane map is worth to a network: cells of the ground with a true map, a stale one, none'),
     'far': ('far', 'what a network tells of obstacles, free cells and heights from 40 to 150 m ahead'),
     'planning': ('planning', 'scenarios of CommonRoad in closed loop, judged by its own checker, beside other drivers'),
     'traffic': ('traffic', 'driving among traffic that reacts, beside a driver model: own faults, progress'),
@@ -42,7 +43,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
 }
 WITH_MODEL = (  # which run a network where one is named
     'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'fusion', 'ground',
-    'ladder', 'lanes', 'parity', 'robustness', 'terrain', 'tracking',
+    'ladder', 'lanes', 'parity', 'prior', 'robustness', 'terrain', 'tracking',
 )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from autonomy_nodes.evaluation.measures.page import write_json
 from autonomy_nodes.inference.manifest import folder_of
 
 WHAT = (
-    'perception', 'prediction', 'camera', 'lanes', 'fusion', 'export', 'calibrate', 'quantise', 'adapt', 'ablations',
+    'perception', 'prediction', 'camera', 'lanes', 'fusion', 'prior', 'export', 'calibrate', 'quantise', 'adapt',
+    'ablations',
 )  # fmt: skip
 SIZES = ('ci', 'small', 'orin')
 CALIBRATE_ON, ROUND_ON, JUDGE_BY, ABLATION_STEPS = 1500, 64, 48, 300
@@ -27,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'perception: the network that finds objects and tells the ground; prediction: the network that tells what '
     about += 'everyone will do, from recorded scenes; camera: the networks that see pictures; lanes: the network that '
     about += 'finds lines of the road, poles and signs in sweeps; fusion: '
-    about += 'what a network for LiDAR hears of one for cameras; export: a checkpoint as a model; '
+    about += 'what a network for LiDAR hears of one for cameras; prior: what a map means to it; export: a model; '
     about += 'calibrate: how far a model is to be believed, fitted in places it never saw and written on its card; '
     about += 'quantise: a model in INT8 or FP16 as well, in its folder or that of --out, and what that costs; '
     about += 'adapt: a model fitted to another sensor or place by sweeps that nobody labelled; '
@@ -44,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     about = 'what is exported; of perception and prediction: what a run begins with, a folder of models/ too; '
     about += 'of perception --only far: what all else is taken from; of fusion: the cameras\''
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help=about)
-    about = 'what is calibrated, quantised or adapted, or hears cameras: of models/'
+    about = 'what is calibrated, quantised or adapted, or hears cameras or maps: of models/'
     parser.add_argument('--model', metavar='NAME', help=about)
     about = f'examples to calibrate on ({CALIBRATE_ON}, of quantising {ROUND_ON}), '
     about += f'or to judge ablations by ({JUDGE_BY})'
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
         return
     parts = {
         'adapt': _adapt, 'ablations': _ablate, 'prediction': _foretell, 'camera': _look, 'lanes': _look,
-        'fusion': _fuse,
+        'fusion': _fuse, 'prior': _chart,
     }  # fmt: skip
     parts.get(options.what, _train)(options)
 
@@ -146,6 +147,17 @@ def _fuse(options: argparse.Namespace) -> None:
     settings = TrainSettings(steps=options.steps) if options.steps else TrainSettings()
     notes = {'command': command_line(), 'commit': commit()}
     paths = folder_of(options.model), options.checkpoint.resolve(), options.out.resolve()
+    print(train(settings, *paths, options.seed, options.threads, partial(print, flush=True), notes))
+
+
+def _chart(options: argparse.Namespace) -> None:
+    """Teach a network for LiDAR what a lane map means."""
+    if options.model is None or options.seed < 0 or options.steps < 0 or options.threads < 1:
+        raise SettingsError('prior needs --model NAME; --threads above 0, --seed and --steps not below')
+    from autonomy_nodes.training.train_prior import TrainSettings, train
+
+    settings = TrainSettings(steps=options.steps) if options.steps else TrainSettings()
+    notes, paths = {'command': command_line(), 'commit': commit()}, (folder_of(options.model), options.out.resolve())
     print(train(settings, *paths, options.seed, options.threads, partial(print, flush=True), notes))
 
 

@@ -18,6 +18,7 @@ SEMANTICS = (
 FAR_LAYERS = ('elevation', 'obstacle_height', 'occupancy', 'observed')
 RING_LAYERS = ('elevation', 'variance', 'obstacle', 'free')  # of the network's far ring; the last two are chances
 PRIOR_LAYERS = ('drivable', 'divider', 'boundary', 'stop_line', 'crosswalk', 'direction_sin', 'direction_cos')
+PRIOR_CONFIDENCE = 'confidence'  # beside those: how surely the map lies where it is drawn, 0 to 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,12 @@
 """What the map tells about the vehicle's surroundings: each pose becomes vectors, lane match, prior, route, health."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from autonomy_nodes.common.geometry import heading_of, matrix_of, quaternion_of_heading
-from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.grid import PRIOR_CONFIDENCE, Grid
 from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Route
 from autonomy_nodes.common.status import Level, Words
 from autonomy_nodes.common.types import EgoState, Goal, Pose
@@ -24,7 +25,7 @@ class GuideConfig:
     goal_off_lane_m: a goal farther than this from every lane is refused. off_route_steps: so many steps in a row
     off the route, and a new one is sought. stops_ahead_m: how far to look for stop lines and lights. wrong_way_rad,
     height_residual_m: beyond these the pose and the map contradict each other. lane_change_m: metres of detour that
-    one lane change is worth.
+    one lane change is worth. sure_m: so far to a side the vehicle's pose may be off for the raster to be of use.
     """
 
     lookup: LookupConfig = field(default_factory=LookupConfig)
@@ -35,6 +36,7 @@ class GuideConfig:
     wrong_way_rad: float = 0.52
     height_residual_m: float = 1.5
     lane_change_m: float = 30.0
+    sure_m: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0.0 < self.goal_off_lane_m <= self.lookup.match_m:
@@ -42,6 +44,8 @@ class GuideConfig:
             raise ValueError(f'goal_off_lane_m={self.goal_off_lane_m} must lie above 0 and not above {told}')
         if self.off_route_steps < 1:
             raise ValueError(f'off_route_steps={self.off_route_steps} must be 1 or more')
+        if not self.sure_m > 0.0:
+            raise ValueError(f'sure_m={self.sure_m} must be above 0')
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,16 @@ class MapGuide:
         height = float(near.heights_m[np.argmin(np.abs(near.heights_m))]) if len(near.ids) else 0.0
         pieces = self._lookup.vectors(ego.stamp_ns, map_from_base, self._route, height)
         prior = self._raster.prior(ego.stamp_ns, ego.odom_from_base, map_from_base)
+        sure = np.full(prior.shape, self._confidence(pose, match, height), np.float32)
+        prior = replace(prior, layers={**prior.layers, PRIOR_CONFIDENCE: sure})
         return MapView(self._health(ego.stamp_ns, near, match, height), pieces, match, prior, route)
+
+    def _confidence(self, pose: Pose, match: LaneMatch, height_m: float) -> float:
+        """Return the chance that the raster lies right: within `sure_m` to a side; 0 where pose and map contradict."""
+        turned = len(match.ids) and abs(float(match.heading_errors_rad[0])) > self.config.wrong_way_rad
+        if turned or abs(height_m) > self.config.height_residual_m:
+            return 0.0
+        return math.erf(self.config.sure_m / (math.sqrt(2.0) * max(float(_sigmas(pose)[0]), 1e-6)))
 
     def _follow(self, match: LaneMatch, goal: Goal | None, pose: Pose) -> Route | None:
         """Return a new route where the goal is new or the vehicle has left the old one, else None."""

@@ -57,7 +57,7 @@ class Raster:
         self._strips = [_strips(lanelet) for lanelet in road_map.lanelets.values()]
         lengths = [len(strips) for strips in self._strips]
         lanelets = road_map.lanelets.values()
-        self._corners_m = np.concatenate(self._strips)  # (Q, 4, 2) in map
+        self._corners_m = np.concatenate([np.zeros((0, 4, 2)), *self._strips])  # (Q, 4, 2) in map
         self._boxes = np.hstack([self._corners_m.min(axis=1), self._corners_m.max(axis=1)])
         self._kinds = np.repeat([_kind(lanelet) for lanelet in lanelets], lengths)
         one_way = np.repeat([lanelet.one_way for lanelet in lanelets], lengths)

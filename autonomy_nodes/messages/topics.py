@@ -167,7 +167,8 @@ LANE_MATCH = Topic(
     ),
 )
 MAP_PRIOR = Topic(
-    'map/bev_prior', 'grid_map_msgs/msg/GridMap', 'odom', 'stream', 10.0, 'map', 'the map as a raster',
+    'map/bev_prior', 'grid_map_msgs/msg/GridMap', 'odom', 'stream', 10.0, 'map',
+    'the map as a raster, and how surely it lies there',
     prev=('perception',),
 )
 MAP_HEALTH = Topic(

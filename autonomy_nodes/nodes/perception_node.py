@@ -56,6 +56,7 @@ class Perception(Stage):
         backend = self.backend
         learned = None if backend is None else LearnedChannel(backend, config.learned)
         self.has_far = learned is not None and learned.has_far
+        self.knows_maps = learned is not None and learned.knows_maps
         self.camera_backends = _cameras_of(config)
         cameras = CameraChannel(self.camera_backends[0], self.camera_backends[1]) if self.camera_backends else None
         self.lane_backend = wanted(config.lane_model, LANES, *asked[2:])[1] if config.lane_model else None
@@ -117,6 +118,7 @@ class Perception(Stage):
         if self.backend is not None:
             values |= {'channel': found.channel.value, 'unexplained': str(found.unexplained)}
             values |= {'disagreement': f'{found.disagreement:.3f}', 'far_ring': str(self.has_far).lower()}
+            values |= {'map': found.unheard or 'given'} if self.knows_maps else {}
             values |= {f'air.{name}': f'{value:.2f}' for name, value in found.air.items()}
             values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
         say_engine(self.port, self.backend, values)

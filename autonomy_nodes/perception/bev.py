@@ -20,13 +20,19 @@ POINTS = (
     'before', 'contrast', 'rough',
 )  # fmt: skip
 PRIOR = ('ground', 'known', 'passed')  # of the geometric channel: height [m], whether it is known, whether rays passed
-CAMERA_CHANNELS, MAP_CHANNELS = 16, 7
+CAMERA_CHANNELS = 16
+# Of the map, by the prior that the map node publishes (mapping/raster.py), turned into base_link: which share of a cell
+# the map tells anything of, and which is of lanes for vehicles; whether lines between lanes, edges of the road, stop
+# lines or crossings are in it; the direction of travel, 0 where there is none. All 0 where the map tells nothing.
+MAP = ('known', 'drivable', 'divider', 'boundary', 'across', 'along_x', 'along_y')
+MAP_CHANNELS = len(MAP)
 
 CLASSES = ('vehicle', 'truck', 'pedestrian', 'two_wheeler', 'animal')  # truck: with buses and trailers
 BOX = ('x', 'y', 'z', 'log_length', 'log_width', 'log_height', 'sin', 'cos', 'moved_x', 'moved_y')  # see below
 # x, y: from the cell's middle; z: of the box's middle above the prior ground; moved: over ground in STEP_S
 STEP_S = 0.1  # between the sweep before and this one, in training
 TERRAIN = ('paved', 'loose', 'low_vegetation', 'high_vegetation', 'wet', 'rubble', 'obstacle')
+GROUND_KINDS = 3  # the first of TERRAIN, of which alone a map has a word
 
 # name: channels, cells
 INPUTS = {

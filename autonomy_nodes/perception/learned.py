@@ -73,10 +73,11 @@ class Learned:
 
 
 class LearnedChannel:
-    """Runs one network on sweeps. has_far: whether that has a far ring; it need not."""
+    """Runs one network on sweeps. has_far: whether that has a far ring; it need not. knows_maps: as its card says."""
 
     def __init__(self, backend: Backend, settings: LearnedSettings | None = None) -> None:
         manifest = backend.manifest
+        self.knows_maps = 'maps' in manifest.card
         self.has_far = set(FAR_INPUTS) <= set(manifest.inputs)
         sides = (INPUTS | FAR_INPUTS, OUTPUTS | FAR_OUTPUTS) if self.has_far else (INPUTS, OUTPUTS)
         told = ({name: (1, channels, *cells) for name, (channels, cells) in side.items()} for side in sides)
@@ -100,11 +101,13 @@ class LearnedChannel:
         earlier: Earlier | None = None,
         lap: Lap = untimed,
         hear: Hear | None = None,
+        chart: np.ndarray | None = None,
     ) -> Learned:
         """Return what is told of a sweep in base_link, with the ground of its points and its rays (cells.rays).
 
         An earlier sweep too near or too far in time is left out; without one no speeds are told. lap: hears what is
-        over. hear: asked for what cameras tell, with the ground on which that has to stand.
+        over. hear: asked for what cameras tell, with the ground on which that has to stand. chart: (7, *MIDDLE)
+        bev.MAP, for a network that knows maps.
         """
         given = earlier if earlier is not None and GAPS_S[0] <= earlier.gap_s <= GAPS_S[1] else None
         before = np.zeros((0, 4), np.float32)
@@ -119,7 +122,10 @@ class LearnedChannel:
         batch = {name: value[None] for name, value in inputs.items()} | self._nothing
         camera = None if hear is None else hear(prior[0])
         if camera is not None:
-            batch |= {'camera': camera[None], 'given': np.array([1.0, 0.0], np.float32).reshape(1, 2, 1, 1)}
+            batch['camera'] = camera[None]
+        if chart is not None:
+            batch['map'] = chart[None]
+        batch['given'] = np.array([camera is not None, chart is not None], np.float32).reshape(1, 2, 1, 1)
         answer = self._backend.run(batch)
         lap('network')
         told = checked(answer)

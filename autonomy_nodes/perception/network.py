@@ -1,9 +1,10 @@
 """The network that finds objects and tells what the ground is, seen from above: three scales down, and up again.
 
 Points come in cells of 0.2 m and are folded into 0.4 m; the trunk works at 0.4, 0.8 and 1.6 m; all that comes out lies
-at 0.4 m. Camera and map join in the middle scale, times their flags: what is not given adds nothing. Only convolutions,
-ReLU, nearest resizing and concatenation, so that every engine runs it. Heads after CenterPoint (Yin et al. 2021), heads
-of heights after FlashOcc (Yu et al. 2023). The far ring shares no weight with the rest, so that either learns alone.
+at 0.4 m. Cameras join in the middle scale, times their flag: what is not given adds nothing. A map is heard at the end,
+by a part of its own that only ever takes away (`Chart`). Only convolutions, ReLU, nearest resizing and concatenation,
+so that every engine runs it. Heads after CenterPoint (Yin et al. 2021), heads of heights after FlashOcc (Yu et al.
+2023). The far ring and the chart share no weight with the rest, so that each learns alone.
 """
 
 from collections.abc import Mapping
@@ -20,11 +21,13 @@ from autonomy_nodes.perception.bev import (
     FAR_INPUTS,
     FAR_POINTS,
     FAR_TOLD,
+    GROUND_KINDS,
     INPUTS,
     MAP_CHANNELS,
     OUTPUTS,
     POINTS,
     PRIOR,
+    TERRAIN,
     far_middles,
     middles,
 )
@@ -33,7 +36,9 @@ from autonomy_nodes.perception.convolutions import conv, dilated, larger, normed
 OBJECT_HEADS = ('heat', 'box', 'box_spread', 'overlap')
 GROUND_HEADS = ('ground', 'terrain', 'top', 'blocked', 'occupied')
 FAR_WIDTHS = (16, 32, 32)  # channels of the far ring at 0.8, 1.6 and 3.2 m
-FAR_PART = 'far.'  # what the names of its weights begin with
+FAR_PART, CHART_PART = 'far.', 'chart.'  # what the names of their weights begin with
+CHART_WIDTH = 16
+JOIN = 'join.0.weight'  # columns of the network's own features, then those of cameras, then of the map
 _RARE = -4.6  # logit of 1 %: what an untrained network says of an object in a cell (Lin et al. 2017)
 
 
@@ -61,7 +66,10 @@ PRESETS = {
 
 
 class Network(nn.Module):
-    """Tensors named as bev.INPUTS in, (B, channels, X, Y); a dictionary named as bev.OUTPUTS out."""
+    """Tensors named as bev.INPUTS in, (B, channels, X, Y); a dictionary named as bev.OUTPUTS out.
+
+    knows_maps: whether its chart has learned; one that has not is not asked, and a map must not be given.
+    """
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
@@ -88,6 +96,8 @@ class Network(nn.Module):
         self.register_buffer('reach', reach_of_cells()[None], persistent=False)
         with torch.random.fork_rng(devices=[]):  # the draws of all else stay those of a network without it
             self.far = FarRing()
+            self.chart = Chart(fine, middle)
+        self.knows_maps = False
 
     def forward(
         self, points: Tensor, prior: Tensor, camera: Tensor, map: Tensor, given: Tensor, far: Tensor | None = None,
@@ -108,6 +118,8 @@ class Network(nn.Module):
         objects = self.objects(shared)
         ground = self.ground(torch.cat([shared, self.skim(points)], 1))  # how bright and rough, besides what is where
         found = _parted(objects, OBJECT_HEADS) | _parted(ground, GROUND_HEADS)
+        if self.knows_maps:
+            found['terrain'] = against(found['terrain'], self.chart(wide, shared, found['terrain'], map), given[:, 1:])
         return found if far is None else found | {'far_told': self.far(far)}
 
 
@@ -140,6 +152,40 @@ class FarRing(nn.Module):
         wide = self.blend(torch.cat([wide, larger(self.rise(self.deep(wide)))], 1))  # deep: (B, coarse, 48, 20)
         told: Tensor = self.tell(torch.cat([near, larger(self.lift(wide))], 1))
         return told
+
+
+class Chart(nn.Module):
+    """What a map has to say against classes of the ground: (B, GROUND_KINDS, *CELLS), 0 or more.
+
+    Of cells that the map tells nothing of it says nothing. It sees what the trunk makes of the points about a cell
+    beside the map, so that it can tell whether both are of one place: a map may be old, or lie some metres aside.
+    """
+
+    def __init__(self, fine: int, middle: int) -> None:
+        super().__init__()
+        width = CHART_WIDTH
+        self.seen = conv(middle, width, kernel=1)
+        self.meet = conv(width + MAP_CHANNELS, width)
+        self.wide = nn.Sequential(*[nn.Sequential(dilated(width, far), *normed(width)) for far in (2, 4)])
+        self.tell = conv(2 * width + fine + len(TERRAIN), width, kernel=1)
+        self.word = nn.Conv2d(width, GROUND_KINDS, 1)
+        self.taught: Tensor
+        self.register_buffer('taught', torch.zeros(()))  # 1 once it has learned, so that weights tell it themselves
+
+    def forward(self, wide: Tensor, shared: Tensor, terrain: Tensor, map: Tensor) -> Tensor:
+        """Return what is to be taken from the logits. wide: (B, middle, *MIDDLE), shared, terrain: (B, ..., *CELLS)."""
+        near = self.meet(torch.cat([self.seen(wide), map], 1))  # (B, width, *MIDDLE)
+        both = larger(torch.cat([near, self.wide(near)], 1))
+        word = torch.relu(self.word(self.tell(torch.cat([both, shared, terrain], 1))))
+        return word * larger(map[:, :1])  # bev.MAP: how much of the cell is known
+
+
+def against(terrain: Tensor, word: Tensor, given: Tensor) -> Tensor:
+    """Return logits (B, 7, X, Y) less what a map has to say, where it is given (B, 1, 1, 1).
+
+    What bars the way keeps its own, so its chance never falls: no map, however old, makes a cell freer.
+    """
+    return torch.cat([terrain[:, :GROUND_KINDS] + given * -1.0 * word, terrain[:, GROUND_KINDS:]], 1)
 
 
 def reach_of_cells() -> Tensor:
@@ -194,10 +240,26 @@ def loaded(preset: str, weights: Path) -> Network:
 
 
 def filled(network: Network, weights: Mapping[str, Tensor]) -> Network:
-    """Return a network with weights, in place; where they lack the far ring, that keeps its own.
+    """Return a network with weights, in place; where they lack the far ring or the chart, that keeps its own.
 
     Raises RuntimeError where others lack, or are too many.
     """
-    mine = {name: value for name, value in network.state_dict().items() if name.startswith(FAR_PART)}
-    network.load_state_dict(weights if any(name in weights for name in mine) else mine | dict(weights))
+    mine = network.state_dict()
+    for part in (FAR_PART, CHART_PART):
+        if not any(name.startswith(part) for name in weights):
+            weights = {name: value for name, value in mine.items() if name.startswith(part)} | dict(weights)
+    network.load_state_dict(weights)
+    network.knows_maps = bool(network.chart.taught > 0.5)  # averages of weights come near to 0 and to 1
     return network
+
+
+def forget_maps(network: Network) -> None:
+    """Let a network know no maps, in place: what its chart learned holds no more once the rest learns on."""
+    network.chart.taught.zero_()
+    network.knows_maps = False
+
+
+def learned_weights(network: Network, far: bool) -> dict[str, Tensor]:
+    """Return the weights of a network without parts that have learned nothing. far: whether the far ring has."""
+    parts = (FAR_PART,) * (not far) + (CHART_PART,) * (not network.knows_maps)
+    return {name: value for name, value in network.state_dict().items() if not name.startswith(parts)}

@@ -46,7 +46,8 @@ class Perceived:
     did not answer. trouble: why it did not, empty where it did. blind: why cameras tell nothing, empty where they do or
     none is asked. air: what they tell of air and light. ring: the network's far ring, in base_link, None
     without; known_m: how far straight ahead that says all is free, NaN without. cap_mps: how fast one may drive by what
-    is left of the sensors, inf for no limit; environment tells it too.
+    is left of the sensors, inf for no limit; environment tells it too. unheard: why the network was given no map, empty
+    where it was, or knows none.
     """
 
     terrain: Grid
@@ -66,3 +67,4 @@ class Perceived:
     ring: Grid | None
     known_m: float
     cap_mps: float
+    unheard: str

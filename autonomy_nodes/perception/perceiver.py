@@ -32,10 +32,11 @@ from autonomy_nodes.perception.ground import OBSTACLE, GroundConfig, GroundSplit
 from autonomy_nodes.perception.ladder import Channel, Ladder, LadderSettings, Sweeps, cap_mps
 from autonomy_nodes.perception.lanes.channel import LaneChannel, LaneSettings
 from autonomy_nodes.perception.learned import Earlier, Hear, Learned, LearnedChannel, LearnedSettings
+from autonomy_nodes.perception.map_prior import MapPrior, MapPriorSettings, weighed
 from autonomy_nodes.perception.paint import PaintConfig, painted
 from autonomy_nodes.perception.perceived import Perceived, Segmented
 from autonomy_nodes.perception.semantics import Semantics, SemanticSettings
-from autonomy_nodes.perception.standing import apart, stood, weighed
+from autonomy_nodes.perception.standing import apart, stood
 from autonomy_nodes.perception.terrain import Terrain, TerrainConfig, far_terrain
 
 
@@ -49,7 +50,7 @@ class PerceptionConfig:
     camera_model: networks that see the pictures of `cameras`, which `model` hears, and which tell alone where no sweep
     comes; empty for none. A vehicle without `lidars` has them alone; then odometry must come with the stamps of
     pictures. camera_age_s: so much older or newer than a sweep a picture may be. lane_model: finds lines of the road,
-    empty for paint alone.
+    empty for paint alone. map_prior: when the map is given to a `model` that knows maps.
     """
 
     lidars: tuple[str, ...] = ('top',)
@@ -76,6 +77,7 @@ class PerceptionConfig:
     disagreement: DisagreementSettings = field(default_factory=DisagreementSettings)
     ladder: LadderSettings = field(default_factory=LadderSettings)
     sight: SightSettings = field(default_factory=SightSettings)
+    map_prior: MapPriorSettings = field(default_factory=MapPriorSettings)
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -103,7 +105,7 @@ class Perceiver:
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
         taught = learned is not None or cameras is not None
         self._semantics = Semantics(config.semantics, config.terrain) if taught else None
-        self._disagreement = Disagreement(config.disagreement)
+        self._disagreement, self._map = Disagreement(config.disagreement), MapPrior(config.map_prior)
 
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
         """Return what needs no odometry."""
@@ -137,7 +139,9 @@ class Perceiver:
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
         clusters = weighed(stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
-        told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap))
+        knows_maps = self._learned is not None and self._learned.knows_maps
+        chart, unheard = self._map.channels(prior, ego) if knows_maps else (None, '')
+        told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap), chart)
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         channel, objects, unexplained = self._ladder.channel, clusters, 0
         believed = told if channel is Channel.LEARNED else None
@@ -171,6 +175,7 @@ class Perceiver:
             ring=None if believed is None else believed.far,
             known_m=self._known_m(believed),
             cap_mps=cap,
+            unheard=unheard,
         )
 
     def look(
@@ -211,6 +216,7 @@ class Perceiver:
             ring=None,
             known_m=np.nan,
             cap_mps=cap,
+            unheard='',
         )
 
     @property
@@ -241,7 +247,9 @@ class Perceiver:
         users = objects.kept(objects.class_probabilities[:, Label.UNKNOWN] < 1.0)
         return self._semantics.told(near, ego, believed, users.flat)
 
-    def _ask(self, seen: Segmented, ego: EgoState, late: bool, hear: Hear | None) -> tuple[Learned | None, str]:
+    def _ask(
+        self, seen: Segmented, ego: EgoState, late: bool, hear: Hear | None, chart: np.ndarray | None
+    ) -> tuple[Learned | None, str]:
         """Return what the network tells, or None and why it tells nothing."""
         if self._learned is None:
             return None, ''
@@ -253,8 +261,11 @@ class Perceiver:
         told, trouble = None, 'the sweep came too late' if late else ''
         if not late:
             try:
-                told = self._learned.perceive(cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap, hear)
+                told = self._learned.perceive(
+                    cloud, seen.ground, seen.rays, seen.sensor_m, earlier, self._lap, hear, chart
+                )
                 self._disagreement.heard(told, seen.clusters)
+                self._map.compare(told.outputs['terrain'], told.prior)
             except DataError as error:
                 trouble = str(error)
         self._ladder.heard(told is not None)

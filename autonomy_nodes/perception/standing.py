@@ -1,17 +1,13 @@
-"""What terrain and map make of objects: what stands where something stood, what is no road user or off the road."""
+"""What the terrain makes of objects: what stands where something stood, and what is no road user."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.objects import Label, Objects
-from autonomy_nodes.common.types import SECOND_NS, EgoState
+from autonomy_nodes.common.types import EgoState
 from autonomy_nodes.perception.clustering import Clusters
 from autonomy_nodes.perception.terrain import Terrain
-
-_PRIOR_AGE_S = 0.3  # a map drawn longer ago than this says nothing about a sweep
-_OFF_ROAD, _SMALL_M = 0.8, 1.0  # by which a small thing of no known class counts less off the road: mostly plants
 
 _HELD_S, _STANDING, _STANDING_SIGMA_MPS = 1.0, 0.4, 0.3
 _NO_ROAD_USER, _SURELY_STANDING_MPS = 0.7, 0.8
@@ -51,14 +47,3 @@ def apart(clusters: Objects) -> Objects:
     spread = np.sqrt(clusters.velocity_covariances[:, [0, 1], [0, 1]].max(axis=1, initial=0.0))
     ground = unknown & told & (spread < _SURELY_STANDING_MPS)
     return clusters.kept(~ground) if ground.any() else clusters
-
-
-def weighed(objects: Objects, ego: EgoState, prior: Grid | None) -> Objects:
-    """Return the objects with a little less belief in small ones where the map has no road; none is ever removed."""
-    if prior is None or abs(ego.stamp_ns - prior.stamp_ns) > _PRIOR_AGE_S * SECOND_NS:
-        return objects
-    turn, shift = ego.odom_from_base[:2, :3], ego.position_m[:2]
-    off_road = prior.at('drivable', objects.positions_m @ turn.T + shift) < 0.5  # false where the map knows nothing
-    small = objects.dimensions_m[:, :2].max(axis=1) < _SMALL_M
-    less = (1.0 - _OFF_ROAD) * objects.class_probabilities[:, Label.UNKNOWN]  # people may well walk there
-    return replace(objects, existence=np.where(off_road & small, 1.0 - less, 1.0) * objects.existence)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from autonomy_nodes.mapping.model import RoadMap
 from autonomy_nodes.sim.plots.photos import Air, Photo
 
 NO_OBSTACLE = 254  # class of terrain
@@ -40,6 +41,14 @@ class Lanes:
 
 
 @dataclass(frozen=True, eq=False)
+class Chart:
+    """The lane map of a place, and where the vehicle is in it: (4, 4) map_from_base."""
+
+    road_map: RoadMap
+    map_from_base: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Example:
     """One sweep with its truth. Cells are those of perception/bev.py at CELL_M.
 
@@ -56,7 +65,8 @@ class Example:
     Of recordings not all is known. terrain is NO_OBSTACLE where all that is known is that it is none. objects_asked:
     (X, Y) where all objects are among the boxes; None: everywhere. stands_asked: (X, Y) where top_m and blocked are
     known; None: wherever ground_m is. far: of long places alone. photos: what cameras of the vehicle took, in `air`.
-    lanes: None where nobody tells of the road.
+    lanes: None where nobody tells of the road. chart: its lane map, as true as it was drawn, which follows no change of
+    the example; None where it has none.
     """
 
     points: np.ndarray
@@ -78,6 +88,7 @@ class Example:
     photos: tuple[Photo, ...] = ()
     air: Air | None = None
     lanes: Lanes | None = None
+    chart: Chart | None = None
 
 
 def with_points(example: Example, kept: np.ndarray, kept_before: np.ndarray, hides: bool = False) -> Example:

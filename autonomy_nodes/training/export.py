@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, digest, write_manifest
-from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, HIGH_M, INPUTS, OUTPUTS
-from autonomy_nodes.perception.network import FAR_PART, PRESETS, Network, empty, filled
+from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, HIGH_M, INPUTS, MAP, OUTPUTS
+from autonomy_nodes.perception.network import PRESETS, Network, empty, filled, learned_weights
 from autonomy_nodes.training.checkpoints import learned
 from autonomy_nodes.training.lessons import FAR, FAR_PLACES
 from autonomy_nodes.training.samples import HELD_OUT
@@ -27,8 +27,12 @@ RANGES = {
     'given': (0.0, 1.0), 'far': (-100.0, 100.0), 'ground': (-20.0, 20.0), 'top': (-HIGH_M, 2.0 * HIGH_M),
 }  # fmt: skip
 _ANY = (-1e3, 1e3)
+NO_MAPS, NO_CAMERAS = 'cameras and maps were never given', 'cameras were never given'
+MAP_LIMIT = (
+    'A map speaks of paved, loose and grown ground alone, and only against; maps were drawn from simulated places.'
+)
 LIMITS = (
-    'Learned from simulated sweeps of one rotating LiDAR alone; cameras and maps were never given.',
+    f'Learned from simulated sweeps of one rotating LiDAR alone; {NO_MAPS}.',
     'Sees 56 m ahead, 40 m behind and to the sides; boxes with fewer than 5 points were never asked for.',
     'Buses and trailers come as trucks, motorcycles as bicycles. Which end is the front is not told.',
     'Speeds are not to be used unless their error was measured: decode leaves them unknown.',
@@ -48,8 +52,7 @@ def export(checkpoint: Path, folder: Path, name: str) -> Manifest:
     preset, far = state['settings']['network'], FAR.name in state
     network = filled(Network(PRESETS[preset]), state['averaged'])
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {key: value for key, value in network.state_dict().items() if far or not key.startswith(FAR_PART)}
-    save_file(weights, folder / WEIGHTS)
+    save_file(learned_weights(network, far), folder / WEIGHTS)
     write_onnx(network, folder / ONNX, far)
     manifest = Manifest(
         name, preset, tensors(INPUTS | FAR_INPUTS if far else INPUTS),
@@ -75,6 +78,27 @@ def _far_card(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _quality(state: Mapping[str, Any]) -> dict[str, Any]:
     return {'data': f'{state["settings"]["held_out"]} examples of seeds from {HELD_OUT}', **state['quality']}
+
+
+def export_prior(checkpoint: Path, folder: Path, name: str) -> Manifest:
+    """Write a network that has learned what a map means, whose card is that of before and how it learned this."""
+    state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+    of = state['of']
+    card, far = of['card'], FAR.name in of['card']
+    network = filled(Network(PRESETS[of['network']]), state['charted'])
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(learned_weights(network, far), folder / WEIGHTS)
+    write_onnx(network, folder / ONNX, far)
+    how = {key: state[key] for key in ('notes', 'settings', 'quality', 'step', 'minutes', 'seeds')}
+    limits = [*(line.replace(NO_MAPS, NO_CAMERAS) for line in card.get('limits', ())), MAP_LIMIT]
+    maps = {**how, 'channels': MAP, 'of': {'name': of['name'], 'files': of['files']}}
+    tables = (INPUTS | FAR_INPUTS, OUTPUTS | FAR_OUTPUTS) if far else (INPUTS, OUTPUTS)
+    manifest = Manifest(
+        name, of['network'], tensors(tables[0]), tensors(tables[1]),
+        {file: digest(folder / file) for file in (ONNX, WEIGHTS)}, {**card, 'limits': limits, 'maps': maps},
+    )  # fmt: skip
+    write_manifest(folder, manifest)
+    return manifest
 
 
 def write_onnx(network: Network, path: Path, far: bool = False) -> None:

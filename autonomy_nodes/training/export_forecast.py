@@ -12,7 +12,7 @@ from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, d
 from autonomy_nodes.prediction.network import PRESETS, Network, empty
 from autonomy_nodes.prediction.tensors import INPUTS, OUTPUTS
 from autonomy_nodes.training.camera.export import export_camera, export_fusion
-from autonomy_nodes.training.export import export, save_onnx
+from autonomy_nodes.training.export import export, export_prior, save_onnx
 from autonomy_nodes.training.export_lanes import export_lanes, is_lanes
 
 ALLOWED = {
@@ -91,6 +91,11 @@ def _is_fusion(state: Mapping[str, Any]) -> bool:
     return 'camera_state' in state
 
 
+def _is_prior(state: Mapping[str, Any]) -> bool:
+    return 'charted' in state
+
+
 WRITERS = (
-    (is_lanes, export_lanes), (_is_fusion, export_fusion), (is_forecast, export_forecast), (_is_camera, export_camera),
+    (is_lanes, export_lanes), (_is_prior, export_prior), (_is_fusion, export_fusion), (is_forecast, export_forecast),
+    (_is_camera, export_camera),
 )  # fmt: skip

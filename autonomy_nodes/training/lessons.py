@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autonomy_nodes.perception.network import FAR_PART, Network
+from autonomy_nodes.perception.network import CHART_PART, FAR_PART, Network, forget_maps
 from autonomy_nodes.training.augmentation import AugmentationSettings, augmented
 from autonomy_nodes.training.examples import Example
 from autonomy_nodes.training.far import far_inputs_of, far_losses, far_quality, far_sample_of
@@ -37,7 +37,9 @@ class Lesson:
     def learner(self, network: Network) -> nn.Module:
         """Return what is run and learns; its other weights take no part."""
         for name, weight in network.named_parameters():
-            weight.requires_grad_(self.mine(name))
+            weight.requires_grad_(self.mine(name) and not name.startswith(CHART_PART))
+        if not self.name:
+            forget_maps(network)
         return network.far if self.name else network
 
     def mine(self, name: str) -> bool:

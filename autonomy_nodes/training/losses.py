@@ -30,7 +30,7 @@ def losses(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> dict[str, 
     seen = targets['seen']
     found = _boxes(out, targets) | {
         'heat': focal(out['heat'], targets['heat'], targets['heat_weight']),
-        'terrain': _terrain(out['terrain'], targets['terrain'], targets['no_obstacle'][:, 0]),
+        'terrain': terrain_loss(out['terrain'], targets['terrain'], targets['no_obstacle'][:, 0]),
         'blocked': _mean(_binary(out['blocked'], targets['blocked'], BLOCKED_WEIGHT), seen * _rare(targets)),
         'occupied': _mean(_binary(out['occupied'], targets['occupied'], 1.0).mean(1, keepdim=True), seen),
         'top': _mean((out['top'] - targets['top']).abs(), seen * (0.2 + (targets['top'] > 0.0).float())),
@@ -99,7 +99,7 @@ def _unit(box: Tensor) -> tuple[Tensor, Tensor]:
     return sin / length, cos / length
 
 
-def _terrain(logits: Tensor, wanted: Tensor, no_obstacle: Tensor) -> Tensor:
+def terrain_loss(logits: Tensor, wanted: Tensor, no_obstacle: Tensor) -> Tensor:
     """Return how wrong the classes (B, X, Y) are; no_obstacle: (B, X, Y) where each but one would be right."""
     weight = torch.tensor([CLASS_WEIGHTS[name] for name in TERRAIN], device=logits.device)
     loss = cross_entropy(logits, wanted, weight, ignore_index=NOT_TOLD, reduction='sum')

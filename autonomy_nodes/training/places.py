@@ -11,16 +11,18 @@ from functools import lru_cache
 import numpy as np
 
 from autonomy_nodes.common.geometry import inverse, matrix_of_rpy
+from autonomy_nodes.mapping.model import RoadMap
 from autonomy_nodes.perception import bev
 from autonomy_nodes.sim.plots.photos import Air, Photo, Photographer, drawn_air, drawn_eyes
 from autonomy_nodes.sim.plots.plot import HALF_S_M, Plot
 from autonomy_nodes.sim.plots.plots import plot
 from autonomy_nodes.sim.plots.rigs import Rig, drawn_rig
+from autonomy_nodes.sim.plots.roads import road_map
 from autonomy_nodes.sim.plots.sight import NOBODY, Faces, Seen, Sight, bodies_faces, poses_of, standing
 from autonomy_nodes.sim.plots.users import User, body
 from autonomy_nodes.sim.triangles import Triangles
 from autonomy_nodes.training.cover import Cover, cells_of, cover_of, far_of
-from autonomy_nodes.training.examples import Example
+from autonomy_nodes.training.examples import Chart, Example
 from autonomy_nodes.training.lane_truth import lanes_of
 from autonomy_nodes.training.scenes import FIRST_SEED
 
@@ -35,7 +37,7 @@ class PlaceSettings:
 
     jitter_m, jitter_rad: by how much the sweep before is off, as odometry is. half_s_m: of the places; longer ones tell
     the far ring as well. farthest_m: from what to what the LiDARs reach at most; None: as their makes do. photos:
-    whether cameras look as well.
+    whether cameras look as well. maps: whether the lane map of a place is told, of some without its kerbs.
     """
 
     views: int = 4
@@ -46,6 +48,7 @@ class PlaceSettings:
     half_s_m: float = HALF_S_M
     farthest_m: tuple[float, float] | None = None
     photos: bool = False
+    maps: bool = False
 
     def __post_init__(self) -> None:
         if self.views < 1:
@@ -72,6 +75,7 @@ class _Place:
     cover: Cover
     parked: list[Someone]
     photographer: Photographer | None
+    road_map: RoadMap | None
 
 
 def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Example]:
@@ -82,7 +86,9 @@ def examples(seed: int, settings: PlaceSettings | None = None) -> Iterator[Examp
     here = plot(seed, settings.recipe, settings.half_s_m)
     sight = Sight(here)
     parked = [(number, user, pose) for number, (user, pose) in enumerate(zip(here.parked, sight.parked))]
-    place = _Place(here, sight, cover_of(here, sight), parked, Photographer(here, sight) if settings.photos else None)
+    photographer = Photographer(here, sight) if settings.photos else None
+    drawn = road_map(here, kerbs=seed % 2 == 0) if settings.maps else None
+    place = _Place(here, sight, cover_of(here, sight), parked, photographer, drawn)
     for view in range(settings.views):
         yield _view(place, settings, np.random.default_rng([seed, 83, view]))
 
@@ -112,6 +118,7 @@ def _view(place: _Place, settings: PlaceSettings, rng: np.random.Generator) -> E
         cells.ground_m, cells.terrain, cells.top_m, cells.blocked,
         far=far_of(place.plot, place.cover, map_from_base, movers) if settings.is_long else None,
         photos=photos, air=air, lanes=lanes_of(place.plot, map_from_base),
+        chart=None if place.road_map is None else Chart(place.road_map, map_from_base),
     )  # fmt: skip
 
 

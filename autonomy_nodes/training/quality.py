@@ -64,13 +64,13 @@ def worth(told: dict[str, np.ndarray], prior: np.ndarray, sample: Sample, exampl
     cells = cells_of(told, prior)
     asked = sample['ground_weight'][0].numpy() == 1.0
     off = np.abs(cells.ground_m - np.nan_to_num(example.ground_m))[asked].mean() if asked.any() else 0.0
-    shared, whole = _shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
+    shared, whole = shared_classes(cells.terrain.argmax(axis=0), sample['terrain'].numpy())
     scenes = scenes_of(told, prior, example)
     found = {name: judged(scene, within(GROUPS[name][1])) for name, scene in scenes.items()}
     return Watched(found, float(off), shared, whole)
 
 
-def _shared_classes(best: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shared_classes(best: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (7,) cells of each class that were told and are so, and that were told or are so; (X, Y) both."""
     shared, whole = np.zeros(len(TERRAIN)), np.zeros(len(TERRAIN))
     for place in range(len(TERRAIN)):

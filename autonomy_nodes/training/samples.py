@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from autonomy_nodes.perception.bev import CAMERA_CHANNELS, CELLS, MAP_CHANNELS, PRIOR
+from autonomy_nodes.perception.bev import CAMERA_CHANNELS, CELLS, MAP_CHANNELS, MIDDLE, PRIOR
 from autonomy_nodes.perception.cells import rays
 from autonomy_nodes.perception.ground import Ground, GroundConfig, GroundSplitter
 from autonomy_nodes.perception.network import reach_of_cells
@@ -128,9 +128,9 @@ def strip(sample: Sample, rng: np.random.Generator, across: int) -> Sample:
         return sample
     start = int(rng.choice([0, 0.5, 0.5, 1]) * (CELLS[1] - across)) // 4 * 4
     cut = {
-        name: value[..., scale * start : scale * (start + across)].contiguous()
+        name: value[..., wide * start // CELLS[1] : wide * (start + across) // CELLS[1]].contiguous()
         for name, value in (sample | {'reach': reach_of_cells()}).items()
-        if (scale := value.shape[-1] // CELLS[1])
+        if (wide := value.shape[-1]) >= MIDDLE[1]
     }
     return sample | cut
 

@@ -20,8 +20,8 @@ from autonomy_nodes.inference.manifest import read_manifest
 from autonomy_nodes.perception.bev import CAMERA_CHANNELS, MAP_CHANNELS
 from autonomy_nodes.perception.camera.network import CameraNetwork, grids
 from autonomy_nodes.perception.decode import checked
+from autonomy_nodes.perception.network import JOIN, Network, filled
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
-from autonomy_nodes.perception.network import Network, filled
 from autonomy_nodes.training.augmentation import AugmentationSettings, augmented
 from autonomy_nodes.training.camera.guise import camera_augmented
 from autonomy_nodes.training.camera.samples import INPUTS, CameraSampleSettings, batch_of, batches, camera_sample_of
@@ -36,7 +36,6 @@ LEAST_RATE = 0.02  # of the highest, at the end of a run
 PLACES = PlaceSettings(photos=True)
 SUFFERING = AugmentationSettings(paste=0.0, flip=0.0, turn=0.0, beams=0.5, thin=0.5, weather=0.5, jitter=0.0, crop=0.0)
 WEIGHTY = ('network', 'averaged', 'optimizer')  # of a checkpoint
-JOIN = 'join.0.weight'  # of Network: columns of its own features, then those of the cameras, then of the map
 
 
 @dataclass(frozen=True)

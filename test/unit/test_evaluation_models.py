@@ -31,7 +31,9 @@ def measure(plain, tmp_path, monkeypatch):
 
     def measured(module, name, chance=0.99, lower_m=0.0, blocked=-5.0, **options):
         class Channel:
-            def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None, hear=None):
+            knows_maps = False
+
+            def perceive(self, cloud, ground, rays=None, sensor_m=None, earlier=None, lap=None, hear=None, chart=None):
                 learned = said(name, chance, blocked)
                 learned.outputs['ground'][0] = -lower_m
                 return replace(learned, objects=no_objects(cloud.stamp_ns, 'base_link', tracked=False))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mapping_roads import ego_at, fork, pose_at, straight
 
 from autonomy_nodes.common.geometry import matrix_of, quaternion_of_heading
-from autonomy_nodes.common.grid import PRIOR_LAYERS
+from autonomy_nodes.common.grid import PRIOR_CONFIDENCE, PRIOR_LAYERS
 from autonomy_nodes.common.lanes import Line
 from autonomy_nodes.common.status import Level
 from autonomy_nodes.common.types import Goal
@@ -298,3 +298,23 @@ def test_settings_that_make_no_sense_are_refused():
         GuideConfig(goal_off_lane_m=9.0)
     with pytest.raises(ValueError, match='off_route_steps=0'):
         GuideConfig(off_route_steps=0)
+
+
+def test_a_map_without_lanes_tells_nothing_of_any_place():
+    grid, *_ = prior_of(Draft().finished(), 20.0, 1.75, 0.0)
+    assert tuple(grid.layers) == PRIOR_LAYERS and all(np.isnan(layer).all() for layer in grid.layers.values())
+
+
+def test_the_raster_is_as_sure_as_the_pose_and_not_at_all_where_that_contradicts_the_map():
+    """Half a metre is one sigma of 0.5 m, 68.3 %, and two of 0.25 m, 95.4 %."""
+
+    def sure(**pose):
+        prior = guide_of(length_m=100.0)[0].step(ego_at(0.0, 0.0), pose_at(40.0, 1.75, **pose)).prior
+        (value,) = np.unique(prior.layers[PRIOR_CONFIDENCE])
+        return float(value)
+
+    assert sure(sigma_m=0.5) == pytest.approx(0.683, abs=0.001)
+    assert sure(sigma_m=0.25) == pytest.approx(0.954, abs=0.001)
+    assert sure(sigma_m=0.1, heading=0.6) == 0.0
+    with pytest.raises(ValueError, match='sure_m=0'):
+        GuideConfig(sure_m=0.0)

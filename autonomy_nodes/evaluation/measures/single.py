@@ -8,12 +8,13 @@ import numpy as np
 
 from autonomy_nodes.common.grid import Grid
 from autonomy_nodes.common.sensing import PointCloud
+from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import SECOND_NS, EgoState
 from autonomy_nodes.evaluation.measures.labelled_ground import Sweep
 from autonomy_nodes.evaluation.measures.task import Task, timed
 from autonomy_nodes.inference.manifest import folder_of
 from autonomy_nodes.perception.learned import Learned, LearnedChannel, opened
-from autonomy_nodes.perception.perceived import Segmented
+from autonomy_nodes.perception.perceived import Perceived, Segmented
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig
 
 ROUNDS = 3  # of which the quickest counts; the first one is compiled
@@ -35,6 +36,19 @@ def perceived(sweep: Sweep, network: Network | None = None) -> tuple[Grid, float
         found, spent_s = timed(partial(perceiver.perceive, _segmented(perceiver, sweep), AT_REST))
         spent.append(spent_s)
     return found.terrain, min(spent)
+
+
+def mapped(sweep: Sweep, network: Network, prior: Grid | None) -> Perceived:
+    """Return all that perception makes of this sweep alone; prior: the map in odom, None for no map.
+
+    Raises SettingsError where the network knows no maps.
+    """
+    learned = _opened(network)
+    if not learned.knows_maps:
+        told = f'{network[0]}: the network knows no maps'
+        raise SettingsError(f'{told}; teach it by autonomy train prior')
+    perceiver = Perceiver(PerceptionConfig(), learned)
+    return perceiver.perceive(_segmented(perceiver, sweep), AT_REST, prior)
 
 
 def told(sweep: Sweep, network: Network) -> tuple[Segmented, Learned, float]:

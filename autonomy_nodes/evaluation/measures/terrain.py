@@ -96,7 +96,7 @@ def evaluate(task: Task) -> Result:
                 figures[f'{name}.low95'], figures[f'{name}.high95'] = interval(counts, name, task.seed)
         result.figures |= {f'{who}{name}': value for name, value in figures.items()}
     result.figures |= {'cpu_s': float(np.mean([one.spent_s for _, one in found])), 'free': free}
-    for name, (_, whole) in sorted(_summed([one.counts[OURS] for _, one in found]).items()):
+    for name, (_, whole) in sorted(summed([one.counts[OURS] for _, one in found]).items()):
         result.figures[f'n_cells.{name}'] = whole
     result.figures['n_frames'] = len(found)
     return result
@@ -123,7 +123,7 @@ def measured(item: tuple[str, Source], out: Path, network: Network | None, free:
     layers: dict[str, Any] = {'class': mine.kind, 'p_free': mine.p_free, 'observed': mine.observed}
     layers |= {'origin_xy': grid.origin_m, 'resolution_m': np.float64(grid.resolution_m)}
     np.savez_compressed(out / f'{name}.npz', **layers)
-    middles, index = _near(grid)
+    middles, index = near_cells(grid)
     truth = truth_of(source, sweep, grid, middles)
     answers = {OURS: mine, BASELINE: threshold(sweep, grid)}
     if network is not None:
@@ -132,7 +132,7 @@ def measured(item: tuple[str, Source], out: Path, network: Network | None, free:
     return Measured(counts, {who: spread_of(answer, truth, index) for who, answer in answers.items()}, spent_s)
 
 
-def _near(grid: Grid) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+def near_cells(grid: Grid) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """Return (N, 2) middles of the cells within reach of base_link, and their indices."""
     rows, columns = np.indices(grid.shape)
     middles = grid.origin_m + (np.stack([rows, columns], axis=-1) + 0.5) * grid.resolution_m
@@ -218,7 +218,8 @@ def limited(spread: np.ndarray) -> Figures:
     return {'free95.limit': first / LIMITS, 'free95.never_free_called_free': float(never[first:].sum() / never.sum())}
 
 
-def _summed(told: list[Counts]) -> Counts:
+def summed(told: list[Counts]) -> Counts:
+    """Return (part, whole) of each figure over frames."""
     names = list(dict.fromkeys(name for counts in told for name in counts))
     rows = {name: [counts[name] for counts in told if name in counts] for name in names}
     return {name: (sum(part for part, _ in each), sum(whole for _, whole in each)) for name, each in rows.items()}
@@ -226,10 +227,10 @@ def _summed(told: list[Counts]) -> Counts:
 
 def shares(told: list[Counts]) -> Figures:
     """Return the share of each figure over frames, and the mean of the IoU of three classes, and of all told."""
-    summed = _summed(told)
-    figures = {name: part / whole for name, (part, whole) in summed.items() if whole}
+    sums = summed(told)
+    figures = {name: part / whole for name, (part, whole) in sums.items() if whole}
     for mean, classes in (('miou', CLASSES), ('miou_all', ALL)):
-        there = [name for name in classes if summed.get(f'called_free.{name}', (0, 0))[1] or name in CLASSES]
+        there = [name for name in classes if sums.get(f'called_free.{name}', (0, 0))[1] or name in CLASSES]
         ious = [figures[f'iou.{name}'] for name in there if f'iou.{name}' in figures]
         figures |= {mean: float(np.mean(ious))} if ious else {}
     return figures
@@ -248,7 +249,7 @@ def drawn(source: Source, answers: Path) -> bytes:
     sweep, stored = source.read(), np.load(answers)
     said = stored['class']
     grid = Grid(0, BASE, float(stored['resolution_m']), stored['origin_xy'], {'class': said.astype(np.float32)})
-    middles, index = _near(grid)
+    middles, index = near_cells(grid)
     truth = np.zeros(said.shape, np.uint8)
     truth[index] = truth_of(source, sweep, grid, middles).kind
     near = np.zeros(said.shape, bool)

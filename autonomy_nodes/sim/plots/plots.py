@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from autonomy_nodes.sim.plots.plot import HALF_S_M, Plot
-from autonomy_nodes.sim.plots.rural import track, wild
+from autonomy_nodes.sim.plots.rural import country, track, wild
 from autonomy_nodes.sim.plots.street import arterial, crossroads, street, suburb
 from autonomy_nodes.sim.plots.yards import car_park, works
 from autonomy_nodes.sim.texture import drawn_grass_m
@@ -13,6 +13,7 @@ from autonomy_nodes.sim.texture import drawn_grass_m
 RECIPES: dict[str, tuple[Callable[..., Plot], float]] = {  # and how often each is drawn
     'street': (street, 0.30), 'suburb': (suburb, 0.15), 'arterial': (arterial, 0.12), 'crossroads': (crossroads, 0.12),
     'car_park': (car_park, 0.08), 'works': (works, 0.06), 'track': (track, 0.12), 'wild': (wild, 0.12),
+    'country': (country, 0.0),  # where it is asked for: what was learned before its time has not seen it
 }  # fmt: skip
 LONG = {'street': 0.25, 'suburb': 0.15, 'arterial': 0.4, 'track': 0.2}  # those that are made longer, and how often
 

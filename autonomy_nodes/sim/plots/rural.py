@@ -1,10 +1,10 @@
-"""Plots off the road: field and forest tracks, slopes with rocks, mud and water."""
+"""Plots in the country: roads between fields, and off the road: tracks, slopes with rocks, mud and water."""
 
 import numpy as np
 
 from autonomy_nodes.sim.materials import Material
-from autonomy_nodes.sim.plots.paving import Skin
-from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, Mix, Plot, Track
+from autonomy_nodes.sim.plots.paving import Section, Skin, paved
+from autonomy_nodes.sim.plots.plot import HALF_N_M, HALF_S_M, TRAFFIC, Mix, Plot, Track
 from autonomy_nodes.sim.plots.relief import Relief, bumps, hill, lines, patches, swell
 
 _OUTSIDE: Mix = (('person', 0.45), ('animal', 0.25), ('cyclist', 0.15), ('car', 0.10), ('digger', 0.05))
@@ -100,6 +100,40 @@ def _roaming(plot: Plot, rng: np.random.Generator, count: int) -> None:
     for _ in range(count):
         s, n = rng.uniform(-20, 50), rng.uniform(-30, 30)
         plot.tracks.append(Track(s, n, rng.uniform(0, 2 * np.pi), 14.0, (0.0, 2.5), _OUTSIDE, 7.0, 1.5))
+
+
+def country(rng: np.random.Generator) -> Plot:
+    """Return a road of two lanes between fields: no kerb, a verge of gravel or soil, a ditch here and there."""
+    lane, shoulder, verge = rng.uniform(2.6, 3.7), rng.uniform(0.05, 0.6), rng.uniform(0.3, 1.6)
+    half = lane + shoulder
+    beyond = ((Material.GRASS,), (Material.GRASS, Material.DIRT), (Material.GRASS, Material.GRAVEL), (Material.DIRT,))
+    section = Section(
+        half_m=half, kerb_m=0.0, walk_m=verge, ditch_m=rng.choice([0.0, rng.uniform(0.2, 0.9)]),
+        road=Material.ASPHALT if rng.random() < 0.9 else Material.CONCRETE,
+        walk=Material(int(rng.choice([Material.GRAVEL, Material.DIRT, Material.GRASS], p=[0.55, 0.25, 0.2]))),
+        beyond=beyond[int(rng.choice(4, p=[0.5, 0.25, 0.15, 0.1]))], swell_m=abs(rng.normal()) * 0.25,
+        rough_m=rng.uniform(0.02, 0.08), grade=(rng.normal() * 0.03, rng.normal() * 0.02),
+        bend=0.0 if rng.random() < 0.3 else float(np.clip(rng.normal() / 150.0, -1 / 90, 1 / 90)),
+    )  # fmt: skip
+    skin, wear = Skin(rng, half), rng.uniform(0.0, 0.5)
+    skin.mended(int(rng.integers(0, 5)))
+    skin.stripe(0.0, 4.0, rng.choice([4.0, 8.0]), 0.12, wear)
+    for side in (-1.0, 1.0) if rng.random() < 0.8 else ():
+        skin.stripe(side * lane, width_m=0.12, wear=wear)
+    plot = Plot('country', paved(section, skin, rng), rng)
+    edge = half + verge
+    for name, most in (('tree', 20), ('conifer', 8), ('bush', 25), ('shrub', 10), ('thicket', 6), ('rock', 4)):
+        _scatter(plot, name, int(rng.integers(0, most)), edge + 2.5)
+    plot.row('post', edge - 0.1, -HALF_S_M, HALF_S_M, 25.0, 0.8)
+    plot.row('post', 0.1 - edge, -HALF_S_M, HALF_S_M, 25.0, 0.8)
+    for side in (-1.0, 1.0):
+        if rng.random() < 0.25:
+            name = str(rng.choice(['fence', 'hedge', 'rail']))
+            plot.row(name, side * (edge + rng.uniform(0.5, 6.0)), -HALF_S_M, HALF_S_M, 4.0, 0.95, aside_m=0.0)
+        way = side * HALF_S_M, side * 0.5 * lane, 0.0 if side < 0.0 else np.pi, 2 * HALF_S_M
+        plot.tracks.append(Track(*way, (8.0, 26.0), TRAFFIC, rng.uniform(20.0, 80.0), ego=True))
+    _roaming(plot, rng, int(rng.integers(0, 3)))
+    return plot
 
 
 def track(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:

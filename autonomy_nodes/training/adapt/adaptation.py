@@ -13,7 +13,7 @@ from autonomy_nodes.inference.decisions import CARD
 from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, digest, read_manifest, write_manifest
 from autonomy_nodes.perception.bev import FAR_INPUTS
 from autonomy_nodes.perception.confidence import confidences_of
-from autonomy_nodes.perception.network import Network, loaded
+from autonomy_nodes.perception.network import Network, forget_maps, learned_weights, loaded
 from autonomy_nodes.training.adapt.self_training import self_taught
 from autonomy_nodes.training.adapt.settings import AdaptSettings
 from autonomy_nodes.training.adapt.statistics import aligned
@@ -53,6 +53,7 @@ def adapted(
     """
     manifest = read_manifest(model)
     network = loaded(manifest.network, model / WEIGHTS)
+    forget_maps(network)
     torch.manual_seed(seed)
     told: dict[str, Any] = {'method': method, 'seed': seed, 'sweeps': len(sweeps), 'settings': asdict(settings)}
     if method == 'statistics':
@@ -86,11 +87,12 @@ def write_adapted(folder: Path, network: Network, model: Path, told: Mapping[str
     first = read_manifest(model)
     folder.mkdir(parents=True, exist_ok=True)
     network = network.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS)
+    weights = learned_weights(network, far=True)
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS)
     if onnx:
         write_onnx(network, folder / ONNX, set(FAR_INPUTS) <= set(first.inputs))
     names = (ONNX, WEIGHTS) if onnx else (WEIGHTS,)
-    card = {name: value for name, value in first.card.items() if name not in ('quality', CARD)}
+    card = {name: value for name, value in first.card.items() if name not in ('quality', CARD, 'maps')}
     card['adaptation'] = {
         **told, 'of': first.name, 'of_files': dict(first.files), 'quality_before': first.card.get('quality', {}),
         'confidences': 'those of before; they were not measured anew',

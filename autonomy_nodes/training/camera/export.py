@@ -12,8 +12,8 @@ from autonomy_nodes.inference.manifest import ONNX, WEIGHTS, Manifest, Tensor, d
 from autonomy_nodes.perception.bev import FAR_INPUTS, FAR_OUTPUTS, INPUTS, OUTPUTS
 from autonomy_nodes.perception.camera.channel import GRID, PICTURE, SIGHT, TOLD
 from autonomy_nodes.perception.camera.network import CameraNetwork
-from autonomy_nodes.perception.network import FAR_PART, Network, filled
 from autonomy_nodes.perception.network import PRESETS as NETWORKS
+from autonomy_nodes.perception.network import Network, filled, learned_weights
 from autonomy_nodes.training.checkpoints import learned
 from autonomy_nodes.training.export import ALLOWED, save_onnx, tensors, write_onnx
 from autonomy_nodes.training.samples import HELD_OUT
@@ -60,8 +60,7 @@ def export_fusion(checkpoint: Path, folder: Path, name: str) -> Manifest:
     write_camera(camera, folder, name, _card(state['camera_state']))
     of, far = state['of'], 'far' in state['of']['card']
     network = filled(Network(NETWORKS[of['network']]), state['lidar'])
-    weights = {key: value for key, value in network.state_dict().items() if far or not key.startswith(FAR_PART)}
-    save_file(weights, folder / WEIGHTS)
+    save_file(learned_weights(network, far), folder / WEIGHTS)
     write_onnx(network, folder / ONNX, far)
     learned_more = {key: state[key] for key in ('notes', 'settings', 'quality', 'step', 'minutes', 'seeds')}
     kept = {key: value for key, value in of['card'].items() if key != CARD}
