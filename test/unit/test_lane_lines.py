@@ -38,6 +38,12 @@ def test_a_bend_comes_back_as_one(radius_m):
     assert_same(found((BOUNDARY, bend)), [(BOUNDARY, bend)], 0.1)
 
 
+def test_a_line_that_has_no_begin_is_followed_where_its_told_direction_turns_round():
+    """From 50 to 130 degrees: half of the told angle jumps from 90 to -90."""
+    bend = arc(12.0, -0.7, 0.7)
+    assert_same(found((BOUNDARY, bend)), [(BOUNDARY, bend)], 0.1)
+
+
 def test_two_lines_that_cross_come_back_as_two():
     lines = [(DIVIDER, along((-10.0, 0.0), (20.0, 0.0))), (DIVIDER, along((5.0, -12.0), (5.0, 12.0)))]
     assert_same(found(*lines), lines, 0.2)

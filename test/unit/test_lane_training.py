@@ -1,6 +1,7 @@
 """The network of lanes learns, repeats, goes on where it was cut, and leaves as ONNX what it is in torch."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs torch')
 
 from flat_examples import example_of  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 from autonomy_nodes.commands.main import main  # noqa: E402
 from autonomy_nodes.common.types import DataError  # noqa: E402
@@ -19,6 +21,7 @@ from autonomy_nodes.perception.lanes.channel import NETWORK  # noqa: E402
 from autonomy_nodes.perception.lanes.lines import LineSettings, lines_of  # noqa: E402
 from autonomy_nodes.perception.lanes.network import LaneNetwork, empty  # noqa: E402
 from autonomy_nodes.training.checkpoints import CHECKPOINT, LOG  # noqa: E402
+from autonomy_nodes.training.examples import Lanes  # noqa: E402
 from autonomy_nodes.training.export import ALLOWED, largest_difference  # noqa: E402
 from autonomy_nodes.training.export_forecast import export_either  # noqa: E402
 from autonomy_nodes.training.lanes import lane_losses, lane_sample_of, targets_of  # noqa: E402
@@ -75,6 +78,13 @@ def test_a_run_repeats_to_the_digit_and_another_seed_gives_another_network(train
     assert not all(torch.equal(before['network'][name], other['network'][name]) for name in before['network'])
 
 
+def test_a_run_that_goes_on_uses_no_seed_again(trained, tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes((trained / 'first' / CHECKPOINT).read_bytes())
+    before = state_of(tmp_path)['seed']
+    run(tmp_path, 4, resume=True)
+    assert before < state_of(tmp_path)['seed'] <= before + 4
+
+
 def test_nothing_to_go_on_from_is_told(tmp_path):
     with pytest.raises(DataError, match='no checkpoint'):
         run(tmp_path, 1, resume=True)
@@ -90,6 +100,20 @@ def test_what_is_true_of_an_example_told_by_a_network_gives_the_lines_of_the_exa
     asked = np.ones(LANES, bool)
     found = average_precisions([Answer(cut(told, asked), cut(seen.lanes.lines, asked))])
     assert found['divider'] > 0.95 and found['boundary'] > 0.95 and found['centre'] > 0.95
+
+
+def test_of_lines_twice_the_angle_is_learned_and_of_middles_the_direction_of_travel():
+    """At 45 degrees and back: cosine and sine of 90 degrees both times, of a middle of 45 and of 225 degrees."""
+    line = np.array([[2.0, -3.0], [7.0, 2.0]])
+    for kind, ways in (('divider', [(0.0, 1.0), (0.0, 1.0)]), ('centre', [(0.7071, 0.7071), (-0.7071, -0.7071)])):
+        number = LANE_KINDS.index(kind)
+        for way, points in zip(ways, (line, line[::-1])):
+            lanes = Lanes(((number, points),), np.zeros((0, 3)))
+            truth = targets_of(replace(example_of([], [], np.random.default_rng(0)), lanes=lanes))
+            beside = truth['beside'][number] > 0.0
+            assert beside.sum() > 40
+            told = truth['line_at'][number][2:, beside].T
+            np.testing.assert_allclose(told, np.tile(way, (len(told), 1)), atol=1e-4)
 
 
 def perfect(truth):
@@ -142,6 +166,8 @@ def test_engines_agree_on_what_was_exported_and_the_card_tells_of_it(trained, tm
     assert 'map' in card['quality'] and 'examples of seeds from' in card['quality']['data'] and card['limits']
     graph = onnx.load(tmp_path / 'mine' / 'network.onnx').graph
     assert {node.op_type for node in graph.node} <= ALLOWED
+    learned, state = load_file(tmp_path / 'mine' / 'weights.safetensors'), state_of(trained)
+    assert all(torch.equal(learned[name], state['averaged'][name]) for name in learned)
     engines = [opened(tmp_path / 'mine', NETWORK, name) for name in ('onnx', 'torch')]
     rng = np.random.default_rng(0)
     inputs = {
