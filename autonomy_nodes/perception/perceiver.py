@@ -5,6 +5,7 @@ while it answers well; what stands up and the network says nothing of stays an o
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -105,6 +106,7 @@ class Perceiver:
         self._terrain, self._terrain_far = Terrain(config.terrain), Terrain(config.terrain_far, far=True)
         taught = learned is not None or cameras is not None
         self._semantics = Semantics(config.semantics, config.terrain) if taught else None
+        self._by_sight: Semantics | None = None  # the same while pictures stand in, whose word no sweep could mend
         self._disagreement, self._map = Disagreement(config.disagreement), MapPrior(config.map_prior)
 
     def segment(self, cloud: PointCloud, sensor_m: np.ndarray | None = None) -> Segmented:
@@ -133,7 +135,7 @@ class Perceiver:
         prior: the map as a raster, in odom, where there is one. late: there is no time left for the network. shots:
         pictures of this moment.
         """
-        cloud, ground, body_m = seen.cloud, seen.ground, self._body_m
+        cloud, ground, body_m, self._by_sight = seen.cloud, seen.ground, self._body_m, None
         sensor_m = np.zeros(3) if seen.sensor_m is None else seen.sensor_m
         grids = (self._terrain, self._terrain_far)
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
@@ -184,7 +186,8 @@ class Perceiver:
     ) -> Perceived:  # fmt: skip
         """Return all that is published of pictures alone, where no sweep comes; see `perceive`.
 
-        What they do not show stays as it was known before, and fades. Raises DataError where they tell nothing.
+        What they do not show stays as it was known before, and fades, as later does what they told and no sweep sees.
+        Raises DataError where they tell nothing.
         """
         if self._cameras is None:
             raise DataError('no network that sees pictures: set camera_model')
@@ -194,8 +197,9 @@ class Perceiver:
         near, far = (grid.look(sight, self._body_m, ego) for grid in (self._terrain, self._terrain_far))
         self._lap('terrain')
         objects, cap = weighed(sighted.objects, ego, prior), self._cap_mps(Channel.CAMERAS)
-        if self._semantics is not None:
-            near = self._semantics.told(near, ego, as_learned(sighted, sight), objects.flat)
+        self._by_sight = self._by_sight or deepcopy(self._semantics)
+        if self._by_sight is not None:
+            near = self._by_sight.told(near, ego, as_learned(sighted, sight), objects.flat)
         environment = seen_by_cameras(stamp_ns, sight.ranges_m, sighted.air, pictures or {})
         self._lap('fusion')
         return Perceived(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from perception_scenes import ego, scan
+from perception_scenes import SENSOR_M, ego, scan
 from test_camera_channel import MATRIX, mounted
 from test_camera_hearing import Engine, lidar
 from test_sensors_nodes import Notes
@@ -130,6 +130,22 @@ def test_the_far_grid_knows_nothing_behind_the_screen_either():
     far = looked(Eyes(), 5).terrain_far
     assert np.isnan(far.at('occupancy', line(0.0, 14.0, 60.0))).all()
     assert (far.at('occupancy', line(10.4, 19.0, 33.0)) < 0.4).all()
+
+
+def test_sweeps_soon_overrule_what_pictures_told_and_where_they_see_nothing_it_stays():
+    """20 m ahead pictures are wrong, and rays pass through what they told; all else is free ground to both."""
+    perceiver = Perceiver(PerceptionConfig(), cameras=CameraChannel(Eyes(screen=False), Above()))
+
+    def swept(n):
+        cloud = scan(stamp_ns=n * TENTH, beams=64, azimuths=900)
+        return perceiver.perceive(perceiver.segment(cloud, SENSOR_M), ego(n * TENTH)).terrain
+
+    looks = [perceiver.look(n * TENTH, [SHOT], ego(n * TENTH)).terrain for n in range(1, 6)]
+    seen = [swept(n) for n in range(6, 12)]
+    wrong, between_rings = np.array([[20.3, 6.5]]), np.array([[24.3, -6.1]])
+    assert looks[-1].at('occupancy', wrong) > 0.8 and looks[-1].at('traversability', wrong) == 0.0
+    assert not seen[-1].at('occupancy', wrong) > 0.5 and seen[-1].at('traversability', wrong) != 0.0
+    assert seen[-1].at('occupancy', between_rings) < 0.5
 
 
 def test_pictures_alone_are_told_as_such_with_their_cap_and_a_sight_that_is_not_good():
