@@ -72,7 +72,7 @@ def charted_places(seed: int) -> Iterator[Example]:
 def charted_guise(example: Example, rng: np.random.Generator, others: Sequence[Example] = ()) -> Example:
     """Return an example seen by another sensor, now and then with the map of another place."""
     if others and rng.random() < ChartSettings().elsewhere:
-        example = replace(example, chart=others[rng.integers(len(others))].chart)
+        example = replace(example, chart=others[int(rng.integers(len(others)))].chart)
     return augmented(example, rng, (), HERE)
 
 

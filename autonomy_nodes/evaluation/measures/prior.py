@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -121,8 +122,9 @@ def measured(item: tuple[str, Source], out: Path, network: Network, seed: int) -
         found = mapped(sweep, network, prior)
         grid, heard[way] = found.terrain, not found.unheard
         mine = ours(grid)
-        layers = {'class': mine.kind, 'p_free': mine.p_free, 'observed': mine.observed, 'origin_xy': grid.origin_m}
-        np.savez_compressed(out / f'{name}.{way}.npz', **layers, resolution_m=np.float64(grid.resolution_m))
+        layers: dict[str, Any] = {'class': mine.kind, 'p_free': mine.p_free, 'observed': mine.observed}
+        layers |= {'origin_xy': grid.origin_m, 'resolution_m': np.float64(grid.resolution_m)}
+        np.savez_compressed(out / f'{name}.{way}.npz', **layers)
         middles, index = near_cells(grid)
         counts[way] = counted(mine, truth_of(source, sweep, grid, middles), index)
     return Measured(counts, heard)

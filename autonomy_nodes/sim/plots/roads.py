@@ -36,14 +36,17 @@ def road_map(plot: Plot, kerbs: bool = True) -> RoadMap | None:
         others = [side * other for other in along if side * other > 0.0]
         mine = {side * at: share for at, share in stripes.items()}
         inner, outer = _borders(abs(n), mine, half, others)
-        lines = [
+        left, right = (
             draft.line(_along(plot, side * border), *_kind(border, mine, half, kerbs)) for border in (inner, outer)
-        ]
-        draft.lanelet(*lines)  # the middle of the road is on the left of both ways
+        )
+        draft.lanelet(left, right)  # the middle of the road is on the left of both ways
     if across:
         middle, reach = 0.5 * (across[0] + across[1]), abs(across[0] - across[1])
         for side in (1.0, -1.0):
-            draft.lanelet(*(draft.line(_over(plot, middle + far, HALF_N_M), 'virtual') for far in (0.0, side * reach)))
+            left, right = (
+                draft.line(_over(plot, middle + far, HALF_N_M), 'virtual') for far in (0.0, side * reach)
+            )
+            draft.lanelet(left, right)
             stop = _over(plot, middle + side * (reach + STOP_M), half)
             draft.line(stop[stop.shape[0] // 2 :] if side > 0.0 else stop[: stop.shape[0] // 2 + 1], 'stop_line')
     if kerbs:
@@ -51,8 +54,8 @@ def road_map(plot: Plot, kerbs: bool = True) -> RoadMap | None:
             draft.line(_along(plot, n), 'road_border')
     for track in plot.tracks:
         if track.mix == WALKERS and abs(track.heading - np.pi / 2) < 0.01:
-            sides = (draft.line(_over(plot, track.s + far, half), 'virtual') for far in (-ZEBRA_M, ZEBRA_M))
-            draft.lanelet(*sides, subtype='crosswalk')
+            left, right = (draft.line(_over(plot, track.s + far, half), 'virtual') for far in (-ZEBRA_M, ZEBRA_M))
+            draft.lanelet(left, right, subtype='crosswalk')
     return draft.finished()
 
 
