@@ -141,8 +141,7 @@ class Perceiver:
         near, far = (grid.update(cloud.xyz, ground, seen.rays, sensor_m, body_m, ego) for grid in grids)
         clusters = weighed(stood(seen.clusters, ego, *grids), ego, prior)
         self._lap('terrain')
-        knows_maps = self._learned is not None and self._learned.knows_maps
-        chart, unheard = self._map.channels(prior, ego) if knows_maps else (None, '')
+        chart, unheard = self._chart(prior, ego)
         told, trouble = self._ask(seen, ego, late, self._hearing.of(cloud, shots, self._lap), chart)
         in_the_way = (ground.kinds == OBSTACLE) & (ground.heights_m > self.config.terrain.low_m)
         channel, objects, unexplained = self._ladder.channel, clusters, 0
@@ -155,10 +154,8 @@ class Perceiver:
         near = self._mended(near, ego, believed, objects)
         self._lap('fusion')
         rung = Channel.FUSED if believed is not None and believed.heard else channel
-        cap = self._cap_mps(rung)
-        environment = described(
-            cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, seen.lanes.seen_range_m, pictures or {}
-        )
+        cap, ranges_m = self._cap_mps(rung), seen.lanes.seen_range_m
+        environment = described(cloud.stamp_ns, cloud.xyz, seen.clusters.clutter, ranges_m, pictures or {})
         return Perceived(
             terrain=near,
             terrain_far=far,
@@ -234,6 +231,11 @@ class Perceiver:
         if self._learned is not None:
             best = Channel.LEARNED if self._cameras is None else Channel.FUSED
         return cap_mps(rung, best, self.sweeps.believed, self.config.ladder.caps)
+
+    def _chart(self, prior: Grid | None, ego: EgoState) -> tuple[np.ndarray | None, str]:
+        """Return the map for a network that knows maps, and why it is given none."""
+        knows_maps = self._learned is not None and self._learned.knows_maps
+        return self._map.channels(prior, ego) if knows_maps else (None, '')
 
     def _known_m(self, believed: Learned | None) -> float:
         if believed is None or believed.far is None:

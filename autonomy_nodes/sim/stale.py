@@ -5,6 +5,7 @@ Places are squares of the map: what is wrong of a square is wrong of all that li
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -78,9 +79,9 @@ def stale(road_map: RoadMap, settings: StaleSettings, seed: int) -> RoadMap:
             if (road := squares.road(place)) is not None:
                 roads[road[0]] = np.array([*road[1], place[2]])
             if (shift := squares.shift(place)) is not None:
-                sides = zip((left, right), (lanelet.left_id, lanelet.right_id))
-                one, two = (_drawn(draft, side, shift, road_map.lines[id_]) for side, id_ in sides)
-                draft.lanelet(one, two, subtype=lanelet.relation.subtype)
+                one = _drawn(draft, left, shift, road_map.lines[lanelet.left_id])
+                other = _drawn(draft, right, shift, road_map.lines[lanelet.right_id])
+                draft.lanelet(one, other, **_kept(lanelet))
     for line in road_map.lines.values():
         if line.id in used or len(line.points) < 2:
             continue
@@ -90,6 +91,12 @@ def stale(road_map: RoadMap, settings: StaleSettings, seed: int) -> RoadMap:
     for x, y, heading, z in roads.values():
         _added(draft, np.array([x, y, z]), heading, settings)
     return draft.finished()
+
+
+def _kept(lanelet: Lanelet) -> dict[str, Any]:
+    """Return the tags of which a raster is made: for whom the lane is, and in which direction."""
+    tags = lanelet.relation.tags
+    return {name: tags[name] for name in tags if name in ('subtype', 'one_way') or 'participant' in name}
 
 
 def _cut(lanelet: Lanelet, step_m: float) -> list[tuple[np.ndarray, np.ndarray]]:

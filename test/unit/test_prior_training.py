@@ -119,7 +119,8 @@ def test_maps_are_as_untrue_as_drawn(seen):
     true = channels_of(seen.chart.road_map, seen.chart.map_from_base, np.zeros(2), 0.0)
 
     def off(**settings):
-        told = ChartSettings(**{'stale': 0.0, 'aside': 0.0, 'hidden': 0.0, 'off_m': 0.0, 'off_rad': 0.0} | settings)
+        nothing = dict.fromkeys(('stale', 'aside', 'elsewhere', 'hidden', 'off_m', 'off_rad'), 0.0)
+        told = ChartSettings(**{**nothing, **settings})
         return np.abs(worn(seen.chart, np.random.default_rng(1), told) - true)[:2].mean()
 
     assert off() == 0.0 and 0.0 < off(off_m=0.25) < off(aside=1.0) and off(stale=1.0, least=1.0) > off(off_m=0.25)
@@ -166,7 +167,7 @@ def test_simulated_worlds_with_lanes_are_measured_with_their_own_map(plain, taug
     command = ['evaluate', 'prior', '--data', str(data), '--out', str(tmp_path / 'out'), '--model', str(taught)]
     assert main(command) == 0
     told = json.loads((tmp_path / 'out/result.json').read_text())
-    assert told['prior.n_worlds'] == 2 and told['prior.n_worlds_without_map'] == 1 and told['n_frames'] == 2
+    assert told['n_worlds'] == 2 and told['n_worlds_without_map'] == 1 and told['n_frames'] == 2
     assert told['prior.fresh.heard'] == 1.0 and len(told['answers']) == 10
     for name in told['items']:
         stored = {way: np.load(tmp_path / f'out/{name}.{way}.npz')['class'] for way in ('without', 'fresh')}

@@ -43,8 +43,9 @@ def road_map(plot: Plot, kerbs: bool = True) -> RoadMap | None:
     if across:
         middle, reach = 0.5 * (across[0] + across[1]), abs(across[0] - across[1])
         for side in (1.0, -1.0):
-            ends = middle, middle + side * reach
-            left, right = (draft.line(_over(plot, end, HALF_N_M), 'virtual') for end in ends)
+            left, right = (
+                draft.line(_over(plot, middle + far, HALF_N_M), 'virtual') for far in (0.0, side * reach)
+            )
             draft.lanelet(left, right)
             stop = _over(plot, middle + side * (reach + STOP_M), half)
             draft.line(stop[stop.shape[0] // 2 :] if side > 0.0 else stop[: stop.shape[0] // 2 + 1], 'stop_line')
