@@ -18,7 +18,7 @@ from autonomy_nodes.evaluation.measures.task import Task  # noqa: E402
 from autonomy_nodes.inference.manifest import WEIGHTS, Manifest, digest, read_manifest, write_manifest  # noqa: E402
 from autonomy_nodes.perception.bev import BOX, CELL_M, CELLS, INPUTS, ORIGIN_M, OUTPUTS  # noqa: E402
 from autonomy_nodes.perception.confidence import Confidences  # noqa: E402
-from autonomy_nodes.perception.network import PRESETS, Network, loaded  # noqa: E402
+from autonomy_nodes.perception.network import PRESETS, Network, learned_weights, loaded  # noqa: E402
 from autonomy_nodes.training.adapt import self_training  # noqa: E402
 from autonomy_nodes.training.adapt.adaptation import adapted, shipping_of, write_adapted  # noqa: E402
 from autonomy_nodes.training.adapt.self_training import pseudo_labelled  # noqa: E402
@@ -162,7 +162,7 @@ def test_the_card_tells_what_it_was_adapted_on_and_whether_it_may_be_shipped(mod
     assert card['data'][0]['name'] == 'drive' and card['shipping'].startswith('not for shipping')
     assert 'quality' not in found.card and card['quality_before'] == {'vehicle.ap': 12.0}
     again = loaded('ci', tmp_path / 'fitted' / WEIGHTS).state_dict()
-    assert all(torch.equal(value, again[name]) for name, value in network.state_dict().items())
+    assert all(torch.equal(value, again[name]) for name, value in learned_weights(network, far=True).items())
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,7 @@ def test_gains_are_of_sums_over_worlds_and_intervals_draw_worlds():
     assert figures['without.miou'] == pytest.approx(0.25) and figures['fresh.miou'] == pytest.approx(0.45)
     assert figures['fresh.miou_gain'] == pytest.approx(0.2) and figures['half_stale.miou_gain'] == 0.0
     assert figures['fresh.miou_gain.low95'] == pytest.approx(0.2) == figures['fresh.miou_gain.high95']
+    assert figures['fresh.miou_over_all_stale'] == pytest.approx(0.2)
     assert figures['fresh.never_free_called_free_gain'] == pytest.approx(-0.1)
     worlds[1][0].counts['fresh'] = counts(10, 100)
     apart = figures_of(worlds, 0)
