@@ -66,8 +66,9 @@ class Looking:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A frame, and the first one of its drive; source: of what is known of its cells."""
+    """A frame, and the first one of its drive; source: of what is known of its cells. name: of the raw answers."""
 
+    name: str
     frame: Frame
     first: Frame
     source: Source
@@ -105,13 +106,14 @@ def evaluate(task: Task) -> Result:
 def moments_of(data: Path) -> list[tuple[str, Moment]]:
     """Return (name, moment) of every frame of a folder that has a picture."""
     found = drives(data)
-    return [
-        (
-            f'{drive.name}_{frame.name}' if len(found) > 1 else frame.name,
-            Moment(frame, drive.frames[0], source_of(data, drive.name, frame)),
+    moments = [
+        Moment(
+            f'{drive.name}_{frame.name}' if len(found) > 1 else frame.name, frame, drive.frames[0],
+            source_of(data, drive.name, frame),
         )
         for drive in found for frame in drive if frame.pictures
     ]  # fmt: skip
+    return [(moment.name, moment) for moment in moments]
 
 
 def _folder_of(model: str) -> Path:
@@ -150,7 +152,7 @@ def measured(moment: Moment, looking: Looking, out: Path) -> Seen:
     told, spent_s = timed(lambda: channel.perceive(0, shots))
     ground, blocked = (told.outputs[name].astype(np.float16) for name in ('ground', 'blocked'))
     np.savez_compressed(
-        out / f'{moment.frame.name}.npz', ground=ground, blocked=blocked, flat=told.objects.flat,
+        out / f'{moment.name}.npz', ground=ground, blocked=blocked, flat=told.objects.flat,
         existence=told.objects.existence, labels=told.objects.labels,
     )  # fmt: skip
     figures = scores(told, truth_of(xyz, sensor_m)) | {'cpu_s': spent_s}

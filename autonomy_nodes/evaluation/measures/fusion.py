@@ -73,7 +73,7 @@ def measured(moment: Moment, looking: Looking, seed: int, out: Path) -> Answers:
     found: Answers = {}
     kept: dict[str, Any] = {}
     for trouble in SUFFERED:
-        struck = Struck(cloud, sensor_m, drawn_for(f'{moment.source.folder.name}/{moment.frame.name}', seed))
+        struck = Struck(cloud, sensor_m, drawn_for(moment.name, seed))
         sweep = TROUBLES[trouble](struck)
         seen = Perceiver(PerceptionConfig()).segment(sweep, sensor_m)
         for who in (ALONE, BOTH):
@@ -87,7 +87,7 @@ def measured(moment: Moment, looking: Looking, seed: int, out: Path) -> Answers:
                     found[f'{trouble}.{who}.{region}'] = Told(judged['vehicle'], counts)
             kept[f'{trouble}_{who}_flat'] = told.objects.flat
             kept[f'{trouble}_{who}_terrain'] = told.outputs['terrain'].argmax(axis=0).astype(np.uint8)
-    np.savez_compressed(out / f'{moment.source.folder.name}_{moment.frame.name}.npz', **kept)
+    np.savez_compressed(out / f'{moment.name}.npz', **kept)
     return found
 
 
