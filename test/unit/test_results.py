@@ -46,7 +46,7 @@ FOUND_BY_NETWORK = [path for path in BY_NETWORK if path not in DRIVES]
 NEAR = {
     'detection': ('vehicle.ap_2m', 15.0), 'robustness': ('vehicle.ap_2m', 15.0), 'tracking': ('vehicle.mota', 2.0),
     'terrain': ('miou', 0.02), 'ground': ('f1', 0.002), 'elevation': ('mae_observed', 0.002),
-    'forecasting': ('min_ade_m', 0.8),
+    'forecasting': ('min_ade_m', 0.8), 'prior': ('fresh.miou', 0.05),
 }  # fmt: skip
 
 
