@@ -70,10 +70,10 @@ def road(places):
 
 
 def test_a_network_that_knows_the_map_scores_one_where_lines_have_no_corners(road, tmp_path, monkeypatch):
-    """The edge of the road has a bay with two corners: there a line ends and another begins, though all is covered."""
+    """The edge of the road has bays: lines end at their corners, but one is followed past a step of 2 m."""
     found = figures(road, knowing(road), tmp_path, monkeypatch)
     assert found['n_divider'] >= 2 and found['n_boundary'] >= 2 and found['n_centre'] >= 2
-    assert found['divider.ap'] == found['centre.ap'] == pytest.approx(1.0) and found['boundary.ap'] < 0.5
+    assert found['divider.ap'] == found['centre.ap'] == pytest.approx(1.0) and 0.4 < found['boundary.ap'] < 0.9
     for kind in ('divider', 'boundary', 'centre'):
         assert found[f'{kind}.recall'] > 0.95 and found[f'{kind}.precision'] > 0.95
     assert found['map'] == pytest.approx((2.0 + found['boundary.ap']) / 3.0) == pytest.approx(found['map.low95'])

@@ -80,3 +80,15 @@ def test_parts_of_less_than_3_m_and_those_beyond_the_cells_are_left_out():
     high = LANES_ORIGIN_M + np.array(LANES) * CELL_M
     assert (one.points[0, 0], one.points[-1, 0]) == pytest.approx((LANES_ORIGIN_M[0], high[0]), abs=0.51)
     assert cut([flat(25.0)], ALL) == [] and cut([flat(1.0)], ~ALL) == []
+
+
+def test_lines_end_at_sharp_corners_and_not_in_bends():
+    """A bay in the edge of a road: three straight parts; a circle of 6 m is one line."""
+    everywhere = np.ones(LANES, bool)
+    bay = np.array([[-10.0, 3.0], [0.0, 3.0], [0.0, 8.0], [12.0, 8.0]])
+    parts = cut([(1, bay)], everywhere)
+    assert [len(part.points) for part in parts] == pytest.approx([20, 10, 25], abs=2)
+    assert all(np.ptp(part.points, axis=0).min() < 0.6 for part in parts)
+    angle = np.linspace(0.0, np.pi, 60)
+    bend = 6.0 * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    assert len(cut([(4, bend)], everywhere)) == 1

@@ -10,7 +10,8 @@ from autonomy_nodes.perception.bev import CELL_M, LANE_KINDS, LANES, LANES_ORIGI
 from autonomy_nodes.perception.lanes.lines import Told
 
 CHAMFERS_M = (0.5, 1.0, 1.5)
-_STEP_M, _GAP_M, _SHORTEST_M = 0.5, 3.0, 3.0
+CORNER_RAD = 0.8
+_STEP_M, _GAP_M, _SHORTEST_M, _ARM = 0.5, 3.0, 3.0, 2  # the last in steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,8 @@ def cut(
 ) -> list[Told]:
     """Return the parts of lines within the cells `asked` (*LANES), points 0.5 m apart.
 
-    A part goes on over 3 m that were not asked for; shorter parts than shortest_m are left out.
+    A part goes on over 3 m that were not asked for, and ends at a sharp corner, since who follows a line ends there;
+    shorter parts than shortest_m are left out.
     """
     found = []
     for line in lines:
@@ -35,12 +37,26 @@ def cut(
         cell = np.floor((points - LANES_ORIGIN_M) / CELL_M).astype(int)
         inside = ((cell >= 0) & (cell < LANES)).all(axis=1)
         kept = np.flatnonzero(inside & asked[tuple(np.where(inside[:, None], cell, 0).T)])
-        parts = np.split(kept, np.flatnonzero(np.diff(kept) * _STEP_M > _GAP_M) + 1)
+        stretch = _stretches(points)[kept]
+        parts = np.split(kept, np.flatnonzero((np.diff(kept) * _STEP_M > _GAP_M) | (np.diff(stretch) > 0)) + 1)
         found += [
             Told(told.kind, points[part[0] : part[-1] + 1], told.score)
             for part in parts if len(part) and (part[-1] - part[0]) * _STEP_M >= shortest_m
         ]  # fmt: skip
     return found
+
+
+def _stretches(points: np.ndarray) -> np.ndarray:
+    """Return (M,) how many sharp corners, turns by CORNER_RAD within 2 m, lie before each of points 0.5 m apart."""
+    turns = np.zeros(len(points))
+    if len(points) > 2 * _ARM:
+        before, after = points[_ARM:-_ARM] - points[: -2 * _ARM], points[2 * _ARM :] - points[_ARM:-_ARM]
+        cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+        turns[_ARM:-_ARM] = np.abs(np.arctan2(cross, (before * after).sum(axis=1)))
+    sharpest = np.array([turns[max(n - _ARM, 0) : n + _ARM + 1].max() for n in range(len(turns))])
+    corner = (turns > CORNER_RAD) & (turns == sharpest)
+    corner[1:] &= ~corner[:-1]  # of two that are alike the first
+    return np.cumsum(corner)
 
 
 def even(line: np.ndarray) -> np.ndarray:
