@@ -74,12 +74,16 @@ LANE_KINDS = ('divider', 'boundary', 'stop_line', 'crossing', 'centre')
 # centre: of a lane, in the direction of travel
 LANDMARKS = ('pole', 'sign')
 LINE_TOLD = ('sure', 'x', 'y', 'cos', 'sin')  # logit of a line in the cell; from its middle to the line [m]; direction,
-# of twice the angle but for centres: the other lines have no begin
+# of twice the angle: lines have no begin
+TRAVEL_TOLD = ('cos', 'sin')  # direction of travel in the middle of a lane
 MARK_TOLD = ('sure', 'x', 'y')
 LANE_FINE = (2 * LANES[0], 2 * LANES[1])  # cells of FINE_M
 # bright: how much brighter than the ground around the brightest point of the ground is, see brightness.py
 LANE_INPUTS = {'points': (len(POINTS), LANE_FINE), 'prior': (len(PRIOR), LANES), 'bright': (1, LANE_FINE)}
-LANE_OUTPUTS = {'lines': (len(LANE_KINDS) * len(LINE_TOLD), LANES), 'marks': (len(LANDMARKS) * len(MARK_TOLD), LANES)}
+LANE_OUTPUTS = {
+    'lines': (len(LANE_KINDS) * len(LINE_TOLD), LANES), 'marks': (len(LANDMARKS) * len(MARK_TOLD), LANES),
+    'travel': (len(TRAVEL_TOLD), LANES),
+}  # fmt: skip
 
 
 def middles(size_m: float = CELL_M) -> np.ndarray:

@@ -38,6 +38,6 @@ def warm(
         told = np.zeros((LANE_OUTPUTS['lines'][0], *LANES), np.float32)
         told[:: len(LINE_TOLD)] = -9.0
         told[0, 40:60, 50], told[LINE_TOLD.index('cos')] = 9.0, 1.0
-        lines_of(told, config.lanes.lines)
+        lines_of(told, np.zeros((LANE_OUTPUTS['travel'][0], *LANES), np.float32), config.lanes.lines)
     if cameras is not None:
         Perceiver(config, learned, cameras=cameras).look(0, shots, ego)

@@ -21,6 +21,7 @@ from autonomy_nodes.perception.bev import (
     LINE_TOLD,
     MARK_TOLD,
     PRIOR,
+    TRAVEL_TOLD,
     lane_middles,
     lane_part,
 )
@@ -34,8 +35,9 @@ ON_M = 0.3  # of the middle of a cell, that a line lies in it
 BESIDE_M = 0.7  # so far a cell tells where the line is
 STANDS_M = 0.6  # of a pole's middle, that cells tell of it
 UNSEEN_WEIGHT = 0.3  # of cells that the LiDAR cannot know
-POSITIVE = {'lines': 3.0, 'marks': 5.0}  # times as much weighs a line that is there
-WEIGHTS = {'lines': 3.0, 'marks': 1.0, 'at': 1.0, 'direction': 0.5}
+POSITIVE = (3.0, 3.0, 10.0, 10.0, 3.0)  # times as much weighs a line that is there, by LANE_KINDS: the rare ones more
+POSITIVE_MARK = 5.0
+WEIGHTS = {'lines': 3.0, 'marks': 1.0, 'at': 1.0, 'direction': 0.5, 'travel': 0.5}
 CENTRE = LANE_KINDS.index('centre')
 _FINE_M = 0.1
 _CELLS = int(np.ceil(BESIDE_M / CELL_M)) + 1
@@ -48,8 +50,8 @@ def lane_sample_of(
     """Return inputs and targets of an example; with rng, now and then nobody knows where the LiDAR is.
 
     points, prior, bright: of bev.LANE_INPUTS. lines: (KINDS, *LANES) 0 or 1; line_at: (KINDS, 4, *LANES) x y to the
-    line, direction; beside: (KINDS, *LANES) where that is asked. marks, mark_at, mark_beside: of landmarks alike.
-    asked: (1, *LANES) how much a cell counts.
+    line, direction of twice the angle; beside: (KINDS, *LANES) where that is asked; travel: (2, *LANES) of travel, beside
+    middles of lanes. marks, mark_at, mark_beside: of landmarks alike. asked: (1, *LANES) how much a cell counts.
     """
     if example.lanes is None:
         raise DataError('the example tells nothing of the road')
@@ -76,13 +78,13 @@ def targets_of(example: Example) -> dict[str, np.ndarray]:
         'lines': np.zeros((kinds, *LANES), np.float32), 'line_at': np.zeros((kinds, 4, *LANES), np.float32),
         'beside': np.zeros((kinds, *LANES), np.float32), 'marks': np.zeros((marks, *LANES), np.float32),
         'mark_at': np.zeros((marks, 2, *LANES), np.float32), 'mark_beside': np.zeros((marks, *LANES), np.float32),
+        'travel': np.zeros((len(TRAVEL_TOLD), *LANES), np.float32),
     }  # fmt: skip
     for kind in range(kinds):
         lines = [_dense(line) for of, line in example.lanes.lines if of == kind]
         if not lines:
             continue
         places, angles = (np.concatenate(parts) for parts in zip(*lines))
-        angles = angles if kind == CENTRE else 2.0 * angles
         near = _about(places)
         distance, nearest = cKDTree(places).query(_MIDDLES[near])
         beside = distance < BESIDE_M
@@ -90,8 +92,11 @@ def targets_of(example: Example) -> dict[str, np.ndarray]:
         distance, nearest = distance[beside], nearest[beside]
         found['lines'][kind][near] = distance < ON_M
         found['beside'][kind] = near
-        told = (*(places[nearest] - _MIDDLES[near]).T, np.cos(angles[nearest]), np.sin(angles[nearest]))
+        angles = angles[nearest]
+        told = (*(places[nearest] - _MIDDLES[near]).T, np.cos(2.0 * angles), np.sin(2.0 * angles))
         found['line_at'][kind][:, near] = np.stack(told)
+        if kind == CENTRE:
+            found['travel'][:, near] = np.stack([np.cos(angles), np.sin(angles)])
     for kind in range(marks):
         places = example.lanes.marks[example.lanes.marks[:, 0] == kind, 1:]
         if len(places):
@@ -132,21 +137,22 @@ def lane_losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) ->
     marks = outputs['marks'].float().unflatten(1, (len(LANDMARKS), len(MARK_TOLD)))
     beside, at = targets['beside'] * targets['asked'], targets['line_at']
     stands = targets['mark_beside'] * targets['asked']
+    travel = (outputs['travel'].float() - targets['travel']).square().sum(1)
+    positive = torch.tensor(POSITIVE, device=lines.device)[:, None, None]
     found = {
-        'lines': _sure(lines[:, :, 0], targets['lines'], targets['asked'], POSITIVE['lines']),
-        'marks': _sure(marks[:, :, 0], targets['marks'], targets['asked'], POSITIVE['marks']),
+        'lines': _sure(lines[:, :, 0], targets['lines'], targets['asked'], positive),
+        'marks': _sure(marks[:, :, 0], targets['marks'], targets['asked'], torch.tensor(POSITIVE_MARK)),
         'at': _mean((lines[:, :, 1:3] - at[:, :, :2]).abs().sum(2), beside)
         + _mean((marks[:, :, 1:3] - targets['mark_at']).abs().sum(2), stands),
         'direction': _mean((lines[:, :, 3:] - at[:, :, 2:]).square().sum(2), beside),
+        'travel': _mean(travel, beside[:, CENTRE]),
     }
     found['total'] = torch.stack([WEIGHTS[name] * loss for name, loss in found.items()]).sum()
     return found
 
 
-def _sure(logits: Tensor, true: Tensor, weight: Tensor, positive: float) -> Tensor:
-    wrong = binary_cross_entropy_with_logits(
-        logits, true, reduction='none', pos_weight=torch.tensor(positive, device=logits.device)
-    )
+def _sure(logits: Tensor, true: Tensor, weight: Tensor, positive: Tensor) -> Tensor:
+    wrong = binary_cross_entropy_with_logits(logits, true, reduction='none', pos_weight=positive.to(logits.device))
     return _mean(wrong, weight.expand_as(wrong))
 
 

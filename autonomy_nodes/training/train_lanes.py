@@ -151,7 +151,7 @@ def quality(network: LaneNetwork, held: list[Example]) -> dict[str, float]:
         arrays = {name: value[0].float().numpy() for name, value in outputs.items()}
         asked = sample['asked'][0].numpy() == 1.0
         assert example.lanes is not None
-        told, true = lines_of(arrays['lines'], LineSettings()), example.lanes.lines
+        told, true = lines_of(arrays['lines'], arrays['travel'], LineSettings()), example.lanes.lines
         answers.append(Answer(cut(told, asked), cut(true, asked)))
     network.train()
     found = average_precisions(answers)

@@ -43,7 +43,7 @@ def line_cells(*lines, sure=SURE, on_m=0.3, beside_m=0.7):
     middles, nearest = lane_middles(), np.full((len(LANE_KINDS), *LANES), np.inf)
     for kind, line in lines:
         steps = np.gradient(line, axis=0)
-        angles = np.arctan2(steps[:, 1], steps[:, 0]) * (1.0 if kind == CENTRE else 2.0)
+        angles = 2.0 * np.arctan2(steps[:, 1], steps[:, 0])
         away = np.linalg.norm(middles[:, :, None] - line, axis=-1)  # (X, Y, M)
         place, distance = away.argmin(axis=2), away.min(axis=2)
         mine = (distance <= beside_m) & (distance < nearest[kind])
@@ -52,6 +52,18 @@ def line_cells(*lines, sure=SURE, on_m=0.3, beside_m=0.7):
         table[kind, 1:, mine] = np.stack(told, axis=-1)
         table[kind, 0][mine] = np.where(distance[mine] < on_m, sure, NOTHING)
     return table.reshape(LANE_OUTPUTS['lines'][0], *LANES)
+
+
+def travel_cells(*lines, beside_m=0.7):
+    """The tensor `travel` of bev.LANE_OUTPUTS, of the lines that are middles of lanes."""
+    table, middles = np.zeros(LANE_OUTPUTS['travel'][:1] + LANES, np.float32), lane_middles()
+    for _, line in (one for one in lines if one[0] == CENTRE):
+        away = np.linalg.norm(middles[:, :, None] - line, axis=-1)
+        steps = np.gradient(line, axis=0)
+        steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+        near = away.min(axis=2) <= beside_m
+        table[:, near] = steps[away.argmin(axis=2)[near]].T
+    return table
 
 
 def mark_cells(*marks, stands_m=0.6):
@@ -71,7 +83,7 @@ class LaneEngine:
 
     name = 'double'
 
-    def __init__(self, lines=None, marks=None, shapes=None):
+    def __init__(self, lines=None, marks=None, travel=None, shapes=None):
         inputs, outputs = (
             {name: Tensor((1, channels, *cells), -1e3, 1e3) for name, (channels, cells) in side.items()}
             for side in (LANE_INPUTS, shapes or LANE_OUTPUTS)
@@ -80,6 +92,7 @@ class LaneEngine:
         self.answer = {
             'lines': (line_cells() if lines is None else lines)[None],
             'marks': (mark_cells() if marks is None else marks)[None],
+            'travel': (travel_cells() if travel is None else travel)[None],
         }
 
     def run(self, inputs):

@@ -112,7 +112,7 @@ def test_an_engine_that_fails_leaves_paint_too():
 def test_lines_become_pieces_of_two_metres_that_join_on_the_ground():
     """A bend of 10 m and a middle of 9 m: all pieces end to end, at the height of the ground, 0.1 m a metre."""
     bend, middle = arc(8.0, -np.pi / 2, 0.0), along((0.0, -3.0), (9.0, -3.0), step_m=0.8)
-    seen = observed(road(Told(DIVIDER, bend, 0.7), Told(CENTRE, middle, 0.9), slope=0.1), 5, np.full(72, 30.0))
+    seen = observed(road(Told(DIVIDER, bend, 0.7), Told(CENTRE, middle, 0.9), slope=0.1), 5, np.full(72, 30.0), 0.5)
     lengths = np.linalg.norm(seen.segments[:, 1, :2] - seen.segments[:, 0, :2], axis=1)
     assert lengths.max() <= 2.0 + 1e-9 and lengths.min() > 1.5
     for class_, true, score in ((Line.DIVIDER, bend, 0.7), (Line.CENTERLINE, middle, 0.9)):
@@ -124,25 +124,30 @@ def test_lines_become_pieces_of_two_metres_that_join_on_the_ground():
     assert seen.stamp_ns == 5
 
 
+def test_the_stack_hears_of_lines_that_are_likely_enough():
+    lines = [Told(DIVIDER, along((0.0, 2.0 * n), (9.0, 2.0 * n)), 0.3 * n) for n in (1, 2, 3)]
+    assert set(np.round(observed(road(*lines), 0, np.zeros(72), 0.5).confidence, 3)) == {0.6, 0.9}
+
+
 def test_each_kind_of_line_has_its_class():
     line = along((0.0, 0.0), (1.5, 0.0))
-    seen = observed(road(*(Told(kind, line, 0.9) for kind in range(len(LANE_KINDS)))), 0, np.zeros(72))
+    seen = observed(road(*(Told(kind, line, 0.9) for kind in range(len(LANE_KINDS)))), 0, np.zeros(72), 0.5)
     wanted = [Line.DIVIDER, Line.BOUNDARY, Line.STOP_LINE, Line.CROSSWALK, Line.CENTERLINE]
     assert seen.classes.tolist() == wanted
 
 
 def test_poles_and_signs_stand_upright_on_the_ground():
     told = road(marks=[(0, 10.0, 3.0, 0.8), (1, -6.0, -3.0, 0.6)], slope=0.1)
-    seen = observed(told, 0, np.zeros(72))
+    seen = observed(told, 0, np.zeros(72), 0.5)
     assert seen.classes.tolist() == [Landmark.POLE, Landmark.SIGN] and seen.confidence == pytest.approx([0.8, 0.6])
     assert seen.segments[0] == pytest.approx(np.array([[10.0, 3.0, 1.0], [10.0, 3.0, 3.0]]), abs=0.021)
     assert seen.segments[1] == pytest.approx(np.array([[-6.0, -3.0, -0.6], [-6.0, -3.0, 1.4]]), abs=0.021)
-    assert len(observed(road(), 0, np.zeros(72)).segments) == 0
+    assert len(observed(road(), 0, np.zeros(72), 0.5).segments) == 0
 
 
 def test_pieces_of_all_classes_come_through_a_message_as_they_were():
     lines = [Told(kind, along((0.0, 2.0 * kind), (9.0, kind)), 0.5 + 0.05 * kind) for kind in range(len(LANE_KINDS))]
-    given = observed(road(*lines, marks=[(0, 10.0, 3.0, 0.8), (1, 4.0, 1.0, 0.7)]), 7, np.linspace(0.0, 40.0, 72))
+    given = observed(road(*lines, marks=[(0, 10.0, 3.0, 0.8), (1, 4.0, 1.0, 0.7)]), 7, np.linspace(0.0, 40.0, 72), 0.5)
     found = read_lane_observations(write_lane_observations(given))
     np.testing.assert_array_equal(found.classes, given.classes)
     np.testing.assert_allclose(found.segments, given.segments, atol=1e-5)

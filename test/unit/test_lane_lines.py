@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lane_cells import CENTRE, along, arc, line_cells, mark_cells
+from lane_cells import CENTRE, along, arc, line_cells, mark_cells, travel_cells
 
 from autonomy_nodes.evaluation.measures.lane_scores import chamfer
 from autonomy_nodes.perception.bev import LANDMARKS, LANE_KINDS
@@ -12,8 +12,12 @@ DIVIDER, BOUNDARY = LANE_KINDS.index('divider'), LANE_KINDS.index('boundary')
 POLE, SIGN = LANDMARKS.index('pole'), LANDMARKS.index('sign')
 
 
+def told_of(cells, settings, *lines):
+    return lines_of(cells, travel_cells(*lines), settings)
+
+
 def found(*lines):
-    return lines_of(line_cells(*lines), LineSettings())
+    return told_of(line_cells(*lines), LineSettings(), *lines)
 
 
 def assert_same(told, true, within_m):
@@ -65,7 +69,7 @@ def test_dashes_with_short_gaps_are_one_line_and_those_that_lie_far_apart_are_tw
 @pytest.mark.parametrize('gap_m', [1.6, 6.4])
 def test_a_gap_counts_as_the_setting_says(gap_m):
     parts = [(DIVIDER, along((-10.0, 2.0), (5.0, 2.0))), (DIVIDER, along((9.0, 2.0), (20.0, 2.0)))]  # 4 m apart
-    assert len(lines_of(line_cells(*parts), LineSettings(gap_m=gap_m))) == (2 if gap_m < 4.0 else 1)
+    assert len(told_of(line_cells(*parts), LineSettings(gap_m=gap_m))) == (2 if gap_m < 4.0 else 1)
 
 
 def test_middles_of_lanes_of_opposite_traffic_keep_their_directions():
@@ -89,25 +93,25 @@ def test_the_score_is_the_mean_chance_along_the_line_and_the_surest_line_comes_f
     mine = line_cells((DIVIDER, strong), sure=2.0)
     there = mine[0] > 0.0
     cells[:5, there] = mine[:5, there]
-    told = lines_of(cells, LineSettings())
+    told = told_of(cells, LineSettings())
     assert [round(float(one.points[:, 1].mean())) for one in told] == [4, -4]
     assert [one.score for one in told] == pytest.approx([1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(-0.4))], abs=0.02)
 
 
 def test_what_is_not_sure_or_too_short_is_no_line():
-    """Chances of 0.5 begin a line, of 0.25 lie on one; a line of less than 2 m is left out."""
+    """A line of less than 2 m is left out."""
     line = along((0.0, 0.0), (20.0, 0.0))
-    assert not lines_of(line_cells((DIVIDER, line), sure=-0.1), LineSettings())
-    assert len(lines_of(line_cells((DIVIDER, line), sure=-0.1), LineSettings(sure=0.4))) == 1
+    cells = line_cells((DIVIDER, line), sure=-0.1)  # 0.475
+    assert not told_of(cells, LineSettings(sure=0.5)) and len(told_of(cells, LineSettings(sure=0.45))) == 1
     short = line_cells((DIVIDER, along((5.0, 0.0), (5.4, 0.0))))
-    assert not lines_of(short, LineSettings()) and len(lines_of(short, LineSettings(shortest_m=0.5))) == 1
+    assert not told_of(short, LineSettings()) and len(told_of(short, LineSettings(shortest_m=0.5))) == 1
 
 
 def test_a_line_goes_on_over_cells_that_are_less_sure():
     line = along((-10.0, 0.0), (20.0, 0.0))
     cells = line_cells((DIVIDER, line), sure=-0.8)  # 0.31
     cells[0, 60:64][cells[0, 60:64] > -1.0] = 2.0
-    (one,) = lines_of(cells, LineSettings())
+    (one,) = told_of(cells, LineSettings(sure=0.5, least=0.25))
     assert np.ptp(one.points[:, 0]) == pytest.approx(30.0, abs=1.6)
 
 
@@ -131,7 +135,7 @@ def test_a_sign_at_a_pole_is_both_and_what_is_not_sure_is_neither():
     assert marks_of(mark_cells(), 0.5).shape == (0, 4)
 
 
-@pytest.mark.parametrize('wrong', [{'sure': 0.2}, {'least': 0.0}, {'sure': 1.0}, {'gap_m': 0.0}, {'turn_rad': -1.0}])
+@pytest.mark.parametrize('wrong', [{'sure': 0.04}, {'least': 0.0}, {'sure': 1.0}, {'gap_m': 0.0}, {'turn_rad': -1.0}])
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         LineSettings(**wrong)

@@ -96,16 +96,16 @@ def test_what_is_true_of_an_example_told_by_a_network_gives_the_lines_of_the_exa
     truth = targets_of(seen)
     table = np.zeros((len(LANE_KINDS), len(LINE_TOLD), *LANES), np.float32)
     table[:, 0], table[:, 1:] = np.where(truth['lines'] > 0.0, 4.0, -6.0), truth['line_at']
-    told = lines_of(table.reshape(-1, *LANES), LineSettings())
+    told = lines_of(table.reshape(-1, *LANES), truth['travel'], LineSettings())
     asked = np.ones(LANES, bool)
     found = average_precisions([Answer(cut(told, asked), cut(seen.lanes.lines, asked))])
     assert found['divider'] > 0.95 and found['boundary'] > 0.95 and found['centre'] > 0.95
 
 
-def test_of_lines_twice_the_angle_is_learned_and_of_middles_the_direction_of_travel():
-    """At 45 degrees and back: cosine and sine of 90 degrees both times, of a middle of 45 and of 225 degrees."""
+def test_of_lines_twice_the_angle_is_learned_and_of_middles_the_direction_of_travel_too():
+    """At 45 degrees and back: cosine and sine of 90 degrees both times, of the travel of 45 and of 225 degrees."""
     line = np.array([[2.0, -3.0], [7.0, 2.0]])
-    for kind, ways in (('divider', [(0.0, 1.0), (0.0, 1.0)]), ('centre', [(0.7071, 0.7071), (-0.7071, -0.7071)])):
+    for kind, ways in (('divider', [(0.0, 0.0)] * 2), ('centre', [(0.7071, 0.7071), (-0.7071, -0.7071)])):
         number = LANE_KINDS.index(kind)
         for way, points in zip(ways, (line, line[::-1])):
             lanes = Lanes(((number, points),), np.zeros((0, 3)))
@@ -113,7 +113,9 @@ def test_of_lines_twice_the_angle_is_learned_and_of_middles_the_direction_of_tra
             beside = truth['beside'][number] > 0.0
             assert beside.sum() > 40
             told = truth['line_at'][number][2:, beside].T
-            np.testing.assert_allclose(told, np.tile(way, (len(told), 1)), atol=1e-4)
+            np.testing.assert_allclose(told, np.tile((0.0, 1.0), (len(told), 1)), atol=1e-4)
+            travel = truth['travel'][:, beside].T
+            np.testing.assert_allclose(travel, np.tile(way, (len(told), 1)), atol=1e-4)
 
 
 def perfect(truth):
@@ -122,7 +124,7 @@ def perfect(truth):
     lines[0, :, 0], lines[0, :, 1:] = 20.0 * (2.0 * truth['lines'] - 1.0), truth['line_at']
     marks = torch.zeros(1, 2, 3, *LANES)
     marks[0, :, 0], marks[0, :, 1:] = 20.0 * (2.0 * truth['marks'] - 1.0), truth['mark_at']
-    return {'lines': lines.flatten(1, 2), 'marks': marks.flatten(1, 2)}
+    return {'lines': lines.flatten(1, 2), 'marks': marks.flatten(1, 2), 'travel': truth['travel'][None]}
 
 
 def test_who_tells_the_truth_loses_nothing_and_each_mistake_costs_in_its_own_loss(sample):
@@ -130,15 +132,16 @@ def test_who_tells_the_truth_loses_nothing_and_each_mistake_costs_in_its_own_los
     batch = stacked([truth])
     right = lane_losses(perfect(truth), batch)
     assert all(value < 1e-4 for value in right.values())
-    aside, turned, blind = (perfect(truth) for _ in range(3))
+    aside, turned, blind, back = (perfect(truth) for _ in range(4))
     channel = len(LINE_TOLD) * LANE_KINDS.index('divider')
     aside['lines'][0, channel + 1] += 0.3
     turned['lines'][0, channel + 3 : channel + 5] *= -1.0
     blind['lines'][0, channel] = -20.0
-    for wrong, name in ((aside, 'at'), (turned, 'direction'), (blind, 'lines')):
+    back['travel'] = -back['travel']
+    for wrong, name in ((aside, 'at'), (turned, 'direction'), (blind, 'lines'), (back, 'travel')):
         found = lane_losses(wrong, batch)
         assert found[name] > 0.005 and found['total'] > 0.005
-        assert all(found[other] < 1e-4 for other in ('lines', 'marks', 'at', 'direction') if other != name)
+        assert all(found[other] < 1e-4 for other in ('lines', 'marks', 'at', 'direction', 'travel') if other != name)
 
 
 def test_cells_without_ground_are_not_asked_and_those_that_the_lidar_cannot_know_count_less(sample):
@@ -154,7 +157,7 @@ def test_untrained_it_tells_no_line_and_its_tensors_are_those_of_the_table():
     assert {name: value.shape for name, value in told.items()} == {
         name: (2, channels, *cells) for name, (channels, cells) in LANE_OUTPUTS.items()
     }
-    assert not lines_of(told['lines'][0].detach().numpy(), LineSettings())
+    assert not lines_of(told['lines'][0].detach().numpy(), told['travel'][0].detach().numpy(), LineSettings())
 
 
 def test_engines_agree_on_what_was_exported_and_the_card_tells_of_it(trained, tmp_path):

@@ -26,12 +26,13 @@ from autonomy_nodes.evaluation.measures.single import Network, network_of
 from autonomy_nodes.evaluation.measures.task import Figures, Result, Scored, Task, over, timed
 from autonomy_nodes.messages.formats.frames import BASE
 from autonomy_nodes.perception.bev import CELL_M, LANDMARKS, LANE_KINDS, LANES, LANES_ORIGIN_M
-from autonomy_nodes.perception.lanes.channel import CLASSES, LaneChannel, Road, observed, opened
+from autonomy_nodes.perception.lanes.channel import CLASSES, LaneChannel, LaneSettings, Road, observed, opened
 from autonomy_nodes.perception.perceiver import Perceiver, PerceptionConfig, Segmented
 
 WITHIN_M = 0.5
 SEEN_M = 2.0  # of ground that was seen
 MARK_M = 1.0
+LEAST = LaneSettings().line  # recall and precision are of what the stack hears
 ROUNDS = 200
 PAINTED = ('divider', 'stop_line')
 _DILATE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(SEEN_M / 0.4) + 1,) * 2)
@@ -76,7 +77,8 @@ def measured(item: tuple[str, Source], out: Path, network: Network) -> Measured:
     answer = Answer(cut(road.lines, asked), cut(true, asked))
     shares: dict[str, Share] = {}
     for kind, what in enumerate(LANE_KINDS):
-        mine, theirs = ([line.points for line in lines if line.kind == kind] for lines in (answer.told, answer.true))
+        mine = [line.points for line in answer.told if line.kind == kind and line.score >= LEAST]
+        theirs = [line.points for line in answer.true if line.kind == kind]
         shares |= {f'{what}.recall': _covered(theirs, mine), f'{what}.precision': _covered(mine, theirs)}
     for what in PAINTED:
         told = _pieces(seen.lanes, CLASSES[what], asked)
@@ -187,7 +189,7 @@ def _truth(source: Source) -> tuple[list[tuple[int, np.ndarray]], np.ndarray | N
 def drawn(source: Source, network: Network, name: str) -> bytes:
     """Return a PNG of what is told of a sweep beside what the map tells."""
     seen, road, _ = looked(source, network)
-    return picture(name, seen.cloud, observed(road, 0, seen.lanes.seen_range_m), road, _truth(source)[0])
+    return picture(name, seen.cloud, observed(road, 0, seen.lanes.seen_range_m, LEAST), road, _truth(source)[0])
 
 
 @lru_cache(maxsize=1)

@@ -31,20 +31,23 @@ PIECE_M = 2.0
 
 @dataclass(frozen=True)
 class LaneSettings:
-    """How lanes are read from cells. mark: chance from which a pole or a sign is told."""
+    """How lanes are read from cells. line, mark: chance from which the stack hears of a line, of a pole or a sign."""
 
     lines: LineSettings = field(default_factory=LineSettings)
+    line: float = 0.4
     mark: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.mark < 1.0:
-            raise ValueError(f'lanes.mark={self.mark} must lie between 0 and 1')
+        for name in ('line', 'mark'):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ValueError(f'lanes.{name}={getattr(self, name)} must lie between 0 and 1')
 
 
 @dataclass(frozen=True, eq=False)
 class Road:
-    """What is told of the road. lines: in base_link. marks: (K, 4) place in bev.LANDMARKS, x, y, chance.
+    """What is told of the road.
 
+    lines: in base_link, unlikely ones too. marks: (K, 4) place in bev.LANDMARKS, x, y, chance.
     ground_m: (*LANES) height of the ground, known: (*LANES) where the LiDAR can know of it.
     """
 
@@ -77,7 +80,7 @@ class LaneChannel:
             raise DataError('the network of lanes gave numbers that are not finite')
         prior = inputs['prior']
         known = met(prior[PRIOR.index('known')], prior[PRIOR.index('passed')], NEAR)
-        lines = lines_of(told['lines'][0], self._settings.lines)
+        lines = lines_of(told['lines'][0], told['travel'][0], self._settings.lines)
         return Road(lines, marks_of(told['marks'][0], self._settings.mark), prior[PRIOR.index('ground')], known)
 
     def observe(
@@ -89,18 +92,18 @@ class LaneChannel:
             road = self.perceive(rows_of(cloud, cloud.xyz), ground, rays, sensor_m)
         except DataError as error:
             return paint, str(error)
-        return observed(road, cloud.stamp_ns, paint.seen_range_m), ''
+        return observed(road, cloud.stamp_ns, paint.seen_range_m, self._settings.line), ''
 
 
-def observed(road: Road, stamp_ns: int, seen_range_m: np.ndarray) -> LaneObservations:
+def observed(road: Road, stamp_ns: int, seen_range_m: np.ndarray, least: float) -> LaneObservations:
     """Return lines as pieces of at most 2 m on the ground, poles and signs as pieces that stand.
 
-    seen_range_m: as LaneObservations has it.
+    seen_range_m: as LaneObservations has it. least: score from which a line counts.
     """
     segments: list[np.ndarray] = []
     classes: list[int] = []
     sure: list[float] = []
-    for line in road.lines:
+    for line in (one for one in road.lines if one.score >= least):
         points = _each(line.points)
         xyz = np.column_stack([points, _heights(road, points)])
         segments += list(np.stack([xyz[:-1], xyz[1:]], axis=1))

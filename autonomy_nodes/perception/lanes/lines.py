@@ -35,8 +35,8 @@ class LineSettings:
     are shorter are left out. turn_rad: most that a line turns at a step.
     """
 
-    sure: float = 0.5
-    least: float = 0.25
+    sure: float = 0.1
+    least: float = 0.05
     step_m: float = 0.8
     beside_m: float = 0.7
     gap_m: float = 3.2
@@ -64,13 +64,13 @@ class Told:
     score: float
 
 
-def lines_of(lines: np.ndarray, settings: LineSettings) -> list[Told]:
-    """Return the lines of `lines` (KINDS * LINE_TOLD, *LANES), of each kind the surest first."""
+def lines_of(lines: np.ndarray, travel: np.ndarray, settings: LineSettings) -> list[Told]:
+    """Return the lines of `lines` and `travel` of bev.LANE_OUTPUTS, of each kind the surest first."""
     table = lines.reshape(len(LANE_KINDS), len(LINE_TOLD), *LANES).astype(np.float32)
     found = []
     for kind, (logit, x, y, cos, sin) in enumerate(table):
         sure = chance(logit)
-        angle = np.arctan2(sin, cos) * (1.0 if kind == _CENTRE else 0.5)
+        angle = 0.5 * np.arctan2(sin, cos)
         cells = np.argwhere(sure >= settings.least)
         if not len(cells):
             continue
@@ -79,16 +79,21 @@ def lines_of(lines: np.ndarray, settings: LineSettings) -> list[Told]:
         order = np.argsort(-sure[i, j], kind='stable')
         rows = np.full(LANES, -1, np.int32)
         rows[i[order], j[order]] = np.arange(len(order))
-        limits = np.array([
-            settings.sure, settings.step_m, settings.beside_m, settings.gap_m, settings.turn_rad,
-            float(kind == _CENTRE),
-        ])  # fmt: skip
+        limits = np.array([settings.sure, settings.step_m, settings.beside_m, settings.gap_m, settings.turn_rad])
         for points, score in _followed(
             at[order], angle[i, j][order].astype(np.float64), sure[i, j][order].astype(np.float64), rows, limits
         ):
             if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() >= settings.shortest_m:
-                found.append(Told(kind, points, score))
+                found.append(Told(kind, _directed(points, travel) if kind == _CENTRE else points, score))
     return found
+
+
+def _directed(points: np.ndarray, travel: np.ndarray) -> np.ndarray:
+    """Return a line so that it runs as most of the cells beside it say."""
+    steps = np.diff(points, axis=0)
+    cells = np.floor((0.5 * (points[1:] + points[:-1]) - LANES_ORIGIN_M) / CELL_M).astype(int)
+    i, j = np.clip(cells, 0, np.array(LANES) - 1).T
+    return points if (steps * travel[:, i, j].T).sum() >= 0.0 else points[::-1]
 
 
 def marks_of(marks: np.ndarray, sure: float, apart_m: float = 1.2) -> np.ndarray:
@@ -116,7 +121,7 @@ def _followed(
     at: np.ndarray, angle: np.ndarray, sure: np.ndarray, rows: np.ndarray, limits: np.ndarray
 ) -> list[tuple[np.ndarray, float]]:
     """Return (points, score) of each line. at, angle, sure: of cells, the surest first; rows: (X, Y) of which cell."""
-    begin, step, beside, gap, turn, directed = limits
+    begin, step, beside, gap, turn = limits
     taken = np.zeros(len(at), np.bool_)
     found = []
     for seed in range(len(at)):
@@ -124,8 +129,8 @@ def _followed(
             break
         if taken[seed]:
             continue
-        ahead, one, many = _walk(at, angle, sure, rows, taken, seed, 1.0, step, beside, gap, turn, directed)
-        back, two, more = _walk(at, angle, sure, rows, taken, seed, -1.0, step, beside, gap, turn, directed)
+        ahead, one, many = _walk(at, angle, sure, rows, taken, seed, 1.0, step, beside, gap, turn)
+        back, two, more = _walk(at, angle, sure, rows, taken, seed, -1.0, step, beside, gap, turn)
         points = np.empty((len(ahead) + len(back) + 1, 2))
         for n in range(len(back)):
             points[n] = back[len(back) - 1 - n]
@@ -141,7 +146,7 @@ def _followed(
 @njit(cache=True)
 def _walk(
     at: np.ndarray, angle: np.ndarray, sure: np.ndarray, rows: np.ndarray, taken: np.ndarray, seed: int, sign: float,
-    step: float, beside: float, gap: float, turn: float, directed: float,
+    step: float, beside: float, gap: float, turn: float,
 ) -> tuple[list[np.ndarray], float, int]:  # fmt: skip
     """Return places along a line from a cell to one side, the chances of cells there summed, and how many steps."""
     here, heading = at[seed].copy(), angle[seed] + (0.0 if sign > 0.0 else np.pi)
@@ -159,9 +164,8 @@ def _walk(
                 off = at[row] - ahead
                 if off[0] * off[0] + off[1] * off[1] > beside * beside:
                     continue
-                its = angle[row] + (0.0 if sign > 0.0 else np.pi)
-                by = (its - heading + np.pi) % (2.0 * np.pi) - np.pi
-                if directed == 0.0 and abs(by) > 0.5 * np.pi:
+                by = (angle[row] - heading + np.pi) % (2.0 * np.pi) - np.pi
+                if abs(by) > 0.5 * np.pi:
                     by -= np.sign(by) * np.pi
                 if abs(by) > 2.0 * turn:
                     continue

@@ -57,8 +57,8 @@ class LaneNetwork(nn.Module):
         self.rise = conv(coarse, middle, kernel=1)
         self.blend = conv(2 * middle, middle)
         self.lift = conv(middle, fine, kernel=1)
-        lines, marks = (channels for channels, _ in LANE_OUTPUTS.values())
-        self.tell = nn.Sequential(conv(2 * fine, 2 * fine), nn.Conv2d(2 * fine, lines + marks, 1))
+        lines, marks, travel = (channels for channels, _ in LANE_OUTPUTS.values())
+        self.tell = nn.Sequential(conv(2 * fine, 2 * fine), nn.Conv2d(2 * fine, lines + marks + travel, 1))
         with torch.no_grad():
             for kinds, told in ((slice(0, lines), LINE_TOLD), (slice(lines, lines + marks), MARK_TOLD)):
                 self.tell[1].bias[kinds][:: len(told)] = _RARE  # type: ignore[index, operator]
@@ -73,8 +73,8 @@ class LaneNetwork(nn.Module):
         wide = self.wide(self.down(near))  # (B, middle, 80, 50)
         wide = self.blend(torch.cat([wide, larger(self.rise(self.deep(wide)))], 1))  # deep: (B, coarse, 40, 25)
         told = self.tell(torch.cat([near, larger(self.lift(wide))], 1))
-        lines, marks = torch.split(told, [channels for channels, _ in LANE_OUTPUTS.values()], dim=1)
-        return {'lines': lines, 'marks': marks}
+        parts = torch.split(told, [channels for channels, _ in LANE_OUTPUTS.values()], dim=1)
+        return dict(zip(LANE_OUTPUTS, parts))
 
 
 def empty(batch: int) -> dict[str, Tensor]:
