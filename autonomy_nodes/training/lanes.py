@@ -50,7 +50,7 @@ def lane_sample_of(
     """Return inputs and targets of an example; with rng, now and then nobody knows where the LiDAR is.
 
     points, prior, bright: of bev.LANE_INPUTS. lines: (KINDS, *LANES) 0 or 1; line_at: (KINDS, 4, *LANES) x y to the
-    line, direction of twice the angle; beside: (KINDS, *LANES) where that is asked; travel: (2, *LANES) of travel, beside
+    line, direction of twice the angle; beside: (KINDS, *LANES) where that is asked; travel: (2, *LANES), beside
     middles of lanes. marks, mark_at, mark_beside: of landmarks alike. asked: (1, *LANES) how much a cell counts.
     """
     if example.lanes is None:
