@@ -7,6 +7,7 @@ from autonomy_nodes.common.lanes import Line
 from autonomy_nodes.perception.bev import CELL_M, LANDMARKS, LANE_KINDS, LANES, LANES_ORIGIN_M
 from autonomy_nodes.sim.materials import Semantic
 from autonomy_nodes.sim.plots.plot import Plot
+from autonomy_nodes.sim.plots.ways import middles_of
 from autonomy_nodes.training.examples import Lanes
 
 KIND_OF = {
@@ -21,10 +22,7 @@ STEP_M = 0.5
 def lanes_of(plot: Plot, map_from_base: np.ndarray) -> Lanes:
     """Return the road about a pose (4, 4), in base_link."""
     lines = [(KIND_OF[kind], line) for kind, line in plot.relief.lines]
-    for track in plot.tracks:
-        if track.ego:
-            steps = np.arange(0.0, track.length_m, 1.0)
-            lines.append(('centre', np.array([track.at(d)[:2] for d in steps])))
+    lines += [('centre', line) for line in middles_of(plot)]
     found = []
     for kind, line in lines:
         there = _in_base(plot, plot.relief.to_map(*_fine(line).T), map_from_base)

@@ -7,7 +7,7 @@ it goes on from its last checkpoint, with seeds that it has not used.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSet
 WHAT = 'lanes'  # of a checkpoint
 LEAST_RATE = 0.01  # of the highest, at the end of a run
 PLACES = PlaceSettings(before_share=0.0)
+RECIPES = ('crossroads', 'country', '', '')  # in turn: most lines are where roads cross; empty: what the seed draws
 GUISE = AugmentationSettings(paste=0.0)
 
 
@@ -160,7 +161,7 @@ def quality(network: LaneNetwork, held: list[Example]) -> dict[str, float]:
 
 
 def _places(seed: int) -> Iterator[Example]:
-    return examples(seed, PLACES)
+    return examples(seed, replace(PLACES, recipe=RECIPES[seed % len(RECIPES)]))
 
 
 def _guise(example: Example, rng: np.random.Generator, _: Any = ()) -> Example:

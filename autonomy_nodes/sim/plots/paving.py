@@ -77,10 +77,11 @@ class Skin:
         for n in np.arange(-half_m + 0.4, half_m - 0.4, 1.0):
             self.fill((s - 1.5, s + 1.5), (n, n + 0.5), wear=wear)
 
-    def stop_line(self, s: float, half_m: float, wear: float = 0.2) -> None:
-        """Paint a line before which vehicles stop, 0.4 m wide, across the road."""
-        self.drawn(Line.STOP_LINE, (s + 0.2, -half_m), (s + 0.2, half_m))
-        self.fill((s, s + 0.4), (-half_m, half_m), wear=wear)
+    def stop_line(self, s: float, half_m: float, side: float, wear: float = 0.2) -> None:
+        """Paint a line before which vehicles stop, 0.4 m wide, over the half of a road with n of one sign."""
+        low, high = sorted((0.1 * side, side * half_m))
+        self.drawn(Line.STOP_LINE, (s + 0.2, low), (s + 0.2, high))
+        self.fill((s, s + 0.4), (low, high), wear=wear)
 
     def drawn(self, kind: Line, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Note a line from place to place, each s and n."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autonomy_nodes.common.lanes import Line
 from autonomy_nodes.mapping.draft import Draft
 from autonomy_nodes.mapping.model import RoadMap
 from autonomy_nodes.sim.materials import Material
@@ -18,7 +19,7 @@ MAPPED = ('street', 'country', 'suburb', 'arterial', 'country', 'crossroads')  #
 STEP_M = 4.0
 PAINTED, SOLID = 0.08, 0.4  # share of a line's length that shows paint; less is a zebra or nothing, more no dashes
 NEAR_M, LEAST_HALF_M = 0.3, 0.8  # a border so near to paint is that paint; half of a lane is wider
-ZEBRA_M, STOP_M = 1.5, 5.2  # half depth of a crossing; a stop line from the edge of the road across
+ZEBRA_M = 1.5  # half depth of a crossing
 
 Stripes = dict[float, float]  # {n: share that shows paint}
 
@@ -47,8 +48,9 @@ def road_map(plot: Plot, kerbs: bool = True) -> RoadMap | None:
                 draft.line(_over(plot, middle + far, HALF_N_M), 'virtual') for far in (0.0, side * reach)
             )
             draft.lanelet(left, right)
-            stop = _over(plot, middle + side * (reach + STOP_M), half)
-            draft.line(stop[stop.shape[0] // 2 :] if side > 0.0 else stop[: stop.shape[0] // 2 + 1], 'stop_line')
+    for kind, line in plot.relief.lines:
+        if kind == Line.STOP_LINE:
+            draft.line(_line(plot, *line.T), 'stop_line')
     if kerbs:
         for n in (-half, half):
             draft.line(_along(plot, n), 'road_border')

@@ -273,7 +273,7 @@ def crossroads(rng: np.random.Generator) -> Plot:
     skin.fill((middle - across, middle + across), (-half, half), section.road)
     for side in (-1.0, 1.0):
         skin.zebra(middle + side * (across + 2.5), half, wear)
-        skin.stop_line(middle + side * (across + 5.0), half, wear)
+        skin.stop_line(middle + side * (across + rng.uniform(5.0, 6.5)), half, side, wear)  # who comes keeps right
     plot = Plot('crossroads', paved(section, skin, rng), rng)
     for side_s in (-1.0, 1.0):
         for side_n in (-1.0, 1.0):
