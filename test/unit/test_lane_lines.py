@@ -5,10 +5,10 @@ import pytest
 from lane_cells import CENTRE, along, arc, line_cells, mark_cells, travel_cells
 
 from autonomy_nodes.evaluation.measures.lane_scores import chamfer
-from autonomy_nodes.perception.bev import LANDMARKS, LANE_KINDS
+from autonomy_nodes.perception.bev import LANDMARKS, LANE_KINDS, LINE_TOLD
 from autonomy_nodes.perception.lanes.lines import LineSettings, lines_of, marks_of
 
-DIVIDER, BOUNDARY = LANE_KINDS.index('divider'), LANE_KINDS.index('boundary')
+DIVIDER, BOUNDARY, CROSSING = (LANE_KINDS.index(name) for name in ('divider', 'boundary', 'crossing'))
 POLE, SIGN = LANDMARKS.index('pole'), LANDMARKS.index('sign')
 
 
@@ -85,6 +85,31 @@ def test_a_middle_that_bends_by_a_quarter_is_followed_in_the_direction_of_travel
     (one,) = found((CENTRE, bend))
     assert chamfer(along(*one.points), bend) < 0.1
     assert np.linalg.norm(one.points[0] - bend[0]) < 1.0 and np.linalg.norm(one.points[-1] - bend[-1]) < 1.0
+
+
+def test_a_crossing_is_told_once_and_another_one_behind_it_too():
+    surer, weaker, other = (along((x, -4.0), (x, 4.0)) for x in (5.0, 6.5, 12.0))
+    cells = line_cells((CROSSING, surer), (CROSSING, other))
+    row = LANE_KINDS.index('crossing') * len(LINE_TOLD)
+    mine = line_cells((CROSSING, weaker), sure=1.0)
+    there = mine[row] > 0.0
+    cells[row : row + 5, there] = mine[row : row + 5, there]
+    assert_same(told_of(cells, LineSettings()), [(CROSSING, surer), (CROSSING, other)], 0.3)
+    assert len(told_of(cells, LineSettings(crossing_m=0.5))) == 3
+
+
+def test_a_lane_ends_where_another_one_leaves_it_and_goes_on_as_another_one():
+    """Straight on and a bend to the left from the same lane: three lanes, which meet at the fork."""
+    straight, bend = along((-15.0, 0.0), (30.0, 0.0)), arc(12.0, -np.pi / 2, 0.0, (4.0, 12.0))
+    told = found((CENTRE, straight), (CENTRE, bend))
+    assert len(told) == 3
+    first, *others = sorted(told, key=lambda line: line.points[0, 0])
+    assert first.points[0] == pytest.approx([-15.0, 0.0], abs=1.0)
+    fork = first.points[-1]
+    assert 4.0 < fork[0] < 10.0 and abs(fork[1]) < 0.5
+    for way, end in zip(sorted(others, key=lambda line: line.points[-1, 1]), ([30.0, 0.0], [16.0, 12.0])):
+        assert np.linalg.norm(way.points[0] - fork) < 1.7 and np.linalg.norm(way.points[-1] - end) < 1.2
+    assert len(told_of(line_cells((CENTRE, straight), (CENTRE, bend)), LineSettings(fork_m=0.01))) == 2
 
 
 def test_the_score_is_the_mean_chance_along_the_line_and_the_surest_line_comes_first():

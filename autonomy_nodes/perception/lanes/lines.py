@@ -5,10 +5,12 @@ all cells beside it with it, so that no line is told twice (bottom-up, after the
 Neven et al. 2018, with directions in place of clusters).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
+from scipy.spatial import cKDTree
 
 from autonomy_nodes.perception.bev import (
     CELL_M,
@@ -22,7 +24,7 @@ from autonomy_nodes.perception.bev import (
 )
 from autonomy_nodes.perception.confidence import chance
 
-_CENTRE = LANE_KINDS.index('centre')
+_STOP, _CROSSING, _CENTRE = (LANE_KINDS.index(name) for name in ('stop_line', 'crossing', 'centre'))
 _MIDDLES = lane_middles()
 
 
@@ -32,7 +34,9 @@ class LineSettings:
 
     sure: chance from which a cell may begin a line; least: from which one lies on it. step_m: from place to place.
     beside_m: of a line, that a cell is taken with it. gap_m: that a line goes on without a cell. shortest_m: lines that
-    are shorter are left out. turn_rad: most that a line turns at a step.
+    are shorter are left out. turn_rad: most that a line turns at a step. crossing_m, stop_m: of a crossing or a stop
+    line that is surer no other one lies so near. fork_m: of the middle of a lane, where one of another lane that is as
+    sure as `fork` ends so near, the lane ends too, as lanes of a map do where they fork.
     """
 
     sure: float = 0.1
@@ -42,11 +46,16 @@ class LineSettings:
     gap_m: float = 3.2
     shortest_m: float = 2.0
     turn_rad: float = 0.4
+    crossing_m: float = 3.0
+    stop_m: float = 1.5
+    fork_m: float = 1.6
+    fork: float = 0.3
 
     def __post_init__(self) -> None:
         if not 0.0 < self.least <= self.sure < 1.0:
             raise ValueError(f'lanes.least={self.least} and lanes.sure={self.sure} must lie between 0 and 1, in order')
-        for name in ('step_m', 'beside_m', 'gap_m', 'shortest_m', 'turn_rad'):
+        sizes = ('step_m', 'beside_m', 'gap_m', 'shortest_m', 'turn_rad', 'crossing_m', 'stop_m', 'fork_m', 'fork')
+        for name in sizes:
             if not getattr(self, name) > 0.0:
                 raise ValueError(f'lanes.{name}={getattr(self, name)} must be above 0')
 
@@ -67,7 +76,7 @@ class Told:
 def lines_of(lines: np.ndarray, travel: np.ndarray, settings: LineSettings) -> list[Told]:
     """Return the lines of `lines` and `travel` of bev.LANE_OUTPUTS, of each kind the surest first."""
     table = lines.reshape(len(LANE_KINDS), len(LINE_TOLD), *LANES).astype(np.float32)
-    found = []
+    found: list[Told] = []
     for kind, (logit, x, y, cos, sin) in enumerate(table):
         sure = chance(logit)
         angle = 0.5 * np.arctan2(sin, cos)
@@ -80,12 +89,55 @@ def lines_of(lines: np.ndarray, travel: np.ndarray, settings: LineSettings) -> l
         rows = np.full(LANES, -1, np.int32)
         rows[i[order], j[order]] = np.arange(len(order))
         limits = np.array([settings.sure, settings.step_m, settings.beside_m, settings.gap_m, settings.turn_rad])
-        for points, score in _followed(
+        followed = _followed(
             at[order], angle[i, j][order].astype(np.float64), sure[i, j][order].astype(np.float64), rows, limits
-        ):
-            if np.linalg.norm(np.diff(points, axis=0), axis=1).sum() >= settings.shortest_m:
-                found.append(Told(kind, _directed(points, travel) if kind == _CENTRE else points, score))
+        )
+        mine = [Told(kind, points, score) for points, score in followed if _long(points) >= settings.shortest_m]
+        if kind in (_STOP, _CROSSING):
+            mine = _apart(mine, settings.stop_m if kind == _STOP else settings.crossing_m)
+        if kind == _CENTRE:
+            mine = [replace(line, points=_directed(line.points, travel)) for line in _forked(mine, settings)]
+        found += mine
     return found
+
+
+def _long(points: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+
+
+def _apart(lines: list[Told], apart_m: float) -> list[Told]:
+    """Return lines, the surest first, of which not half lies within apart_m of a surer one."""
+    kept: list[Told] = []
+    for line in sorted(lines, key=lambda one: -one.score):
+        if all((cKDTree(_close(other.points)).query(line.points)[0] < apart_m).mean() <= 0.5 for other in kept):
+            kept.append(line)
+    return kept
+
+
+def _forked(lines: list[Told], settings: LineSettings) -> list[Told]:
+    """Return middles of lanes, ended where another one begins or ends beside them."""
+    ends = [(n, end) for n, line in enumerate(lines) if line.score >= settings.fork for end in line.points[[0, -1]]]
+    found = []
+    for n, line in enumerate(lines):
+        points = _close(line.points)
+        along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+        cuts = [0]
+        for other, end in ends:
+            away = np.linalg.norm(points - end, axis=1)
+            place = int(away.argmin())
+            if other != n and away[place] < settings.fork_m:
+                cuts.append(place)
+        for low, high in pairwise([*sorted(set(cuts)), len(points) - 1]):
+            if along[high] - along[low] >= settings.shortest_m:
+                found.append(replace(line, points=points[low : high + 1]))
+    return found
+
+
+def _close(line: np.ndarray) -> np.ndarray:
+    """Return a line (M, 2) with points about a cell apart."""
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    at = np.linspace(0.0, along[-1], max(2, int(along[-1] / CELL_M) + 1))
+    return np.stack([np.interp(at, along, column) for column in line.T], axis=-1)
 
 
 def _directed(points: np.ndarray, travel: np.ndarray) -> np.ndarray:
