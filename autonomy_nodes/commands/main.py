@@ -20,6 +20,8 @@ VERBS = {  # verb: (module, what it does)
     'replay': ('replay', 'play a recording through the stack in lockstep'),
     'calibrate': ('calibrate', 'check the mounts of LiDARs and cameras by what they see, or estimate them'),
     'doctor': ('doctor', 'check topics, rates, frames and stamps, and tell what to mend'),
+    'bag': ('bag', 'tell what a recording holds, cut it, take the place out of it'),
+    'clip': ('clip', 'cut the seconds around a moment out of a run or a recording'),
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),

@@ -16,6 +16,7 @@ from autonomy_nodes.nodes.processes import LAUNCH_ARGUMENTS, processes, wanted
 MALLOC = {'MALLOC_MMAP_THRESHOLD_': str(32 << 20), 'MALLOC_TRIM_THRESHOLD_': str(512 << 20)}
 PATIENCE_S = 20.0  # from asking a process to end until it is made to
 RESPAWN_S = 1.0
+CLIPS = 'clips'  # where record:=clips leaves them
 
 
 def environment() -> dict[str, str]:
@@ -71,7 +72,8 @@ def overrides(arguments: Mapping[str, str]) -> dict[str, str]:
         'localization.publish_calibration': arguments['publish_calibration'],
     }
     defaults = {key: LAUNCH_ARGUMENTS[key.partition('.')[2]][0] for key in found}
-    return {key: value for key, value in found.items() if value != defaults[key]}
+    clips = {'recorder.whole': 'false', 'recorder.clips.folder': CLIPS} if arguments['record'] == 'clips' else {}
+    return {key: value for key, value in found.items() if value != defaults[key]} | clips
 
 
 @dataclass

@@ -131,7 +131,8 @@ class Perception(Stage):
         if found.blind:
             self.port.say(Level.WARN, f'the cameras tell nothing: {found.blind}')
         if found.alarmed:
-            self.port.say(Level.WARN, 'both channels disagree: this may be unlike all that the network learned')
+            text = 'both channels disagree: this may be unlike all that the network learned'
+            self.port.say(Level.WARN, text, alarmed='true')
         self.publish(found)
 
     def free(self) -> None:

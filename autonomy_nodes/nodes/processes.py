@@ -63,7 +63,10 @@ LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     'composition': ('grouped', 'which nodes share a process', tuple(COMPOSITIONS)),
     'publish_calibration': ('false', 'publish /tf_static from the vehicle yaml', ('true', 'false')),
     'control': ('false', 'start the control node, which follows the trajectory', ('true', 'false')),
-    'record': ('false', 'start the recorder, which writes all topics to an MCAP bag', ('true', 'false')),
+    'record': (
+        'false', 'start the recorder: true writes all topics to an MCAP bag, clips only the seconds around events',
+        ('true', 'clips', 'false'),
+    ),
     'viz': ('none', 'start RViz, or Foxglove (layout: config/foxglove.json)', ('none', 'rviz', 'foxglove')),
 }
 
@@ -73,7 +76,7 @@ def wanted(arguments: dict[str, str]) -> list[str]:
     return [
         name
         for name, entry in TABLE.items()
-        if entry.started == 'always' or arguments.get(entry.started, 'false') == 'true'
+        if entry.started == 'always' or arguments.get(entry.started, 'false') not in ('false', '')
     ]
 
 

@@ -64,6 +64,9 @@ def test_a_network_can_be_given_taken_away_or_left_to_the_settings(given, told, 
 def test_control_and_recorder_run_when_asked_for_and_givers_of_time_only_by_hand():
     assert {'control', 'recorder', 'sim', 'player'}.isdisjoint(wanted({}))
     assert {'control', 'recorder'} <= set(wanted({'control': 'true', 'record': 'true'}))
+    assert 'recorder' in wanted({'record': 'clips'}) and 'recorder' not in wanted({'record': 'false'})
+    assert overrides(resolved({'record': 'clips'})) == {'recorder.whole': 'false', 'recorder.clips.folder': 'clips'}
+    assert overrides(resolved({'record': 'true'})) == {}
     with pytest.raises(ValueError, match='composition'):
         processes('both')
 

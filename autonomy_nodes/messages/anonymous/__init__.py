@@ -1,0 +1,1 @@
+"""Recordings without the place where they were made."""
