@@ -15,6 +15,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--start', type=float, default=0.0, metavar='M', help='along the route, where it begins')
     parser.add_argument('--goal', type=float, default=200.0, metavar='M', help='along the route; 0: at its end')
     parser.add_argument('--duration', type=float, default=90.0, metavar='S', help='simulated seconds at most')
+    about = 'through the reference drive by wire: an operator engages, injects faults and disengages (operator.steps)'
+    parser.add_argument('--by-wire', action='store_true', help=about)
     parser.add_argument('--lockstep', action='store_true', help='without processes and wall clock: repeats exactly')
     parser.add_argument('--jobs', type=int, default=1, help='with --lockstep: 2 gives writing a thread of its own')
     add_setup(parser, out='out/drive')
@@ -24,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Drive, then make the report."""
     given = launch_arguments(options)
     told = Run(vehicle=given['vehicle'], command=command_line(), commit=commit())
-    scenario = Scenario(options.scenario, options.seed, options.duration, options.goal, options.start)
+    scenario = Scenario(options.scenario, options.seed, options.duration, options.goal, options.start, options.by_wire)
     drive = Drive(options.out, scenario, given, overriding(options), tuple(options.without), told)
     way = partial(drive_in_lockstep, drive, options.jobs) if options.lockstep else partial(drive_live, drive)
     return finished(options.out, way)

@@ -43,7 +43,11 @@ class Trailer:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the vehicle can do, and what the stack asks of it."""
+    """What the vehicle can do, and what the stack asks of it.
+
+    brake_lag_s: from a command to its effect. jerk_mps3: how fast the acceleration asked for may change;
+    braking_jerk_mps3: where it brakes harder.
+    """
 
     speed_mps: float = 13.0
     acceleration_mps2: float = 2.0
@@ -53,6 +57,8 @@ class Limits:
     wheel_angle_rad: float = 0.55
     wheel_rate_rps: float = 0.5
     brake_lag_s: float = 0.3
+    jerk_mps3: float = 10.0
+    braking_jerk_mps3: float = 40.0
 
 
 @dataclass(frozen=True)

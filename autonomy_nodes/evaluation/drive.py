@@ -22,6 +22,7 @@ class Scenario:
     """What is driven. family and seed make the world.
 
     start_m, goal_m: how far along its route the drive begins and the goal lies; goal_m 0 for the route's end.
+    by_wire: the reference drive by wire stands between the stack and the vehicle, and an operator engages it.
     """
 
     family: str = 'road'
@@ -29,6 +30,7 @@ class Scenario:
     duration_s: float = 60.0
     goal_m: float = 0.0
     start_m: float = 0.0
+    by_wire: bool = False
 
     @property
     def name(self) -> str:
@@ -47,6 +49,11 @@ class Drive:
     without: tuple[str, ...] = ()
     run: Run = field(default_factory=Run)
 
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Return the nodes that the scenario needs beside the stack and the simulator."""
+        return ('drive_by_wire', 'operator') if self.scenario.by_wire else ()
+
     def prepared(self) -> 'Drive':
         """Return the drive with the settings that the scenario asks for; the map is written where there are lanes."""
         from autonomy_nodes.sim.export import export_map  # the simulator's packages are an extra
@@ -63,7 +70,8 @@ class Drive:
             'sim.simulation.camera.rate_hz': 2.5,  # pictures cost most of a simulated second
             'camera.cameras': ('front',),
             'perception.cameras': ('front',),
-            'safety.engaged_at_start': True,
+            'safety.engaged_at_start': not self.scenario.by_wire,
+            **({'sim.by_wire': True, 'drive_by_wire.simulator': True} if self.scenario.by_wire else {}),
             **({'map.map_path': str(path.resolve())} if mapped and not self.arguments['map_path'] else {}),
         }
         run = replace(self.run, scenario=self.scenario.name)
@@ -75,9 +83,8 @@ def drive_live(drive: Drive) -> Path:
     drive = drive.prepared()
     timeout_s = drive.scenario.duration_s * LIVE_FACTOR + LIVE_MORE_S
     arguments = {**drive.arguments, 'control': 'true'}
-    return run_live(
-        LiveRun(drive.out, arguments, 'sim', drive.settings, (), drive.without, timeout_s=timeout_s, run=drive.run)
-    )
+    more = {'extra': drive.extra, 'without': drive.without, 'timeout_s': timeout_s, 'run': drive.run}
+    return run_live(LiveRun(drive.out, arguments, 'sim', drive.settings, **more))
 
 
 def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
@@ -94,7 +101,7 @@ def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
 def at_its_start(drive: Drive, sink: Sink) -> Lockstep:
     """Return a prepared drive, all nodes built; `sink` takes what they say."""
     more = {**drive.settings, 'sim.wait_for_stack_s': 0.0}
-    return lockstep(Setup(settings_files(drive.arguments), more, drive.without, ('sim', 'control')), sink)
+    return lockstep(Setup(settings_files(drive.arguments), more, drive.without, ('sim', 'control', *drive.extra)), sink)
 
 
 def to_its_end(drive: Drive, player: Lockstep) -> None:

@@ -92,10 +92,9 @@ class Timer:
         if self.owner.silent:
             return
         self.player.effects.called(self.owner.stage_name, self.number)
-        if self.once:
-            self.due_ns = -1
-        else:
-            self._arm(self.due_ns + self.period_ns)
+        due_ns, self.due_ns = self.due_ns, -1
+        if not self.once:
+            self._arm(due_ns + self.period_ns)
         self.call()
 
     def _arm(self, due_ns: int) -> None:
@@ -108,18 +107,14 @@ class Lockstep:
     """Plays events through `stages`, with the configuration of each by its name; `effects` hears what they do."""
 
     def __init__(
-        self,
-        stages: Sequence[Stage | Absent],
-        configs: Mapping[str, Any],
-        sink: Sink,
-        effects: Effects | None = None,
+        self, stages: Sequence[Stage | Absent], configs: Mapping[str, Any], sink: Sink, effects: Effects | None = None
     ) -> None:
         self.sink, self.effects, self.now_ns, self.finished = sink, effects or Effects(), 0, False
         self._takes: dict[tuple[str, str], list[tuple[int, Callable[[bytes], None]]]] = defaultdict(list)
         self._places = {stage.name: place for place, stage in enumerate(stages)}
         self._queue: deque[tuple[str, bytes]] = deque()
         self._timers: list[tuple[int, int, Alarm]] = []
-        self._armed = 0
+        self._armed, self.switches = 0, dict[str, Callable[[bool], tuple[bool, str]]]()
         self.stages = [stage for stage in stages if isinstance(stage, Stage)]
         self.seats = {stage.name: Seat(self, stage.name) for stage in self.stages}
         absent = {stage.name: stage for stage in stages if not isinstance(stage, Stage)}
@@ -176,6 +171,12 @@ class Lockstep:
         self.sink.message(topic, self.now_ns, data)
         self.effects.sent(topic, data)
         self._queue.append((topic.name, data))
+
+    def ask(self, name: str, wanted: bool, answered: Callable[[bool, str], None]) -> bool:
+        """Set the switch `name`; return whether a stage offers it."""
+        if name in self.switches:
+            answered(*self.switches[name](wanted))
+        return name in self.switches
 
     def told(self, status: Status) -> None:
         """Note how a step went."""
@@ -258,7 +259,11 @@ class Seat(Inputs):
 
     def switch(self, name: str, handle: Callable[[bool], tuple[bool, str]]) -> None:
         """See `Port`; a test or a command calls it through `switches`."""
-        self.switches[name] = handle
+        self.switches[name] = self.player.switches[name] = handle
+
+    def request(self, name: str) -> Callable[[bool, Callable[[bool, str], None]], bool]:
+        """See `Port`."""
+        return lambda wanted, answered: self.player.ask(name, wanted, answered)
 
     def finish(self) -> None:
         """See `Port`."""

@@ -75,7 +75,7 @@ GNSS_FIX = Topic(
 )
 VELOCITY = Topic(
     'vehicle/status/velocity_status', 'autoware_vehicle_msgs/msg/VelocityReport', 'base_link', 'sensor', 50.0,
-    'vehicle', 'speed by the wheels', prev=('lidar',), since=('localization',),
+    'vehicle', 'speed by the wheels', prev=('lidar', 'drive_by_wire', 'operator'), since=('localization',),
 )
 STEERING = Topic(
     'vehicle/status/steering_status', 'autoware_vehicle_msgs/msg/SteeringReport', 'base_link', 'sensor', 50.0,
@@ -83,7 +83,7 @@ STEERING = Topic(
 )
 CONTROL_MODE = Topic(
     'vehicle/status/control_mode', 'autoware_vehicle_msgs/msg/ControlModeReport', 'base_link', 'sensor', 10.0,
-    'vehicle', 'who drives', prev=('planning', 'safety', 'control'),
+    'vehicle', 'who drives', prev=('planning', 'safety', 'control', 'operator'),
 )
 GEAR = Topic(
     'vehicle/status/gear_status', 'autoware_vehicle_msgs/msg/GearReport', 'base_link', 'sensor', 10.0,
@@ -285,19 +285,19 @@ MRM_STATE = Topic(
 )
 HEARTBEAT = Topic(
     'system/heartbeat', 'std_msgs/msg/Header', '', 'vital', 10.0, 'all', 'a sign of life; frame_id is the node',
-    each=('safety', 'sim', 'player'),
+    each=('safety', 'sim', 'player', 'drive_by_wire'),
 )
 DIAGNOSTICS = Topic(
     '/diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', '', 'events', 10.0, 'all',
-    'how each step went, the stamps that fed it, what was dropped', each=('safety',),
+    'how each step went, the stamps that fed it, what was dropped', each=('safety', 'operator'),
 )
 CONTROL = Topic(
     'control/command/control_cmd', 'autoware_control_msgs/msg/Control', 'base_link', 'stream', 20.0, 'control',
-    'steering angle and acceleration', prev=('sim',),
+    'steering angle and acceleration', prev=('sim',), each=('drive_by_wire',),
 )
 GEAR_COMMAND = Topic(
     'control/command/gear_cmd', 'autoware_vehicle_msgs/msg/GearCommand', '', 'stream', 20.0, 'control',
-    'forward, reverse or park',
+    'forward, reverse or park', each=('drive_by_wire',),
 )
 TWIST = Topic(
     'control/command/twist', 'geometry_msgs/msg/TwistStamped', 'base_link', 'stream', 20.0, 'control',
@@ -306,6 +306,10 @@ TWIST = Topic(
 ACKERMANN = Topic(
     'control/command/ackermann', 'ackermann_msgs/msg/AckermannDriveStamped', 'base_link', 'stream', 20.0, 'control',
     'the same command as speed and wheel angle',
+)
+ACTUATION = Topic(
+    'vehicle/actuation/control_cmd', 'autoware_control_msgs/msg/Control', 'base_link', 'stream', 50.0, 'drive_by_wire',
+    'what the simulated drive by wire lets through to the actuators', prev=('sim',),
 )
 TRUTH = Topic(
     'simulation/ground_truth/objects', 'autoware_perception_msgs/msg/TrackedObjects', 'map', 'stream', 10.0, 'sim',

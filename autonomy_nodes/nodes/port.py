@@ -80,6 +80,12 @@ class Port(Protocol):
     def switch(self, name: str, handle: Callable[[bool], tuple[bool, str]]) -> None:
         """Offer a service of type std_srvs/SetBool; `handle(wanted)` returns (success, message)."""
 
+    def request(self, name: str) -> Callable[[bool, Callable[[bool, str], None]], bool]:
+        """Return a function that asks the switch `name` of another node: `ask(wanted, answered)`.
+
+        `answered(success, message)` is called when the answer comes. Returns False where nobody offers the switch yet.
+        """
+
     def now_ns(self) -> int:
         """Return the node's clock."""
 

@@ -37,6 +37,8 @@ TABLE = {
     'control': Entry(f'{_HERE}.control_node.Control', 'control', started='control'),
     'recorder': Entry(f'{_HERE}.recorder_node.Recorder', 'recorder', started='record'),
     'sim': Entry(f'{_HERE}.sim_node.Sim', 'sim', started='by hand'),
+    'drive_by_wire': Entry(f'{_HERE}.drive_by_wire_node.DriveByWire', 'drive_by_wire', started='by hand'),
+    'operator': Entry(f'{_HERE}.operator_node.Operator', 'operator', started='by hand'),
     'player': Entry(f'{_HERE}.player_node.Player', 'player', started='by hand'),
 }
 COMPOSITIONS = {

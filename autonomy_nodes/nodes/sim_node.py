@@ -36,7 +36,8 @@ class SimConfig:
     stands at first. goal_m: how far along it the goal lies; 0: at its end. rate: simulated seconds a second.
     wait_for_stack_s: how long time may stand still for a stack that cannot follow; 0: it never waits.
     wait_for: nodes that must have given a sign of life before the first step; longest_wait_s: at most so long.
-    end_after_s: of simulated time, from the outcome to the end.
+    end_after_s: of simulated time, from the outcome to the end. by_wire: the node drive_by_wire stands between the
+    stack and the vehicle: only what it lets through is obeyed, and it, not the simulator, tells who drives.
     """
 
     scenario: str = ''
@@ -50,6 +51,7 @@ class SimConfig:
     wait_for: tuple[str, ...] = ()
     longest_wait_s: float = 60.0
     end_after_s: float = 1.0
+    by_wire: bool = False
     vehicle: Vehicle = field(default_factory=Vehicle)
     simulation: SimulationSettings = field(default_factory=SimulationSettings)
 
@@ -82,6 +84,7 @@ class Sim(Stage):
         self.sweep_ns: int | None = None
         self.ready = Ready(config.wait_for, config.longest_wait_s)
         self.control = port.latest(topics.CONTROL, driving.read_command)
+        self.actuation = port.latest(topics.ACTUATION, driving.read_command)
         self.trajectory = port.latest(topics.TRAJECTORY, read_trajectory)
         self.planned = port.latest(topics.PLANNED, read_trajectory)
         self.odometry = port.latest(topics.ODOMETRY, motion.read_ego)
@@ -127,6 +130,8 @@ class Sim(Stage):
         simulation = self.simulation
         if not simulation.running:
             return self.driver.braking(simulation.now_ns)
+        if self.config.by_wire:
+            return self.driver.wired(simulation.now_ns, self.actuation())
         return self.driver.command(simulation, self.control(), self.trajectory(), self.odometry())
 
     def send(self, reading: Reading) -> None:
@@ -151,9 +156,10 @@ class Sim(Stage):
         if reading.truth is not None and reading.ego is not None:
             out[topics.TRUTH].publish(write_tracked(reading.truth))
             out[topics.TRUTH_EGO].publish(motion.write_ego(reading.ego, frame='map'))
-            out[topics.CONTROL_MODE].publish(driving.write_control_mode(ControlMode(now_ns, 'AUTONOMOUS')))
-            gear = 'REVERSE' if self.simulation.command.speed_mps < 0.0 else 'DRIVE'
-            out[topics.GEAR].publish(driving.write_gear(Gear(now_ns, gear)))
+            if not self.config.by_wire:
+                gear = 'REVERSE' if self.simulation.command.speed_mps < 0.0 else 'DRIVE'
+                out[topics.CONTROL_MODE].publish(driving.write_control_mode(ControlMode(now_ns, 'AUTONOMOUS')))
+                out[topics.GEAR].publish(driving.write_gear(Gear(now_ns, gear)))
             if self.signals:
                 out[topics.TRAFFIC_LIGHTS].publish(roads.write_traffic_lights(self.simulation.lights(self.signals)))
         for name, view in reading.views.items():

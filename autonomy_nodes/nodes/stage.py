@@ -16,6 +16,7 @@ from autonomy_nodes.common.status import Level, Status
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.store import prepare
 from autonomy_nodes.messages.topics import DIAGNOSTICS, Topic
+from autonomy_nodes.nodes.asking import Asking
 from autonomy_nodes.nodes.inputs import HEARTBEAT_S, PATIENCE, Inputs
 from autonomy_nodes.nodes.parameters import read_config
 from autonomy_nodes.nodes.port import Stage
@@ -31,11 +32,6 @@ def ros_type(name: str) -> Any:
     """Return a message or service class by its name, such as 'nav_msgs/msg/Odometry'."""
     package, kind, name = name.split('/')
     return getattr(import_module(f'{package}.{kind}'), name)
-
-
-def readers(topic: Topic) -> set[str]:
-    """Return the nodes that read a topic, in whatever role."""
-    return {*topic.triggers, *topic.joined, *topic.prev, *topic.each, *topic.since}
 
 
 class RosPublisher:
@@ -57,7 +53,7 @@ class RosPublisher:
 
     def found_by(self, peers: Set[str]) -> bool:
         """Return whether all of these nodes that read the topic are connected."""
-        awaited = peers & readers(self._topic)
+        awaited = peers & self._topic.readers
         there = self._port.node.get_subscriptions_info_by_topic(self._topic.name) if awaited else ()
         return awaited <= {end.node_name for end in there}
 
@@ -75,7 +71,7 @@ class RosPort(Inputs):
 
     def __init__(self, node: 'StageNode') -> None:
         self.node, self.active = node, False
-        self._open: list[Callable[[], None]] = []
+        self._open: list[Callable[[], object]] = []
         self._close: list[Callable[[], object]] = []
         self._publishers: list[RosPublisher] = []
         self._alarm: Any = None
@@ -143,6 +139,12 @@ class RosPort(Inputs):
             self._close.append(lambda: self.node.destroy_service(made))
 
         self._open.append(offer)
+
+    def request(self, name: str) -> Asking:
+        """See `Port`."""
+        asking = Asking(self.node, ros_type('std_srvs/srv/SetBool'), name, self.guarded)
+        self._open.append(lambda: (asking.open(), self._close.append(asking.close)))
+        return asking
 
     def finish(self) -> None:
         """See `Port`."""

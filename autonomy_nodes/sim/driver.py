@@ -11,7 +11,7 @@ TRAJECTORY_FRESH_S = 1.0  # its stamp is that of the sweep behind it
 
 
 class Driver:
-    """Drive by wire. `follows` tells what was obeyed last: 'control', 'trajectory' or 'nothing'."""
+    """Drive by wire. `follows` tells what was obeyed last: 'control', 'trajectory', 'by wire', 'nothing'."""
 
     def __init__(self, vehicle: Vehicle) -> None:
         self._braking_mps2 = vehicle.limits.comfort_braking_mps2
@@ -31,6 +31,14 @@ class Driver:
             if ego is not None:
                 self.follows = 'trajectory'
                 return self._follower.follow(trajectory, ego, simulation.motion.wheel_angle_rad, now_ns)
+        self.follows = 'nothing'
+        return self.braking(now_ns)
+
+    def wired(self, now_ns: int, actuation: Command | None) -> Command:
+        """Return what a drive by wire lets through; a stop where it is silent."""
+        if actuation is not None and now_ns - actuation.stamp_ns < FRESH_S * SECOND_NS:
+            self.follows = 'by wire'
+            return actuation
         self.follows = 'nothing'
         return self.braking(now_ns)
 

@@ -9,9 +9,10 @@ from planning_scenes import STAMP_NS, Drive, ego, match, pedestrian, pieces, roa
 
 from autonomy_nodes.common.kinematics import body_of, body_of_trailer, trailer_poses
 from autonomy_nodes.common.lanes import Line
-from autonomy_nodes.common.types import DataError, Trajectory
+from autonomy_nodes.common.types import Command, DataError, Trajectory
 from autonomy_nodes.common.vehicle import Limits, Trailer, Vehicle
 from autonomy_nodes.control.follower import Follower, FollowerConfig
+from autonomy_nodes.control.limits import limited
 from autonomy_nodes.planning.planner import Planner, PlannerConfig
 
 CAR = Vehicle()
@@ -243,3 +244,41 @@ def followed_middle(line):
     for _ in range(2 * (len(points) - 5)):
         drive.move(trajectory, 0.05)
     return drive.states
+
+
+def test_what_goes_out_is_within_every_limit_of_the_vehicle_whatever_comes_in():
+    limits, step_s, random = CAR.limits, 0.05, np.random.default_rng(0)
+    before, was = None, None
+    for tick in range(400):
+        speed, acceleration, wheel, rate = random.uniform(-50.0, 50.0, 4) * random.choice([0.01, 0.1, 1.0], 4)
+        wanted = Command(STAMP_NS + tick * 50_000_000, speed, acceleration, wheel, rate)
+        before, was = limited(wanted, before, 5.0, 0.2, CAR), before
+        assert abs(before.speed_mps) <= limits.speed_mps and abs(before.wheel_rate_rps) <= limits.wheel_rate_rps
+        assert -limits.hardest_braking_mps2 <= before.acceleration_mps2 <= limits.acceleration_mps2
+        assert abs(before.wheel_angle_rad) <= limits.wheel_angle_rad
+        if was is not None:
+            change = before.acceleration_mps2 - was.acceleration_mps2
+            assert -limits.braking_jerk_mps3 * step_s - 1e-9 <= change <= limits.jerk_mps3 * step_s + 1e-9
+            assert abs(before.wheel_angle_rad - was.wheel_angle_rad) <= limits.wheel_rate_rps * step_s + 1e-9
+
+
+def test_the_first_command_begins_at_the_wheels_as_they_stand():
+    wanted = Command(STAMP_NS, 5.0, 2.0, 0.5)
+    first = limited(wanted, None, 0.0, 0.1, CAR)
+    assert first.wheel_angle_rad == pytest.approx(0.1 + 0.5 * 0.1)  # 0.5 rad/s for 0.1 s
+    assert first.acceleration_mps2 == pytest.approx(1.0)  # 10 m/s3 for 0.1 s
+    pause = limited(dataclasses.replace(wanted, stamp_ns=later(0.2)), first, 0.0, -0.1, CAR)
+    assert pause.wheel_angle_rad == pytest.approx(-0.1 + 0.5 * 0.1)
+
+
+@pytest.mark.parametrize(('speed', 'asked', 'given'), [(5.0, -6.0, -2.0), (5.0, 2.0, 0.5), (-5.0, 6.0, 2.0)])
+def test_brakes_bite_faster_than_the_drive_pulls_either_way(speed, asked, given):
+    before = Command(STAMP_NS, 0.0, 0.0, 0.0)
+    assert limited(Command(later(0.05), 0.0, asked, 0.0), before, speed, 0.0, CAR).acceleration_mps2 == given
+
+
+@pytest.mark.parametrize('name', ['speed_mps', 'acceleration_mps2', 'wheel_angle_rad', 'wheel_rate_rps'])
+@pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
+def test_a_command_that_is_not_finite_is_never_sent(name, value):
+    with pytest.raises(DataError, match='not finite'):
+        limited(dataclasses.replace(Command(STAMP_NS, 1.0, 0.0, 0.0), **{name: value}), None, 0.0, 0.0, CAR)

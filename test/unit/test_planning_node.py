@@ -1,5 +1,7 @@
 """The planning and the control node in lockstep: what they wait for, what they publish and when they are silent."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from autonomy_nodes.common.lanes import Route
 from autonomy_nodes.common.sensing import ControlMode, Steering
 from autonomy_nodes.common.status import Level, Words
 from autonomy_nodes.common.types import Goal, Pose
-from autonomy_nodes.control.follower import FollowerConfig
+from autonomy_nodes.control.follower import Follower, FollowerConfig
 from autonomy_nodes.evaluation.lockstep import Event, Lockstep
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.driving import read_command, read_gear_command, write_control_mode, write_steering
@@ -233,6 +235,35 @@ def test_while_a_person_drives_or_nobody_tells_it_sends_nothing_and_says_so(mode
     sink = driven(mode)
     assert sink.messages == []
     assert any('no command' in status.text for status in sink.statuses)
+
+
+def test_who_drove_more_than_a_second_ago_may_no_longer_drive():
+    sink = driven(seconds=1.6)
+    assert sink.of(topics.CONTROL, read_command)[-1].stamp_ns - STAMP_NS <= 1_000_000_000
+    assert any('control mode is AUTONOMOUS, told 1.1 s ago' in status.text for status in sink.statuses)
+
+
+def test_no_command_jumps_though_its_trajectory_does(monkeypatch):
+    wild = iter([0.5, -0.5] * 20)
+    follow = Follower.follow
+
+    def jumping(self, *seen):
+        return replace(follow(self, *seen), wheel_angle_rad=next(wild), acceleration_mps2=20.0)
+
+    monkeypatch.setattr(Follower, 'follow', jumping)
+    commands = driven(seconds=1.0).of(topics.CONTROL, read_command)
+    wheels = np.array([command.wheel_angle_rad for command in commands])
+    assert abs(wheels[0]) == pytest.approx(0.05)  # 0.5 rad/s in the 0.1 s that a first command has
+    assert np.abs(np.diff(wheels)).max() == pytest.approx(0.025)
+    assert max(command.acceleration_mps2 for command in commands) == 2.0
+
+
+def test_a_command_that_is_not_finite_is_dropped_and_said(monkeypatch):
+    follow = Follower.follow
+    monkeypatch.setattr(Follower, 'follow', lambda *seen: replace(follow(*seen), wheel_angle_rad=float('nan')))
+    sink = driven()
+    assert sink.messages == []
+    assert any('not finite' in status.text for status in sink.statuses)
 
 
 def test_without_a_trajectory_it_sends_nothing_and_says_so():
