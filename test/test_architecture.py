@@ -132,7 +132,7 @@ def test_replay_needs_no_rclpy():
     subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize('name', [name for name in TABLE if name not in ('recorder', 'player', 'sim')])
+@pytest.mark.parametrize('name', [name for name in TABLE if name not in ('recorder', 'player', 'sim', 'viewer')])
 def test_the_table_of_topics_tells_the_wiring_as_it_is(name):
     stage, port = make(name), Wiring()
     config = stage.config_type()

@@ -19,7 +19,12 @@ class Entry:
 
     stage: str
     group: str
-    started: str = 'always'  # 'always', or the name of the launch argument that asks for it, or 'by hand'
+    started: str = 'always'  # 'always', or the launch argument that asks for it, as NAME or NAME:=VALUE, or 'by hand'
+
+    def asked_for(self, arguments: Mapping[str, str]) -> bool:
+        """Return whether these launch arguments ask for the node."""
+        name, _, value = self.started.partition(':=')
+        return name == 'always' or arguments.get(name) == (value or 'true')
 
 
 _HERE = 'autonomy_nodes.nodes'
@@ -36,6 +41,7 @@ TABLE = {
     'safety': Entry(f'{_HERE}.safety_node.Safety', 'safety'),
     'control': Entry(f'{_HERE}.control_node.Control', 'control', started='control'),
     'recorder': Entry(f'{_HERE}.recorder_node.Recorder', 'recorder', started='record'),
+    'viewer': Entry(f'{_HERE}.viewer_node.Viewer', 'viewer', started='viz:=rerun'),
     'sim': Entry(f'{_HERE}.sim_node.Sim', 'sim', started='by hand'),
     'player': Entry(f'{_HERE}.player_node.Player', 'player', started='by hand'),
 }
@@ -45,6 +51,7 @@ COMPOSITIONS = {
     'single': lambda node: 'stack',  # for development only
 }
 
+_VIEWERS = ('none', 'rerun', 'rviz', 'foxglove')
 _BACKENDS = ('auto', 'onnx', 'openvino', 'torch', 'tensorrt')
 # name: (default, what it does, choices)
 LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -64,17 +71,13 @@ LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     'publish_calibration': ('false', 'publish /tf_static from the vehicle yaml', ('true', 'false')),
     'control': ('false', 'start the control node, which follows the trajectory', ('true', 'false')),
     'record': ('false', 'start the recorder, which writes all topics to an MCAP bag', ('true', 'false')),
-    'viz': ('none', 'start RViz, or Foxglove (layout: config/foxglove.json)', ('none', 'rviz', 'foxglove')),
+    'viz': ('none', 'look on: rerun, or with ROS rviz, foxglove (layout: config/foxglove.json)', _VIEWERS),
 }
 
 
 def wanted(arguments: dict[str, str]) -> list[str]:
     """Return the nodes that these launch arguments ask for, in the order of the table."""
-    return [
-        name
-        for name, entry in TABLE.items()
-        if entry.started == 'always' or arguments.get(entry.started, 'false') == 'true'
-    ]
+    return [name for name, entry in TABLE.items() if entry.asked_for(arguments)]
 
 
 def processes(composition: str, nodes: list[str] | None = None) -> dict[str, list[str]]:
