@@ -33,6 +33,8 @@ EXTRAS = {
         'laspy',  # .las
         'lazrs',  # what unpacks .laz for it
     ],
+    'viz': ['rerun-sdk>=0.39'],  # the live viewer of `viz:=rerun`: needs no ROS and no account, shows clouds to words
+    'browser': ['playwright'],  # drives a Chromium that is there: tests look at the pages; its own browsers stay away
     'test': [
         'pytest',
         'hypothesis',  # properties instead of examples: CDR, geometry

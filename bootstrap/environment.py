@@ -30,6 +30,7 @@ IMPORTED_AS = {  # where a module is not called like what pip installs
     'pytest-timeout': 'pytest_timeout',
     'types-PyYAML': 'yaml-stubs',
     'colcon-common-extensions': 'colcon_core',
+    'rerun-sdk': 'rerun',
 }
 
 

@@ -4,6 +4,7 @@
 #   docker/install.sh apt     what Debian or Ubuntu must provide (as root it installs, else it prints the line)
 #   docker/install.sh ros     on top of a sourced ROS 2: its message packages, from apt
 #   docker/install.sh stack   the Python environment .venv with the `autonomy` command
+#   docker/install.sh browser  Chromium, with which tests look at the pages of reports
 #   docker/install.sh gpu     on a Jetson: pycuda, built against JetPack's CUDA; TensorRT's Python comes with JetPack
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,11 +43,14 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' 
   stack)
     python3 bootstrap/environment.py ${EXTRAS:-sim}
     ;;
+  browser)
+    apt_install chromium fonts-dejavu-core
+    ;;
   gpu)
     PATH="${CUDA_HOME:-/usr/local/cuda}/bin:$PATH" .venv/bin/python -m pip install pycuda
     ;;
   *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac

@@ -169,7 +169,7 @@ def picture_at(stamp_ns):
 
 
 def marks_of(stamp_ns, place, slow):
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(12 if slow else 11)
     count = 60
     columns = {'candidate': np.arange(count), 'kind': np.arange(count) % 4}
     columns |= {axis: place[at] + rng.normal(0.0, 18.0, count) for at, axis in enumerate('xy')} | {'z': np.zeros(count)}
@@ -193,10 +193,10 @@ def candidates_of(stamp_ns, s_m):
 def decision_at(stamp_ns, second):
     if 10.0 < second < 16.0:
         reason = 'Stops for pedestrian 3333: it crosses in 2.1 s; going on vetoed by contact at 2.3 s (mode 0, 62 %).'
-        values = {'gate': 'contact', 'when_s': '2.3'}
+        values = {'gate': 'contact', 'when_s': '2.3', 'candidate': '4'}
         return Decision(stamp_ns, 'stop before 96.5 m', reason, 'keep lane at 8 m/s', values)
     reason = 'Keeps lane behind car 1111: gap 28 m, wanted 14 m. Term progress decides (+0.08).'
-    values = {'term': 'progress', 'gap_m': '28.1'}
+    values = {'term': 'progress', 'gap_m': '28.1', 'candidate': '9'}
     return Decision(stamp_ns, 'keep lane at 8 m/s', reason, 'keep lane at 6 m/s', values)
 
 

@@ -29,6 +29,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
     'fusion': ('fusion', 'what a network for LiDAR gains by hearing cameras: vehicles, cells, with half its beams'),
     'ladder': ('ladder', 'one drive on each rung: all sensors, LiDAR alone, camera alone, no network; what is lost'),
     'speed': ('speed', 'CPU time from raw points to tracks, beside Patchwork++ in the same process'),
+    'viewing': ('viewing', 'what the live viewer costs the stack: a drive played live in pairs, with it and without'),
     'drives': ('drives', 'simulated drives with a network beside the same without: collisions, progress'),
     'terrain': ('terrain', 'what the cells of the ground are, and where one may drive, beside a threshold of height'),
     'lanes': ('lanes', 'lines of the road, poles and signs found in single sweeps, against the map'),
@@ -43,7 +44,7 @@ MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a 
 }
 WITH_MODEL = (  # which run a network where one is named
     'adaptation', 'budget', 'camera', 'detection', 'drives', 'elevation', 'far', 'forecasting', 'fusion', 'ground',
-    'ladder', 'lanes', 'parity', 'prior', 'robustness', 'terrain', 'tracking',
+    'ladder', 'lanes', 'parity', 'prior', 'robustness', 'terrain', 'tracking', 'viewing',
 )  # fmt: skip
 
 

@@ -20,8 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run until told to stop, or until a process ends that is not to be started again."""
     arguments = resolved(given(options.launch))
-    if arguments['viz'] != 'none':
-        raise SettingsError(f'viz:={arguments["viz"]} needs a ROS installation: use ros2 launch')
+    if arguments['viz'] in ('rviz', 'foxglove'):
+        raise SettingsError(f'viz:={arguments["viz"]} needs a ROS installation: use ros2 launch, or viz:=rerun')
     kinds = {name: make(name).config_type for name in wanted(arguments)}
     check_settings(settings_files(arguments), kinds, TABLE)
     told_to_stop = threading.Event()

@@ -64,3 +64,21 @@ class Grid:
         index, inside = self.cells(np.asarray(xy, float))
         values = self.layers[layer][index[..., 0], index[..., 1]].astype(float)
         return np.where(inside, values, np.nan)
+
+
+# What a cell of the terrain shows in pictures, worst last.
+KINDS = ('unknown', 'filled', 'easy', 'fair', 'hard', 'rough', 'hole', 'obstacle')
+CLASS_KINDS = {2: 'rough', 3: 'obstacle', 4: 'hole'}  # of the terrain's layer `class`
+EASY, FAIR = 0.7, 0.4  # traversability from which ground counts as such
+
+
+def kinds(grid: Grid) -> np.ndarray:
+    """Return (X, Y) uint8, the place in KINDS of each cell of the terrain; what was not seen or judged is unknown."""
+    shown = np.full(grid.shape, KINDS.index('unknown'), np.uint8)
+    observed, ease = np.nan_to_num(grid.layers['observed']), grid.layers['traversability']
+    for name, where in (('hard', ease < FAIR), ('fair', ease >= FAIR), ('easy', ease >= EASY)):
+        shown[(observed > 0.0) & where] = KINDS.index(name)  # a comparison with NaN is false
+    shown[(shown != KINDS.index('unknown')) & (observed < 1.0)] = KINDS.index('filled')
+    for number, name in CLASS_KINDS.items():
+        shown[grid.layers['class'] == number] = KINDS.index(name)
+    return shown

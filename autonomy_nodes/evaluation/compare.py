@@ -10,7 +10,8 @@ import numpy as np
 from autonomy_nodes.common.objects import Objects
 from autonomy_nodes.common.status import Status
 from autonomy_nodes.common.types import Trajectory
-from autonomy_nodes.evaluation.report_numbers import PLANS_PASS, judges
+from autonomy_nodes.evaluation.report_numbers import PLANS_PASS
+from autonomy_nodes.evaluation.report_spans import judges
 from autonomy_nodes.evaluation.runlog import OUTPUTS, read_log
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.objects import read_tracked

@@ -290,7 +290,7 @@ def sensors_of(bag: Path, remap: Remap | None = None) -> dict[str, Any]:
     names = list(Recording(bag, remap).types)
     lidars = topics.sensor_names(topics.LIDAR_RAW, names)
     cameras = {*topics.sensor_names(topics.IMAGE_RAW, names), *topics.sensor_names(topics.IMAGE_COMPRESSED, names)}
-    found = {name: tuple(sorted(cameras)) for name in ('camera.cameras', 'perception.cameras')}
+    found = {name: tuple(sorted(cameras)) for name in ('camera.cameras', 'perception.cameras', 'viewer.cameras')}
     if lidars:
         lidars = tuple(sorted(lidars, key=lambda name: (name != MAIN, name)))  # the first sets the pace
         found |= {'lidar.lidars': lidars, 'perception.lidars': lidars}

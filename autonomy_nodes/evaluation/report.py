@@ -17,7 +17,8 @@ from autonomy_nodes.evaluation.report_numbers import (
     sweep_to_trajectory_ms,
 )
 from autonomy_nodes.evaluation.report_scene import scene
-from autonomy_nodes.evaluation.report_series import alerts, series
+from autonomy_nodes.evaluation.report_series import alerts, choices, series
+from autonomy_nodes.evaluation.report_spans import Spans, chained, measured
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, read_log, read_run, read_timing
 from autonomy_nodes.messages import topics
 
@@ -34,8 +35,9 @@ def write_report(folder: Path) -> Path:
     told = summary(run, log, figures, start_ns)
     told['series'] = plots(bag, run, log, folder, start_ns)
     told['every'], told['unreadable'] = (bag.every, bag.unreadable) if bag else (1, 0)
-    drawn = scene(bag, run, log, start_ns) if bag else None
-    (folder / REPORT).write_text(page(told, drawn), encoding='utf-8')
+    told['choices'] = choices(bag.of(topics.DECISION), dict(bag.of(topics.MARKS)), start_ns) if bag else {}
+    drawn, packs = scene(bag, run, log, spans_of(run, log, folder), start_ns) if bag else (None, [])
+    (folder / REPORT).write_text(page(told, drawn, packs), encoding='utf-8')
     return folder / REPORT
 
 
@@ -57,6 +59,12 @@ def summary(run: Run, log: Sequence[Status], figures: Mapping[str, Any], start_n
     }
 
 
+def spans_of(run: Run, log: Sequence[Status], folder: Path) -> dict[int, Spans]:
+    """Return when each stage worked on each sweep, in ms after its stamp."""
+    timing = read_timing(folder)
+    return measured(timing) if run.mode == 'live' else chained(log, timing)
+
+
 def plots(bag: Bag | None, run: Run, log: Sequence[Status], folder: Path, start_ns: int) -> list[dict[str, Any]]:
     """Return the plots over time."""
     latency_ms = sweep_to_trajectory_ms(run, log, read_timing(folder))
@@ -66,22 +74,31 @@ def plots(bag: Bag | None, run: Run, log: Sequence[Status], folder: Path, start_
     return series(bag.path.states, steering, commands, driven, latency_ms, start_ns)
 
 
-def page(told: Mapping[str, Any], drawn: Mapping[str, Any] | None) -> str:
-    """Return the whole page; `drawn` is packed, which makes it four to ten times smaller."""
-    scripts = '\n'.join((PAGE / name).read_text(encoding='utf-8') for name in SCRIPTS)
-    parts = {
-        'title': escape(told['run']['scenario'] or 'Drive report'),
-        'style': (PAGE / 'page.css').read_text(encoding='utf-8'),
-        'script': scripts,
-        'summary': _compact(told).replace('<', '\\u003c'),  # a text of the log cannot end the script element
-        'scene': '' if drawn is None else base64.b64encode(zlib.compress(_compact(drawn).encode(), 9)).decode('ascii'),
-    }
-    text = (PAGE / 'page.html').read_text(encoding='utf-8')
-    pieces = text.split('{{')
-    return pieces[0] + ''.join(
-        parts[name] + rest for name, _, rest in (piece.partition('}}') for piece in pieces[1:])
+def page(told: Mapping[str, Any], drawn: Mapping[str, Any] | None, packs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the whole page; `drawn` and `packs` are packed, which makes them four to ten times smaller."""
+    return filled(
+        'page.html',
+        SCRIPTS,
+        title=escape(told['run']['scenario'] or 'Drive report'),
+        summary=compact(told).replace('<', '\\u003c'),  # a text of the log cannot end the script element
+        scene='' if drawn is None else packed(drawn),
+        packs='\n'.join(f'<script type="text/plain" class="pack">{packed(pack)}</script>' for pack in packs),
     )
 
 
-def _compact(value: Any) -> str:
+def filled(name: str, scripts: Sequence[str], **parts: str) -> str:
+    """Return a page with its style, its scripts and these parts in their places; what a part says is left as it is."""
+    parts['style'] = (PAGE / 'page.css').read_text(encoding='utf-8')
+    parts['script'] = '\n'.join((PAGE / script).read_text(encoding='utf-8') for script in scripts)
+    first, *pieces = (PAGE / name).read_text(encoding='utf-8').split('{{')
+    return first + ''.join(parts[name] + rest for name, _, rest in (piece.partition('}}') for piece in pieces))
+
+
+def packed(value: Any) -> str:
+    """Return JSON, compressed, in letters that a page can hold."""
+    return base64.b64encode(zlib.compress(compact(value).encode(), 9)).decode('ascii')
+
+
+def compact(value: Any) -> str:
+    """Return JSON without spaces; raises ValueError on what JSON has no number for."""
     return json.dumps(value, separators=(',', ':'), ensure_ascii=False, allow_nan=False)

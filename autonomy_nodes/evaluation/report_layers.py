@@ -10,18 +10,12 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.common.geometry import moved
-from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.grid import Grid, kinds
 from autonomy_nodes.common.lanes import LanePieces
 from autonomy_nodes.common.objects import Objects, Predictions
 from autonomy_nodes.common.sensing import PointCloud
 from autonomy_nodes.common.types import EgoState, Trajectory
 
-# What a cell of the terrain shows, one character each.
-CELLS = {
-    'unknown': '0', 'filled': '1', 'easy': '2', 'fair': '3', 'hard': '4', 'rough': '5', 'hole': '6', 'obstacle': '7',
-}  # fmt: skip
-CLASS_CELLS = {2: 'rough', 3: 'obstacle', 4: 'hole'}  # of the terrain's layer `class`
-EASY, FAIR = 0.7, 0.4  # traversability from which ground counts as such
 LEAST_PERCENT = 5  # modes less probable than this are not drawn
 STRAIGHT_M = 0.1  # points of a map line nearer than this to a straight one are left out
 
@@ -85,14 +79,8 @@ def trajectory_row(trajectory: Trajectory, origin: np.ndarray) -> list[int]:
 
 
 def terrain_cells(grid: Grid, origin: np.ndarray) -> dict[str, Any]:
-    """Return every cell as one character of CELLS, x by x; what was not seen or not judged is unknown."""
-    shown = np.full(grid.shape, _code('unknown'), np.uint8)
-    observed, ease = np.nan_to_num(grid.layers['observed']), grid.layers['traversability']
-    for name, where in (('hard', ease < FAIR), ('fair', ease >= FAIR), ('easy', ease >= EASY)):
-        shown[(observed > 0.0) & where] = _code(name)  # a comparison with NaN is false
-    shown[(shown != _code('unknown')) & (observed < 1.0)] = _code('filled')
-    for number, name in CLASS_CELLS.items():
-        shown[grid.layers['class'] == number] = _code(name)
+    """Return every cell as one digit, its place in KINDS, x by x; what was not seen or not judged is unknown."""
+    shown = kinds(grid) + np.uint8(ord('0'))
     return {
         'origin': _cm(grid.origin_m - origin),
         'cell': _cm(grid.resolution_m)[0],
@@ -150,10 +138,6 @@ def _straightened(xy: np.ndarray) -> np.ndarray:
 def _spread(count: int, most: int) -> np.ndarray:
     """Return at most `most` indices from 0 to count - 1, both among them."""
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
-
-
-def _code(name: str) -> int:
-    return ord(CELLS[name])
 
 
 def _cm_array(values: np.ndarray) -> np.ndarray:

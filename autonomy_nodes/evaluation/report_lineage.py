@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 
 from autonomy_nodes.common.status import Status
-from autonomy_nodes.evaluation.report_numbers import GIVER
+from autonomy_nodes.evaluation.report_spans import GIVER
 from autonomy_nodes.messages.topics import TRAJECTORY, find
 
 Row = tuple[str, str, float]  # stage, topic that it read, ms by which that is older than the trajectory

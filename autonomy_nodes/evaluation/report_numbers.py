@@ -9,15 +9,14 @@ import numpy as np
 
 from autonomy_nodes.common.status import Mode, Status
 from autonomy_nodes.common.types import SECOND_NS
+from autonomy_nodes.evaluation.report_spans import Timing, chained, judges
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, read_log, read_run, read_timing
 from autonomy_nodes.messages.bags import Recording
 from autonomy_nodes.messages.cdr import Cursor
-from autonomy_nodes.messages.topics import PLANNED, TABLE, TRAJECTORY
+from autonomy_nodes.messages.topics import PLANNED, TRAJECTORY
 
 SUMMARY = 'report.json'
-Timing = Sequence[tuple[str, int, float | None, float | None]]  # stage, stamp_ns, duration_ms, latency_ms
 Figures = dict[str, float | int]
-GIVER = {topic.name: topic.given_by for topic in TABLE}
 OUTCOME = ('goal_reached', 'collisions', 'progress_m')  # keys of the values of a simulation's statuses
 PLANS_PASS = (Mode.NOMINAL.value, Mode.DEGRADED.value)  # modes in which plans are let out
 SOURCES = ('lidar', 'camera')  # the stage whose steps are the frames that came in: the first that ran
@@ -84,7 +83,9 @@ def sweep_to_trajectory_ms(run: Run, log: Sequence[Status], timing: Timing) -> d
     Live: when safety sent it minus its stamp. Lockstep: the longest chain of step durations that leads to it, as if
     each stage had a process of its own.
     """
-    return _arrivals(log, timing) if run.mode == 'live' else _chains(log, timing)
+    if run.mode == 'live':
+        return _arrivals(log, timing)
+    return {at: spans['safety'][1] for at, spans in chained(log, timing).items()}
 
 
 def drops(log: Sequence[Status]) -> dict[str, int]:
@@ -150,11 +151,6 @@ def outcome(log: Sequence[Status]) -> Figures:
     return {key: _number(value) for key, value in last.items()}
 
 
-def judges(status: Status) -> bool:
-    """Return whether this is safety's step on a plan; others, such as a simulator, read plans and judge none."""
-    return status.node == 'safety' and PLANNED.name in status.lineage
-
-
 def _number(text: str) -> float | int:
     if text.lower() in ('true', 'false'):
         return int(text.lower() == 'true')
@@ -167,21 +163,3 @@ def _arrivals(log: Sequence[Status], timing: Timing) -> dict[int, float]:
     judged = {s.stamp_ns for s in log if judges(s)}
     found = ((at, latency) for stage, at, _, latency in timing if stage == 'safety' and at in judged)
     return {at: latency for at, latency in found if latency is not None}
-
-
-def _chains(log: Sequence[Status], timing: Timing) -> dict[int, float]:
-    """Return the longest chain of step durations that leads to safety's step of each stamp; inputs by equal stamp."""
-    took = {(stage, at): duration for stage, at, duration, _ in timing if duration is not None}
-    fed_by: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for status in log:
-        fed_by[status.node, status.stamp_ns] |= {
-            GIVER[topic] for topic, at in status.lineage.items() if at == status.stamp_ns and topic in GIVER
-        }
-
-    def finished(stage: str, at: int, above: tuple[str, ...]) -> float:
-        earlier = [giver for giver in fed_by[stage, at] if giver not in above and (giver, at) in took]
-        chain = max((finished(giver, at, (*above, giver)) for giver in sorted(earlier)), default=0.0)
-        return chain + took[stage, at]
-
-    ends = sorted({s.stamp_ns for s in log if judges(s) and s.lineage[PLANNED.name] == s.stamp_ns})
-    return {at: finished('safety', at, ('safety',)) for at in ends if ('safety', at) in took}

@@ -16,31 +16,46 @@ from autonomy_nodes.evaluation.report_camera import picture_rows
 from autonomy_nodes.evaluation.report_lineage import Lineage
 from autonomy_nodes.evaluation.report_marks import ends, marks_rows
 from autonomy_nodes.evaluation.report_numbers import mode_changes
+from autonomy_nodes.evaluation.report_spans import Spans, waterfall
 from autonomy_nodes.evaluation.runlog import Run
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.topics import Topic
 from autonomy_nodes.sensors.calibration import Calibration
 
 NEAR_NS = SECOND_NS // 20  # ground truth and trailer angles belong to a sweep that is not farther than this
+HEAVY = ('terrain', 'sweep', 'points', 'paths')  # most of a scene: a page opens without those of other moments
+PACK = 40  # moments
 HELD_NS = SECOND_NS // 5  # what safety sends between sweeps belongs to the sweep before, if that is not older
 
 
-def scene(bag: Bag, run: Run, log: Sequence[Status], start_ns: int) -> dict[str, Any]:
-    """Return moments, pictures and the vehicle's body as the page takes them; t in ms after `start_ns`."""
+def scene(
+    bag: Bag, run: Run, log: Sequence[Status], spans: Mapping[int, Spans], start_ns: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return moments, pictures and the vehicle's body as the page takes them, then packs of what weighs most.
+
+    The t of moments is in ms after `start_ns`. A pack holds the layers HEAVY of PACK moments: {place: {layer: row}}.
+    """
     calibration = Calibration(run.body.mounts if run.body else {})
     for transforms in bag.of(topics.TF_STATIC):
         calibration.take(transforms)
     tracks = _by_stamp(bag, topics.TRACKS)
     models = dict(bag.values[topics.IMAGE_RECT_INFO.name])
     frames = bag.values[topics.IMAGE_RECT.name]
-    return {
-        'moments': moments(bag, log, start_ns),
+    rows = moments(bag, log, spans, start_ns)
+    packs = [
+        {str(at): {key: rows[at].pop(key) for key in HEAVY if key in rows[at]} for at in range(first, last)}
+        for first, last in ((first, min(first + PACK, len(rows))) for first in range(0, len(rows), PACK))
+    ]
+    drawn = {
+        'moments': rows, 'pack': PACK,
+        'layers': sorted({key for pack in packs for row in pack.values() for key in row}),
         'pictures': picture_rows(frames, models, calibration.base_from, bag.path, tracks, start_ns),
         'body': asdict(run.body) if run.body else None,
-    }
+    }  # fmt: skip
+    return drawn, packs
 
 
-def moments(bag: Bag, log: Sequence[Status], start_ns: int) -> list[dict[str, Any]]:
+def moments(bag: Bag, log: Sequence[Status], spans: Mapping[int, Spans], start_ns: int) -> list[dict[str, Any]]:
     """Return each moment: t, stamp, ego, mode, and the layers that its sweep has."""
     lineage, words, modes = Lineage(log), _words(log), mode_changes(log)
     sent, tracks = _sent(bag), _by_stamp(bag, topics.TRACKS)
@@ -54,7 +69,7 @@ def moments(bag: Bag, log: Sequence[Status], start_ns: int) -> list[dict[str, An
         row: dict[str, Any] = {
             't': round((at - start_ns) / 1e6), 'stamp': str(at), 'ego': layers.ego_row(bag.path.states[at], bag.origin),
             'mode': _mode(modes, at), 'log': {stage: [s.level.name, s.text] for stage, s in said.items()},
-            'lineage': lineage.of(at), **_layers(bag.rows[at], at),
+            'lineage': lineage.of(at), 'spans': waterfall(spans, at), **_layers(bag.rows[at], at),
         }  # fmt: skip
         if at in tracks:
             row['objects'] = layers.object_rows(tracks[at], bag.origin)

@@ -8,7 +8,8 @@ import numpy as np
 
 from autonomy_nodes.common.sensing import Steering
 from autonomy_nodes.common.status import Level, Status
-from autonomy_nodes.common.types import SECOND_NS, Command, EgoState, Trajectory
+from autonomy_nodes.common.types import SECOND_NS, Command, Decision, EgoState, Trajectory
+from autonomy_nodes.planning.proposals import KINDS
 
 Points = Sequence[tuple[int, float]]  # stamp_ns, value
 MOST_POINTS = 900
@@ -77,6 +78,32 @@ def acceleration(speeds: Points) -> Points:
     whole = (span_s > 0.0) & (span_s < 1.0)
     slope = (values[last] - values[first])[whole] / span_s[whole]
     return [(speeds[place][0], float(value)) for place, value in zip(np.flatnonzero(whole).tolist(), slope)]
+
+
+def choices(
+    decisions: Sequence[Decision], marks: Mapping[int, Mapping[str, np.ndarray]], start_ns: int
+) -> dict[str, list[list[Any]]]:
+    """Return spells [from, to, name, words of the first] by row: which kind of candidate was chosen, what decided."""
+    rows: dict[str, list[list[Any]]] = {'chosen': [], 'decided by': []}
+    for decision in decisions:
+        at_ms = round((decision.stamp_ns - start_ns) / 1e6)
+        why = decision.values.get('gate') or decision.values.get('term', '')
+        kind = _chosen_kind(decision, marks.get(decision.stamp_ns, {}))
+        for row, name, told in (('chosen', kind, decision.chosen), ('decided by', why, decision.reason)):
+            spells = rows[row]
+            if spells and at_ms - spells[-1][1] <= TOGETHER_MS:
+                spells[-1][1] = at_ms  # until the next one
+            if name and not (spells and spells[-1][1] == at_ms and spells[-1][2] == name):
+                spells.append([at_ms, at_ms, name, told])
+    return {row: spells for row, spells in rows.items() if spells}
+
+
+def _chosen_kind(decision: Decision, columns: Mapping[str, np.ndarray]) -> str:
+    told = decision.values.get('candidate', '')
+    if 'candidate' not in columns or not told.isdigit():
+        return ''
+    kinds = columns['kind'][columns['candidate'] == int(told)]
+    return KINDS[int(kinds[0])] if len(kinds) and int(kinds[0]) < len(KINDS) else ''
 
 
 def alerts(log: Iterable[Status], start_ns: int) -> list[list[Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from autonomy_nodes.common.paths import share
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.nodes.processes import LAUNCH_ARGUMENTS, processes, wanted
+from autonomy_nodes.nodes.window import check_installed
 
 MALLOC = {'MALLOC_MMAP_THRESHOLD_': str(32 << 20), 'MALLOC_TRIM_THRESHOLD_': str(512 << 20)}
 PATIENCE_S = 20.0  # from asking a process to end until it is made to
@@ -52,6 +53,8 @@ def resolved(given: Mapping[str, str]) -> dict[str, str]:
     for name, (_, _, choices) in LAUNCH_ARGUMENTS.items():
         if choices and arguments[name] not in choices:
             raise SettingsError(f'{name}:={arguments[name]} must be one of {", ".join(filter(None, choices))}')
+    if arguments['viz'] == 'rerun':
+        check_installed()
     return arguments
 
 

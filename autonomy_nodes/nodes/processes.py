@@ -19,7 +19,13 @@ class Entry:
 
     stage: str
     group: str
-    started: str = 'always'  # 'always', or the name of the launch argument that asks for it, or 'by hand'
+    started: str = 'always'  # 'always', or the launch argument that asks for it, as NAME or NAME:=VALUE, or 'by hand'
+
+    def asked_for(self, arguments: Mapping[str, str]) -> bool:
+        """Return whether these launch arguments ask for the node."""
+        name, _, value = self.started.partition(':=')
+        given = arguments.get(name, 'false')
+        return name == 'always' or (given == value if value else given not in ('false', ''))
 
 
 _HERE = 'autonomy_nodes.nodes'
@@ -36,6 +42,7 @@ TABLE = {
     'safety': Entry(f'{_HERE}.safety_node.Safety', 'safety'),
     'control': Entry(f'{_HERE}.control_node.Control', 'control', started='control'),
     'recorder': Entry(f'{_HERE}.recorder_node.Recorder', 'recorder', started='record'),
+    'viewer': Entry(f'{_HERE}.viewer_node.Viewer', 'viewer', started='viz:=rerun'),
     'sim': Entry(f'{_HERE}.sim_node.Sim', 'sim', started='by hand'),
     'drive_by_wire': Entry(f'{_HERE}.drive_by_wire_node.DriveByWire', 'drive_by_wire', started='by hand'),
     'operator': Entry(f'{_HERE}.operator_node.Operator', 'operator', started='by hand'),
@@ -47,6 +54,7 @@ COMPOSITIONS = {
     'single': lambda node: 'stack',  # for development only
 }
 
+_VIEWERS = ('none', 'rerun', 'rviz', 'foxglove')
 _BACKENDS = ('auto', 'onnx', 'openvino', 'torch', 'tensorrt')
 # name: (default, what it does, choices)
 LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -69,17 +77,13 @@ LAUNCH_ARGUMENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         'false', 'start the recorder: true writes all topics to an MCAP bag, clips only the seconds around events',
         ('true', 'clips', 'false'),
     ),
-    'viz': ('none', 'start RViz, or Foxglove (layout: config/foxglove.json)', ('none', 'rviz', 'foxglove')),
+    'viz': ('none', 'look on: rerun, or with ROS rviz, foxglove (layout: config/foxglove.json)', _VIEWERS),
 }
 
 
 def wanted(arguments: dict[str, str]) -> list[str]:
     """Return the nodes that these launch arguments ask for, in the order of the table."""
-    return [
-        name
-        for name, entry in TABLE.items()
-        if entry.started == 'always' or arguments.get(entry.started, 'false') not in ('false', '')
-    ]
+    return [name for name, entry in TABLE.items() if entry.asked_for(arguments)]
 
 
 def processes(composition: str, nodes: list[str] | None = None) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from autonomy_nodes.nodes.memory import keep_memory
 from autonomy_nodes.nodes.processes import TABLE, make
 from autonomy_nodes.nodes.stage import StageNode
 
-LATER = {'recorder'}  # nodes for which nobody waits: where cores are short, the others go first
+LATER = {'recorder', 'viewer'}  # nodes for which nobody waits: where cores are short, the others go first
 LONG_S = 1e6
 
 

@@ -12,6 +12,7 @@ from autonomy_nodes.common.settings import check_settings
 from autonomy_nodes.messages import topics
 from autonomy_nodes.nodes.launcher import resolved, settings_files
 from autonomy_nodes.nodes.processes import LAUNCH_ARGUMENTS, TABLE, make
+from autonomy_nodes.nodes.viewer_node import PICTURES, SCENE, WORDS
 
 CONFIG = Path(__file__).parents[2] / 'config'
 VEHICLES = sorted(path.stem for path in (CONFIG / 'vehicles').glob('*.yaml'))
@@ -32,6 +33,7 @@ SHOWN = {  # what a display of RViz can show
 }
 IN_3D = {
     'sensor_msgs/msg/PointCloud2', 'grid_map_msgs/msg/GridMap', 'visualization_msgs/msg/MarkerArray',
+    'autoware_perception_msgs/msg/PredictedObjects', 'autoware_planning_msgs/msg/Trajectory', 'nav_msgs/msg/Odometry',
 }  # fmt: skip
 
 
@@ -92,8 +94,22 @@ def test_foxglove_shows_topics_of_the_stack_and_its_layout_names_panels_that_the
     assert topics.find(scene['publish']['poseEstimateTopic']) == topics.INITIAL_POSE
     others = [path['value'] for path in layout['configById']['Plot!speed']['paths']]
     others += [layout['configById']['RawMessages!why']['topicPath']]
+    others += [layout['configById']['Image!front']['imageMode']['imageTopic']]
     others += [layout['configById']['DiagnosticSummary!nodes']['topicToRender']]
     assert all(topics.find(path.split('.')[0]) for path in others)
+
+
+def test_rviz_foxglove_and_the_live_viewer_show_the_same_at_start():
+    ours = {topic.name for topic, _, _ in SCENE} | {PICTURES.named('front').name}
+    panels = json.loads((CONFIG / 'foxglove.json').read_text())['configById']
+    foxglove = {name for name, how in panels['3D!stack']['topics'].items() if how['visible']}
+    foxglove |= {panels['Image!front']['imageMode']['imageTopic'], panels['RawMessages!why']['topicPath']}
+    foxglove |= {panels['DiagnosticSummary!nodes']['topicToRender']}
+    displays = [item for item in rviz()[0]['Displays'] if item['Enabled'] and 'Topic' in item]
+    beside = {topics.CHANGE_MARKERS.name}  # in map, which the live viewer does not draw
+    words = {topic.name.lstrip('/') for topic in WORDS}  # for which RViz has no display
+    assert {item['Topic']['Value'].lstrip('/') for item in displays} == ours | beside
+    assert {name.lstrip('/') for name in foxglove} == ours | beside | words
 
 
 def test_every_file_of_config_that_is_named_to_people_exists():

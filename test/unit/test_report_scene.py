@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from report_sample import MODEL, OPTICAL, START_NS, objects_at, trajectory_of
 
 from autonomy_nodes.common.geometry import quaternion_of_heading
-from autonomy_nodes.common.grid import Grid
+from autonomy_nodes.common.grid import KINDS, Grid
 from autonomy_nodes.common.lanes import LanePieces, Line
 from autonomy_nodes.common.objects import Predictions, no_objects
 from autonomy_nodes.common.sensing import PointCloud
@@ -51,7 +51,7 @@ def test_each_cell_shows_its_class_and_how_easy_it_is():
     )
     told = layers.terrain_cells(grid, ORIGIN)
     names = ('easy', 'fair', 'hard', 'rough', 'obstacle', 'hole', 'filled', 'unknown')
-    assert told['cells'] == ''.join(layers.CELLS[name] for name in names)
+    assert told['cells'] == ''.join(str(KINDS.index(name)) for name in names)
     assert (told['origin'], told['cell'], told['shape']) == ([100, 200], 40, [1, 8])
 
 
@@ -60,7 +60,7 @@ def test_each_cell_shows_its_class_and_how_easy_it_is():
 def test_ground_that_was_not_seen_is_never_shown_as_free(observed):
     cells = layers.terrain_cells(grid_of(observed=observed), ORIGIN)['cells']
     for cell, seen in zip(cells, observed.ravel()):
-        assert (cell == layers.CELLS['unknown']) == (not seen > 0.0)
+        assert (cell == str(KINDS.index('unknown'))) == (not seen > 0.0)
 
 
 def test_points_turn_with_the_vehicle_and_the_highest_of_a_cell_stands_for_it():

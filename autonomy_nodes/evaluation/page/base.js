@@ -45,8 +45,8 @@ function seconds(ms, digits = 1) {
 
 const summary = JSON.parse(byId('summary').textContent);
 
-async function unpacked(id) {
-  const packed = byId(id).textContent.trim();
+async function unpacked(element) {
+  const packed = element.textContent.trim();
   if (!packed) return null;
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
@@ -60,17 +60,46 @@ function moment() {
   return state.scene.moments[state.index];
 }
 
-function select(index) {
-  state.index = clamp(index, 0, state.scene.moments.length - 1);
+function show() {
   for (const watcher of state.watchers) watcher(moment());
 }
 
-function selectTime(ms) {
-  if (!state.scene) return;
+// Shows a moment; where its heavy layers are still packed, it is shown again with them.
+function select(index) {
+  const at = state.index = clamp(index, 0, state.scene.moments.length - 1), own = Math.floor(at / state.scene.pack);
+  const there = packs.done.has(own);
+  show();
+  return needed(at).then(() => { if (!there && state.index === at) show(); });
+}
+
+// The layers that weigh most lie in packs of some moments; one is unpacked when it is first needed, the others in time.
+const packs = { elements: [...document.querySelectorAll('script.pack')], done: new Map() };
+
+function unpackedPack(at) {
+  if (!packs.done.has(at)) {
+    packs.done.set(at, unpacked(packs.elements[at]).then((rows) => {
+      for (const [place, layers] of Object.entries(rows)) Object.assign(state.scene.moments[Number(place)], layers);
+      packs.elements[at].textContent = '';
+    }));
+  }
+  return packs.done.get(at);
+}
+
+// Unpacks what a moment shows: its own pack, and the one before, from which layers that are kept now and then come.
+function needed(index) {
+  const own = Math.floor(index / state.scene.pack);
+  return Promise.all([own - 1, own].filter((at) => at >= 0 && at < packs.elements.length).map(unpackedPack));
+}
+
+function placeOf(ms) {
   const moments = state.scene.moments;
   let best = 0;
   moments.forEach((each, at) => { if (Math.abs(each.t - ms) < Math.abs(moments[best].t - ms)) best = at; });
-  select(best);
+  return best;
+}
+
+function selectTime(ms) {
+  return state.scene ? select(placeOf(ms)) : undefined;
 }
 
 // The newest of `key` at or before the selected moment, not older than `oldest` ms: some layers are kept only now and then.

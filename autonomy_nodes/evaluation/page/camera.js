@@ -19,7 +19,7 @@ function imageOf(shot) {
   return camera.images.get(shot);
 }
 
-function drawBox(context, scale, box, named) {
+function drawBox(context, scale, box) {
   const paint = objectColour(box.label), corner = (k) => [box.corners[2 * k] * scale, box.corners[2 * k + 1] * scale];
   context.strokeStyle = paint;
   context.lineWidth = 1.6;
@@ -31,9 +31,19 @@ function drawBox(context, scale, box, named) {
   for (const k of [0, 1, 5, 4]) context.lineTo(...corner(k));
   context.fill();
   context.globalAlpha = 1;
-  if (!named) return;
-  const left = Math.min(...[0, 1, 2, 3, 4, 5, 6, 7].map((k) => corner(k)[0])), top = Math.min(...[0, 1, 2, 3, 4, 5, 6, 7].map((k) => corner(k)[1]));
-  plate(context, `${LABELS[box.label]} ${box.name.slice(0, 4)}`, Math.max(left, 2), Math.max(top - 3, 15), paint);
+}
+
+// Names of boxes, the nearest first; one that would lie on another is left out.
+function nameBoxes(context, scale, boxes) {
+  const taken = [];
+  context.font = '11px system-ui, sans-serif';
+  for (const box of [...boxes].reverse()) {
+    const us = box.corners.filter((_, k) => k % 2 === 0), vs = box.corners.filter((_, k) => k % 2), text = box.label ? `${LABELS[box.label]} ${box.name.slice(0, 4)}` : box.name.slice(0, 4);
+    const left = Math.max(Math.min(...us) * scale, 2), bottom = Math.max(Math.min(...vs) * scale - 3, 15), right = left + context.measureText(text).width + 8;
+    if (taken.some(([l, b, r]) => left < r && l < right && Math.abs(bottom - b) < 15)) continue;
+    taken.push([left, bottom, right]);
+    plate(context, text, left, bottom, objectColour(box.label));
+  }
 }
 
 // Words on a plate: a picture has any brightness.
@@ -53,9 +63,11 @@ function drawCamera() {
   canvas.style.aspectRatio = `${shot.width} / ${shot.height}`;
   const { context, width, height } = prepared(canvas), scale = width / shot.width;
   if (image.complete && image.naturalWidth) context.drawImage(image, 0, 0, width, height);
-  for (const box of shot.boxes) drawBox(context, scale, box, box.label > 0 || shot.boxes.length <= 6);
+  for (const box of shot.boxes) drawBox(context, scale, box);
+  nameBoxes(context, scale, shot.boxes);
   const mode = moment().mode;
   plate(context, `${shot.camera}  ${seconds(shot.t, 2)}  ${mode}`, 6, height - 6, colour(mode));
+  plate(context, shot.stamp, 6, 20, colour('axis'));
   const apart = shot.t - moment().t, when = apart === 0 ? 'at this moment' : `${seconds(Math.abs(apart), 2)} ${apart < 0 ? 'before' : 'after'} this moment`;
   byId('camera-note').textContent = `Rectified picture ${when}, ${shot.stamp}. ` + (shot.boxes.length ? 'Boxes: tracks, carried to the picture\u2019s stamp.' : shot.placed ? 'No track in view.' : 'No boxes: where the camera sits was not recorded.');
 }

@@ -2,7 +2,7 @@
 'use strict';
 
 function showLegend() {
-  const there = new Set(state.scene.moments.flatMap((each) => Object.keys(each))), modes = state.scene.moments.find((each) => each.modes);
+  const there = new Set([...state.scene.layers, ...state.scene.moments.flatMap((each) => Object.keys(each))]), modes = state.scene.moments.find((each) => each.modes);
   const boxes = LAYERS.filter(([key]) => there.has(key)).map(([key, name, on, paint]) => {
     above.shown[key] = on;
     const input = make('input', { type: 'checkbox', checked: on, onchange: (event) => { above.shown[key] = event.target.checked; drawAbove(); } });

@@ -35,18 +35,27 @@ function firstMoment() {
 }
 
 async function showScene() {
-  const scene = await unpacked('scene');
+  const scene = await unpacked(byId('scene'));
   if (!scene || !scene.moments.length) { notice(scene ? 'The bag of this run holds no sweep that can be drawn.' : 'There is no outputs.mcap beside the log: figures only.'); return; }
   state.scene = scene;
   above.fastest = Math.max(100, Math.ceil(Math.max(...scene.moments.flatMap((each) => (each.drive || []).filter((_, at) => at % 3 === 2))) / 100) * 100);
-  for (const id of ['transport', 'viewer', 'marks-card']) byId(id).hidden = false;
+  for (const id of ['transport', 'viewer', 'marks-card', 'fed-card']) byId(id).hidden = false;
   showLegend();
   showStrip();
   connectCanvas();
   connectTime();
   connectCamera();
   state.watchers.push(showMoment);
-  selectTime(firstMoment());
+  await needed(placeOf(firstMoment()));
+  await selectTime(firstMoment());
+}
+
+// One pack after another, so that the page answers meanwhile.
+async function unpackRest() {
+  for (let at = 0; at < packs.elements.length; at += 1) {
+    await new Promise((go) => { setTimeout(go, 30); });
+    await unpackedPack(at);
+  }
 }
 
 function start() {
@@ -66,7 +75,7 @@ function start() {
   let wait = 0;
   window.addEventListener('resize', () => { clearTimeout(wait); wait = setTimeout(redraw, 80); });
   const done = (word) => { document.documentElement.dataset.state = word; };
-  showScene().then(() => done('ready'), (error) => { notice(`The scene cannot be shown: ${error.message}`); done('failed'); });
+  showScene().then(() => { performance.mark('drawn'); done('ready'); return state.scene && unpackRest(); }, (error) => { notice(`The scene cannot be shown: ${error.message}`); done('failed'); });
 }
 
 start();

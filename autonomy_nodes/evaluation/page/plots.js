@@ -34,19 +34,17 @@ function timeAxis(width) {
   return root;
 }
 
-function modeRow(width) {
-  const { root, x, right, now } = frame(width, 26, 'mode over time');
-  root.append(svg('text', { x: 0, y: 17 }, 'mode'));
-  summary.modes.forEach(([from, mode], at) => {
-    const to = at + 1 < summary.modes.length ? summary.modes[at + 1][0] : summary.end_ms;
-    const wide = x(to) - x(from);
-    root.append(svg('rect', { x: x(from), y: 4, width: Math.max(wide, 1), height: 18, fill: `var(--${mode})` }, svg('title', {}, `${mode} from ${seconds(from)} to ${seconds(to)}`)));
-    if (wide > 74) root.append(svg('text', { x: x(from) + wide / 2, y: 17, 'text-anchor': 'middle', style: 'fill:#fff;font-weight:600' }, mode));
+function modeSpells(modes, end, x) {
+  return modes.flatMap(([from, mode], at) => {
+    const to = at + 1 < modes.length ? modes[at + 1][0] : end, wide = x(to) - x(from);
+    const bar = svg('rect', { x: x(from), y: 4, width: Math.max(wide, 1), height: 18, fill: `var(--${mode})` }, svg('title', {}, `${mode} from ${seconds(from)} to ${seconds(to)}`));
+    return wide > 74 ? [bar, svg('text', { x: x(from) + wide / 2, y: 17, 'text-anchor': 'middle', style: 'fill:#fff;font-weight:600' }, mode)] : [bar];
   });
-  for (const [at, id] of summary.faults) {
-    root.append(svg('path', { d: `M${x(at)} 4l-5 -8h10z`, fill: 'var(--bad)' }, svg('title', {}, `fault ${id} at ${seconds(at)}`)));
-  }
-  root.append(now);
+}
+
+function modeRow(width) {
+  const { root, x, now } = frame(width, 26, 'mode over time');
+  root.append(svg('text', { x: 0, y: 17 }, 'mode'), ...modeSpells(summary.modes, summary.end_ms, x), now);
   return root;
 }
 
@@ -55,6 +53,29 @@ function alertRow(width, stage) {
   root.append(svg('text', { x: 0, y: 12 }, stage.replace('_', ' ')), svg('line', { class: 'grid', x1: plots.left, x2: width - plots.right, y1: 8, y2: 8 }));
   for (const [who, from, to, level, text] of summary.alerts) {
     if (who === stage) root.append(svg('rect', { x: x(from), y: 3, width: Math.max(x(to) - x(from), 2), height: 10, rx: 2, fill: `var(--${LEVELS[level]})` }, svg('title', {}, `${level} ${seconds(from)}: ${text}`)));
+  }
+  root.append(now);
+  return root;
+}
+
+// What the planner chose, or what decided: a colour a name, the names in the order of how long they lasted.
+function choiceRow(width, name, spells) {
+  const { root, x, now } = frame(width, 22, `${name} over time`), lasted = new Map();
+  for (const [from, to, what] of spells) lasted.set(what, (lasted.get(what) || 0) + Math.max(to - from, 1));
+  const names = [...lasted.keys()].sort((a, b) => lasted.get(b) - lasted.get(a)), paint = (what) => `var(--mode${names.indexOf(what) % 6})`;
+  root.append(svg('text', { x: 0, y: 15 }, name));
+  for (const [from, to, what, told] of spells) root.append(svg('rect', { x: x(from), y: 4, width: Math.max(x(to) - x(from), 0.8), height: 14, fill: paint(what) }, svg('title', {}, `${seconds(from)} ${what}: ${told}`)));
+  root.append(now);
+  return [root, make('div', { class: 'keys under' }, names.slice(0, 6).map((what) => make('span', { class: 'key' }, make('i', { class: 'dot', style: `background:${paint(what)}` }), what.replaceAll('_', ' '))))];
+}
+
+function faultRow(width) {
+  const { root, x, now } = frame(width, 22, 'faults over time');
+  root.append(svg('text', { x: 0, y: 15 }, 'faults'), svg('line', { class: 'grid', x1: plots.left, x2: width - plots.right, y1: 11, y2: 11 }));
+  let free = -1e9; // where the last name ends
+  for (const [at, id] of summary.faults) {
+    root.append(svg('path', { d: `M${x(at)} 17l-5 -10h10z`, fill: 'var(--bad)' }, svg('title', {}, `fault ${id} at ${seconds(at)}`)));
+    if (x(at) + 8 > free) { root.append(svg('text', { x: x(at) + 8, y: 15 }, id)); free = x(at) + 38; }
   }
   root.append(now);
   return root;
@@ -92,6 +113,8 @@ function showPlots() {
   const place = byId('plots'), width = place.clientWidth;
   plots.nows = [];
   place.replaceChildren(modeRow(width));
+  if (summary.faults.length) place.append(faultRow(width));
+  for (const [name, spells] of Object.entries(summary.choices)) place.append(...choiceRow(width, name, spells));
   for (const stage of inOrder(new Set(summary.alerts.map((alert) => alert[0])))) place.append(alertRow(width, stage));
   for (const series of summary.series) place.append(...linePlot(width, series));
   place.append(timeAxis(width));

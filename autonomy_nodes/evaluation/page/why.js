@@ -56,16 +56,25 @@ function inputChip([, topic, age]) {
   return make('span', { class: age > 0.5 ? 'input old' : 'input', title: `${topic}: ${number(age)} ms older than the trajectory` }, shortName(topic), apart && make('strong', {}, ` ${age > 0 ? '\u2212' : '+'}${number(Math.abs(age), 0)} ms`));
 }
 
-// A row a step, in the order of the work; what it read with the trajectory's own stamp, and what was older.
+function spanBar(span, last) {
+  if (!span) return make('td', { class: 'span' });
+  const [, begin, end] = span, left = clamp(begin / last, 0, 1) * 100, wide = Math.max(clamp((end - begin) / last, 0, 1) * 100, 0.6);
+  return make('td', { class: 'span' }, make('div', { class: 'meter', title: `from ${number(begin)} to ${number(end)} ms` }, make('i', { style: `left:${left}%;width:${wide}%;background:var(--accent)` })),
+    make('span', { class: 'muted' }, `${number(end - begin)} ms, done at ${number(end)}`));
+}
+
+// A row a step, in the order of the work; what it read with the trajectory's own stamp, and what was older; when it ran.
 function showLineage(now) {
-  const place = byId('lineage'), rows = now.lineage;
-  if (!rows || !rows.length) { place.replaceChildren(make('p', { class: 'empty' }, 'No stage reported which stamps fed this trajectory.')); return; }
-  const stages = inOrder(new Set(rows.map((row) => row[0])));
+  const place = byId('lineage'), rows = now.lineage, spans = now.spans || [];
+  if (!rows.length && !spans.length) { place.replaceChildren(make('p', { class: 'empty' }, 'No stage reported which stamps fed this trajectory.')); return; }
+  const stages = inOrder(new Set([...rows, ...spans].map((row) => row[0]))), last = Math.max(1, ...spans.map((span) => span[2]));
   const lines = stages.map((stage) => {
     const note = now.log[stage], inputs = rows.filter((row) => row[0] === stage).sort((a, b) => a[2] - b[2]);
-    return make('tr', {}, make('td', {}, make('strong', {}, stage.replace('_', ' '))), make('td', {}, inputs.map(inputChip)),
+    return make('tr', {}, make('td', {}, make('strong', {}, stage.replace('_', ' '))), make('td', { class: 'inputs' }, inputs.map(inputChip)), spanBar(spans.find((span) => span[0] === stage), last),
       make('td', {}, note && make('span', { class: 'chip', style: `background:var(--${LEVELS[note[0]] || 'good'})`, title: note[1] }, note[0])));
   });
-  place.replaceChildren(make('div', { class: 'scroll' }, make('table', { class: 'fed' }, make('tbody', {}, lines))),
-    make('p', { class: 'muted small', style: 'margin-top:8px' }, 'Inputs without a number have the stamp of the trajectory; the others are as much older (or newer).'));
+  const clock = summary.run.mode === 'live' ? 'as measured, after the stamp of the sweep' : 'one after another, as if each stage had a process of its own';
+  const head = make('tr', {}, make('th', {}, 'stage'), make('th', {}, 'what it read'), make('th', {}, `when it worked on this sweep: ${number(last, 0)} ms in all`), make('th', {}));
+  place.replaceChildren(make('table', { class: 'fed' }, make('thead', {}, head), make('tbody', {}, lines)),
+    make('p', { class: 'muted small', style: 'margin-top:8px' }, `Inputs without a number have the stamp of the trajectory; the others are as much older (\u2212) or newer (+). Times: ${clock}.`));
 }
