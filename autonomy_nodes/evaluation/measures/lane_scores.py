@@ -11,7 +11,8 @@ from autonomy_nodes.perception.lanes.lines import Told
 
 CHAMFERS_M = (0.5, 1.0, 1.5)
 CORNER_RAD = 0.8
-_STEP_M, _GAP_M, _SHORTEST_M, _ARM = 0.5, 3.0, 3.0, 2  # the last in steps
+SHORTEST_M = (3.0, 3.0, 1.5, 3.0, 3.0)  # of LANE_KINDS: a stop line may cross one narrow lane alone
+_STEP_M, _GAP_M, _ARM = 0.5, 3.0, 2  # the last in steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,12 @@ class Answer:
 
 
 def cut(
-    lines: Iterable[Told | tuple[int, np.ndarray]], asked: np.ndarray, shortest_m: float = _SHORTEST_M
+    lines: Iterable[Told | tuple[int, np.ndarray]], asked: np.ndarray, shortest_m: Sequence[float] = SHORTEST_M
 ) -> list[Told]:
     """Return the parts of lines within the cells `asked` (*LANES), points 0.5 m apart.
 
     A part goes on over 3 m that were not asked for, and ends at a sharp corner, since who follows a line ends there;
-    shorter parts than shortest_m are left out.
+    shorter parts than shortest_m, by kind, are left out.
     """
     found = []
     for line in lines:
@@ -41,7 +42,7 @@ def cut(
         parts = np.split(kept, np.flatnonzero((np.diff(kept) * _STEP_M > _GAP_M) | (np.diff(stretch) > 0)) + 1)
         found += [
             Told(told.kind, points[part[0] : part[-1] + 1], told.score)
-            for part in parts if len(part) and (part[-1] - part[0]) * _STEP_M >= shortest_m
+            for part in parts if len(part) and (part[-1] - part[0]) * _STEP_M >= shortest_m[told.kind]
         ]  # fmt: skip
     return found
 

@@ -78,10 +78,10 @@ class Skin:
             self.fill((s - 1.5, s + 1.5), (n, n + 0.5), wear=wear)
 
     def stop_line(self, s: float, half_m: float, side: float, wear: float = 0.2) -> None:
-        """Paint a line before which vehicles stop, 0.4 m wide, over the half of a road with n of one sign."""
+        """Paint a line before which vehicles stop, 0.4 m wide, over the half of a road with n of the sign of `side`."""
         low, high = sorted((0.1 * side, side * half_m))
-        self.drawn(Line.STOP_LINE, (s + 0.2, low), (s + 0.2, high))
-        self.fill((s, s + 0.4), (low, high), wear=wear)
+        self.drawn(Line.STOP_LINE, (s, low), (s, high))
+        self.fill((s - 0.2, s + 0.2), (low, high), wear=wear)
 
     def drawn(self, kind: Line, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Note a line from place to place, each s and n."""

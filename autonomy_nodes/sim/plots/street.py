@@ -166,6 +166,8 @@ def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     zebra = rng.uniform(-40, 40) if rng.random() < 0.4 else FAR
     if zebra != FAR:
         skin.zebra(zebra, half, rng.uniform(0.05, 0.5))
+        for side in (-1.0, 1.0) if rng.random() < 0.6 else ():
+            skin.stop_line(zebra + side * rng.uniform(2.3, 4.0), half, side)
     plot = Plot('street', paved(section, skin, rng), rng, half_s_m=half_s_m)
     _houses(plot, half + walk + rng.uniform(0.2, 7.0), rng.uniform(0.6, 1.0))
     at = half - 1.05 if parking else half - 0.9 + (1.0 if rng.random() < 0.4 else 0.0)  # half on the sidewalk
@@ -273,7 +275,7 @@ def crossroads(rng: np.random.Generator) -> Plot:
     skin.fill((middle - across, middle + across), (-half, half), section.road)
     for side in (-1.0, 1.0):
         skin.zebra(middle + side * (across + 2.5), half, wear)
-        skin.stop_line(middle + side * (across + rng.uniform(5.0, 6.5)), half, side, wear)  # who comes keeps right
+        skin.stop_line(middle + side * (across + rng.uniform(4.8, 6.5)), half, side, wear)  # who comes keeps right
     plot = Plot('crossroads', paved(section, skin, rng), rng)
     for side_s in (-1.0, 1.0):
         for side_n in (-1.0, 1.0):
