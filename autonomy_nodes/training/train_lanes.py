@@ -31,7 +31,7 @@ from autonomy_nodes.training.samples import HELD_OUT, Sample, Samples, SampleSet
 WHAT = 'lanes'  # of a checkpoint
 LEAST_RATE = 0.01  # of the highest, at the end of a run
 PLACES = PlaceSettings(before_share=0.0)
-RECIPES = ('crossroads', 'country', 'crossroads', '')  # in turn: most lines are where roads cross; empty: what the seed draws
+RECIPES = ('crossroads', 'country', 'crossroads', '')  # in turn, empty: of all; most lines are where roads cross
 GUISE = AugmentationSettings(paste=0.0)
 
 

@@ -75,7 +75,7 @@ def test_a_line_is_cut_where_nobody_asks_and_goes_on_over_a_short_gap():
 
 def test_parts_of_less_than_3_m_and_those_beyond_the_cells_are_left_out():
     x = lane_middles()[..., 0]
-    assert cut([flat(1.0)], x < 2.0) == [] and len(cut([flat(1.0)], x < 2.0, shortest_m=1.0)) == 1
+    assert cut([flat(1.0)], x < 2.0) == [] and len(cut([flat(1.0)], x < 2.0, shortest_m=[1.0] * 5)) == 1
     (one,) = cut([flat(1.0, x=(-60.0, 60.0))], ALL)
     high = LANES_ORIGIN_M + np.array(LANES) * CELL_M
     assert (one.points[0, 0], one.points[-1, 0]) == pytest.approx((LANES_ORIGIN_M[0], high[0]), abs=0.51)

@@ -47,6 +47,7 @@ NEAR = {
     'detection': ('vehicle.ap_2m', 15.0), 'robustness': ('vehicle.ap_2m', 15.0), 'tracking': ('vehicle.mota', 2.0),
     'terrain': ('miou', 0.02), 'ground': ('f1', 0.002), 'elevation': ('mae_observed', 0.002),
     'forecasting': ('min_ade_m', 0.8), 'prior': ('fresh.miou', 0.05),
+    'lanes': ('map', 0.05),
 }  # fmt: skip
 
 
@@ -99,7 +100,7 @@ def test_a_network_does_in_drawn_frames_about_what_was_reported(path, tmp_path, 
     figure, near = NEAR[what]
     found, expected = result.figures[figure], told[f'{what}.{figure}']
     assert 'data_made_by' in told or abs(found - expected) < near, f'{found}, {path.name} tells {expected}'
-    if what == 'forecasting' and told['cpu'] == cpu_model():  # eight scenes differ much from all: each as it was
+    if what in ('forecasting', 'lanes') and told['cpu'] == cpu_model():  # few differ much from all: each as it was
         again = of_each(result, answers(tmp_path, {}), tmp_path)
         assert len(again) >= len(drawn) and again.items() <= told['answers'].items()
 
