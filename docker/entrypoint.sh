@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Makes `autonomy` and, where the image has one, ROS 2 available, then runs what it is given.
+# Makes `autonomy` and, where there is one below /opt/ros, ROS 2 available, then runs what it is given.
 set -eo pipefail
 if [ -n "${ROS_DISTRO:-}" ] && [ -f "/opt/ros/$ROS_DISTRO/setup.bash" ]; then
+  # shellcheck source=/dev/null
   . "/opt/ros/$ROS_DISTRO/setup.bash"
 fi
-export PATH="/autonomy_nodes/.venv/bin:$PATH"
+PATH="$(cd "$(dirname "$0")/.." && pwd -P)/.venv/bin:$PATH"
+export PATH
 exec "$@"

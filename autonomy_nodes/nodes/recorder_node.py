@@ -58,7 +58,7 @@ class Recorder(Stage):
         self.keeper = Keeper(self.path, config.heavy_every) if config.whole else None
         self.clipper = Clipper(config.clips) if config.clips.folder else None
         self.occasions, self.stepped_ns, self.held_up = Occasions(), -1, 0
-        self.trouble, self.unwritten, self.told_lost = '', 0, 0
+        self.trouble, self.unwritten, self.told_lost, self.told_ns = '', 0, 0, -1
         port.every(TOLD_S, self.tell)
         if self.clipper is not None:
             port.every(WRITE_S, self.write)
@@ -122,6 +122,9 @@ class Recorder(Stage):
 
     def tell(self, now_ns: int) -> None:
         """Say where the recording lies; where one lay there already, as after a restart, it is not the asked place."""
+        if now_ns == self.told_ns:  # time stands still, as at the end of a replay, and what waited is caught up with
+            return
+        self.told_ns = now_ns
         moved = f'{self.asked} exists already: this recording is {self.path}' if self.path != self.asked else ''
         if self.keeper is not None:
             self.port.say(Level.WARN if moved else Level.OK, moved, path=str(self.path))

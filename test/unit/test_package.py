@@ -26,7 +26,7 @@ def requirements():
         if isinstance(node, ast.Assign) and node.targets[0].id in ('REQUIRES', 'EXTRAS'):
             value = ast.literal_eval(node.value)
             found |= value if isinstance(value, dict) else {'': value}
-    return {extra: {normal(re.split('[<=>~!]', line)[0]) for line in lines} for extra, lines in found.items()}
+    return {extra: {normal(re.split('[<=>~!;]', line)[0].strip()) for line in lines} for extra, lines in found.items()}
 
 
 def pins(path):

@@ -180,7 +180,7 @@ class Mover:
         if frame not in self.frames or not len(points.rows):
             return data, KEPT
         rows = points.rows.copy()
-        axes = [name for name in ('x', 'y', 'z') if name in rows.dtype.names]
+        axes = [name for name in ('x', 'y', 'z') if name in (rows.dtype.names or ())]
         if len(axes) == 3:
             moved = self.offset(np.stack([rows[name].astype(float) for name in axes], axis=-1))
             for name, column in zip(axes, np.moveaxis(moved, -1, 0)):
