@@ -4,6 +4,7 @@ import argparse
 from functools import partial
 
 from autonomy_nodes.commands.options import add_setup, command_line, commit, finished, launch_arguments, overriding
+from autonomy_nodes.commands.progress import Progress
 from autonomy_nodes.evaluation.drive import Drive, Scenario, drive_in_lockstep, drive_live
 from autonomy_nodes.evaluation.runlog import Run
 
@@ -28,5 +29,6 @@ def run(options: argparse.Namespace) -> int:
     told = Run(vehicle=given['vehicle'], command=command_line(), commit=commit())
     scenario = Scenario(options.scenario, options.seed, options.duration, options.goal, options.start, options.by_wire)
     drive = Drive(options.out, scenario, given, overriding(options), tuple(options.without), told)
-    way = partial(drive_in_lockstep, drive, options.jobs) if options.lockstep else partial(drive_live, drive)
-    return finished(options.out, way)
+    with Progress(' s', quiet=True) as tell:
+        lockstep = partial(drive_in_lockstep, drive, options.jobs, tell)
+        return finished(options.out, lockstep if options.lockstep else partial(drive_live, drive, tell))

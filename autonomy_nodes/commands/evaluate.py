@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from autonomy_nodes.commands.options import commit
+from autonomy_nodes.commands.progress import Progress
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.evaluation.measures.evidence import PAGE, RESULT, answers, evidence, files, of_each
 from autonomy_nodes.evaluation.measures.page import flat, table, write_json, write_page
-from autonomy_nodes.evaluation.measures.task import Task
+from autonomy_nodes.evaluation.measures.task import Task, Tell
 
 HERE = 'autonomy_nodes.evaluation.measures'
 MEASURES: dict[str, tuple[str, str]] = {  # what: (module, what is measured); a module offers evaluate(task) -> Result
@@ -89,10 +90,16 @@ def run(options: argparse.Namespace) -> None:
     """Measure, then write and print what was found, and what it rests on."""
     if options.model != 'none' and options.what not in WITH_MODEL:
         raise SettingsError(f'model={options.model!r}: {options.what} runs no network; {", ".join(WITH_MODEL)} do')
+    with Progress(' items', quiet=True) as tell:
+        measure(options, tell)
+
+
+def measure(options: argparse.Namespace, tell: Tell) -> None:
+    """Measure and tell; `tell` hears how far it is."""
     more = dict(word.partition('=')[::2] for word in options.set)
     task = Task(
         options.data, options.out, options.peers, options.limit, named(options.only, options.data), options.jobs,
-        options.seed, options.model, options.backend, more,
+        options.seed, options.model, options.backend, more, tell,
     )  # fmt: skip
     task.out.mkdir(parents=True, exist_ok=True)
     before = files(task.out)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonomy_nodes.commands.progress import Progress
 from autonomy_nodes.common.geometry import matrix_of_rpy
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.bags import import_bag
@@ -43,7 +44,9 @@ def run(options: argparse.Namespace) -> None:
     drive = chosen(drives(options.folder, '' if options.format == AUTO else options.format), options.drive)
     if options.mount:
         drive = drive.mounted({(BASE, frame): matrix for frame, matrix in map(mount, options.mount)})
-    print('\n'.join(write_drive(drive, options.bag).lines()))
+    with Progress(' frames', quiet=True) as tell:
+        summary = write_drive(drive, options.bag, tell)
+    print('\n'.join(summary.lines()))
 
 
 def chosen(found: list[Drive], name: str) -> Drive:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autonomy_nodes.commands.options import add_setup, command_line, commit, finished, launch_arguments, overriding
+from autonomy_nodes.commands.progress import Progress
 from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveRun, run_live
@@ -35,13 +36,13 @@ def run(options: argparse.Namespace) -> int:
         raise DataError(f'{options.bag}: no such bag; `autonomy import` makes one from a data set')
     remap = read_remap(options.remap) if options.remap else None
     told: dict[str, Any] = {'vehicle': given['vehicle'], 'command': command_line(), 'commit': commit()}
-    if options.ros:
+    setup = Setup(settings_files(given), more, options.without, **told)
+    with Progress(' s', quiet=True) as tell:
+        if not options.ros:
+            return finished(options.out, partial(replay, options.bag, options.out, setup, options.jobs, remap, tell))
         played = {'player.bag': str(options.bag.resolve()), 'player.rate': options.rate}
         played |= {'player.remap': str(options.remap.resolve())} if options.remap else {}
         settings = {**sensors_of(options.bag, remap), **played, **more}
-        told_run = Run(scenario=options.bag.stem, **told)
-        way = partial(run_live, LiveRun(options.out, given, 'player', settings, (), options.without, run=told_run))
-    else:
-        setup = Setup(settings_files(given), more, options.without, **told)
-        way = partial(replay, options.bag, options.out, setup, options.jobs, remap)
-    return finished(options.out, way)
+        run_of = Run(scenario=options.bag.stem, **told)
+        live = LiveRun(options.out, given, 'player', settings, (), options.without, run=run_of)
+        return finished(options.out, partial(run_live, live, lambda seconds, launcher: tell('', round(seconds), 0)))

@@ -5,7 +5,7 @@ It draws the rows of a report (report_scene.py), so it shows what the report sho
 
 import base64
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from autonomy_nodes.evaluation.report import spans_of
 from autonomy_nodes.evaluation.report_bag import Bag
 from autonomy_nodes.evaluation.report_scene import scene
 from autonomy_nodes.evaluation.runlog import OUTPUTS, read_log, read_run
+from autonomy_nodes.evaluation.telling import Tell
 
 HOW = {  # kind of file: how it is written; a GIF without the dots that stand for colours it lacks is half as large
     '.gif': [getattr(cv2, 'IMWRITE_GIF_DITHER', 0), -1],
@@ -43,7 +44,6 @@ LEGEND = (
     'dark: not known; lines from boxes: what each may do',
 )
 OLDEST_MS = 1100  # ground and map lines of a moment before are kept so long
-Tell = Callable[[str, int, int], None]
 
 
 def write_clip(folder: Path, out: Path, span_s: tuple[float, float], rate_hz: float, tell: Tell) -> Path:
@@ -72,7 +72,7 @@ def write_clip(folder: Path, out: Path, span_s: tuple[float, float], rate_hz: fl
         frames.append(frame(told, at))
         tell(f'{told["moments"][at]["t"] / 1000:.1f} s', count + 1, len(chosen))
     film = cv2.Animation()
-    film.frames, film.durations = frames, np.full(len(frames), round(1000 / rate_hz), np.int32)
+    film.frames, film.durations = frames, [round(1000 / rate_hz)] * len(frames)
     out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwriteanimation(str(out), film, HOW[out.suffix]):
         raise DataError(f'{out}: OpenCV {cv2.__version__} was built without this kind of file')
@@ -187,7 +187,7 @@ def _tell(canvas: np.ndarray, now: Mapping[str, Any], picture: Mapping[str, Any]
     """Draw the camera, the mode and the words beside the scene."""
     left, wide, below = SIDE + 14, WIDE - SIDE - 28, 14
     if picture is not None:
-        image = cv2.imdecode(np.frombuffer(base64.b64decode(picture['jpeg']), np.uint8), cv2.IMREAD_COLOR)
+        image: Any = cv2.imdecode(np.frombuffer(base64.b64decode(picture['jpeg']), np.uint8), cv2.IMREAD_COLOR)
         high = round(wide * picture['height'] / picture['width'])
         canvas[below : below + high, left : left + wide] = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
         below += high + 14

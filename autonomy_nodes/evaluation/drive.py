@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.evaluation.live import LiveRun, run_live
 from autonomy_nodes.evaluation.lockstep import Lockstep, Sink
 from autonomy_nodes.evaluation.replay import OutputSink, Setup, lockstep
 from autonomy_nodes.evaluation.runlog import Run, write_run
+from autonomy_nodes.evaluation.telling import Tell, untold
 from autonomy_nodes.nodes.launcher import settings_files
 from autonomy_nodes.nodes.processes import make, vehicle_of
 
@@ -78,21 +80,22 @@ class Drive:
         return replace(self, settings={**told, **self.settings}, run=run)
 
 
-def drive_live(drive: Drive) -> Path:
+def drive_live(drive: Drive, tell: Tell = untold) -> Path:
     """Drive with every node in its own process group, over the middleware."""
     drive = drive.prepared()
     timeout_s = drive.scenario.duration_s * LIVE_FACTOR + LIVE_MORE_S
     arguments = {**drive.arguments, 'control': 'true'}
     more = {'extra': drive.extra, 'without': drive.without, 'timeout_s': timeout_s, 'run': drive.run}
-    return run_live(LiveRun(drive.out, arguments, 'sim', drive.settings, **more))
+    live = LiveRun(drive.out, arguments, 'sim', drive.settings, **more)
+    return run_live(live, lambda seconds, launcher: tell('', round(seconds), 0))
 
 
-def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
+def drive_in_lockstep(drive: Drive, jobs: int = 1, tell: Tell = untold) -> Path:
     """Drive without middleware and wall clock: the same scenario and settings give the same bytes."""
     drive = drive.prepared()
     start_s = time.perf_counter()
     with OutputSink(drive.out, jobs) as sink:
-        to_its_end(drive, at_its_start(drive, sink))
+        to_its_end(drive, at_its_start(drive, sink), tell)
     body = vehicle_of('planning', settings_files(drive.arguments), drive.settings)
     write_run(drive.out, replace(drive.run, mode='lockstep', wall_s=time.perf_counter() - start_s, body=body))
     return drive.out
@@ -104,11 +107,17 @@ def at_its_start(drive: Drive, sink: Sink) -> Lockstep:
     return lockstep(Setup(settings_files(drive.arguments), more, drive.without, ('sim', 'control', *drive.extra)), sink)
 
 
-def to_its_end(drive: Drive, player: Lockstep) -> None:
-    """Drive to the goal, to what ends it before, or for as long as it may last."""
+def to_its_end(drive: Drive, player: Lockstep, tell: Tell = untold) -> None:
+    """Drive to the goal, to what ends it before, or for as long as it may last; `tell` hears of each second."""
     start_ns = make('sim').start_ns
     try:
         player.start(start_ns)
-        player.run_to(start_ns + round((drive.scenario.duration_s + LEFT_S) * 1e9))
+        end_ns, seconds = start_ns + round((drive.scenario.duration_s + LEFT_S) * 1e9), round(drive.scenario.duration_s)
+        for second in range(1, seconds):
+            player.run_to(start_ns + second * SECOND_NS)
+            if player.finished:
+                break
+            tell('', second, seconds)
+        player.run_to(end_ns)
     finally:
         player.close()

@@ -23,6 +23,7 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.lockstep import Effects, Event, Lockstep, Sink
 from autonomy_nodes.evaluation.relay import Downstream, StandIn, Upstream, ahead, divided
 from autonomy_nodes.evaluation.runlog import OUTPUTS, Run, RunLog, write_run
+from autonomy_nodes.evaluation.telling import Tell, told_of, untold
 from autonomy_nodes.inference.opening import settled
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import Message, Recording
@@ -64,12 +65,14 @@ class Setup:
         return [name for name in TABLE if name in asked]
 
 
-def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | None = None) -> Path:
+def replay(
+    bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | None = None, tell: Tell = untold
+) -> Path:
     """Play a bag; leave outputs.mcap, its digest, log.jsonl, timing.jsonl and run.json under `out` and return it.
 
     The same bag and settings give the same bytes of outputs.mcap and log.jsonl, whatever `jobs`: that many processes
-    share the stages, and reading and writing have threads of their own. Raises DataError where the bag holds nothing
-    that the stack reads.
+    share the stages, and reading and writing have threads of their own; `tell` hears of each second. Raises DataError
+    where the bag holds nothing that the stack reads.
     """
     recording = Recording(bag, remap)
     if not _played(recording):
@@ -79,15 +82,14 @@ def replay(bag: Path, out: Path, setup: Setup, jobs: int = 1, remap: Remap | Non
     *earlier, last = divided(setup.nodes(), jobs)
     with sharing(earlier, bag, setup, remap) as upstream, OutputSink(out, jobs) as sink:
         player = lockstep(setup, sink, last, upstream)
-        frames = play(player, upstream.events() if upstream else events_of(bag, remap, jobs))
+        events = upstream.events() if upstream else events_of(bag, remap, jobs)
+        frames = play(player, told_of(events, recording, tell))
     body = vehicle_of('planning', setup.files, setup.more)
-    write_run(
-        out,
-        Run(
-            scenario=bag.stem, vehicle=setup.vehicle, command=setup.command, commit=setup.commit, mode='lockstep',
-            wall_s=time.perf_counter() - start_s, frames_in=frames, body=body,
-        ),
+    run = Run(
+        scenario=bag.stem, vehicle=setup.vehicle, command=setup.command, commit=setup.commit, mode='lockstep',
+        wall_s=time.perf_counter() - start_s, frames_in=frames, body=body,
     )  # fmt: skip
+    write_run(out, run)
     return out
 
 

@@ -12,11 +12,11 @@ from typing import TypeVar
 import numpy as np
 
 from autonomy_nodes.common.types import DataError
+from autonomy_nodes.evaluation.telling import Tell, untold
 
 Item = TypeVar('Item')
 Value = TypeVar('Value')
 Figures = dict[str, float]
-Tell = Callable[[str, int, int], None]  # hears a line, how many parts are done, and of how many
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Task:
     data: a folder laid out as docs/evaluation.md tells. out: for the raw answers. peers: run those that are installed
     beside ours. limit: frames (or scenes) at most, 0 for all. only: names of those that are wanted, all where empty.
     jobs: processes; they change no byte of the answers. options: of one kind of measure alone, such as inject='2,0.1'.
+    tell: hears of each frame that is done; it stays in this process.
     """
 
     data: Path
@@ -38,6 +39,11 @@ class Task:
     model: str = 'none'
     backend: str = 'auto'
     options: Mapping[str, str] = field(default_factory=dict)
+    tell: Tell = field(default=untold, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what goes to other processes."""
+        return {**self.__dict__, 'tell': untold}
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,9 @@ def over(
         raise DataError(f'{task.data}: has no {", ".join(missing)}')
     chosen = wanted[: task.limit or None]
     found: list[tuple[str, Value]] = []
-    answers = list(in_processes(task.jobs, partial(_guarded, work), [item for _, item in chosen]))
-    for (name, _), (value, error) in zip(chosen, answers):
+    answers = in_processes(task.jobs, partial(_guarded, work), [item for _, item in chosen])
+    for done, ((name, _), (value, error)) in enumerate(zip(chosen, answers), 1):
+        task.tell(name, done, len(chosen))
         if error:
             result.refused[name] = error
         else:

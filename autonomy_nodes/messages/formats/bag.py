@@ -57,10 +57,13 @@ class Summary:
         return [f'imported {counts}', *self.notes, *(f'left out: {text}' for text in self.broken)]
 
 
-def write_drive(drive: Drive, bag: Path) -> Summary:
+def write_drive(
+    drive: Drive, bag: Path, tell: Callable[[str, int, int], None] = lambda line, done, of: None
+) -> Summary:
     """Write a recording; raises DataError where nothing of the drive can be read, before anything is written.
 
-    What is broken is left out and named in the summary; gaps between frames stay gaps in time.
+    What is broken is left out and named in the summary; gaps between frames stay gaps in time. tell: hears of each
+    frame how many are read, and of how many.
     """
     check_readable(drive)
     summary = Summary(notes=list(drive.notes), broken=list(drive.broken))
@@ -75,10 +78,16 @@ def write_drive(drive: Drive, bag: Path) -> Summary:
         if mounts:
             static, data = topics.TF_STATIC, write_transforms(Transforms(stamp_ns, mounts))
             writer.write(static.name, static.type, start_ns, data, latched=True)
-        messages = (message for frame in drive for message in _messages(frame, drive.frames[0], summary))
+        messages = (message for frame in _told(drive, tell) for message in _messages(frame, drive.frames[0], summary))
         for topic, kind, receive_ns, data in as_received(messages):
             writer.write(topic, kind, receive_ns, data)
     return summary
+
+
+def _told(drive: Drive, tell: Callable[[str, int, int], None]) -> Iterator[Frame]:
+    for done, frame in enumerate(drive, 1):
+        yield frame
+        tell('', done, len(drive.frames))
 
 
 def check_readable(drive: Drive) -> None:
