@@ -85,8 +85,9 @@ def drive_live(drive: Drive, tell: Tell = untold) -> Path:
     drive = drive.prepared()
     timeout_s = drive.scenario.duration_s * LIVE_FACTOR + LIVE_MORE_S
     arguments = {**drive.arguments, 'control': 'true'}
-    more = {'extra': drive.extra, 'without': drive.without, 'timeout_s': timeout_s, 'run': drive.run}
-    live = LiveRun(drive.out, arguments, 'sim', drive.settings, **more)
+    live = LiveRun(
+        drive.out, arguments, 'sim', drive.settings, drive.extra, drive.without, timeout_s=timeout_s, run=drive.run
+    )
     return run_live(live, lambda seconds, launcher: tell('', round(seconds), 0))
 
 

@@ -143,7 +143,12 @@ class RosPort(Inputs):
     def request(self, name: str) -> Asking:
         """See `Port`."""
         asking = Asking(self.node, ros_type('std_srvs/srv/SetBool'), name, self.guarded)
-        self._open.append(lambda: (asking.open(), self._close.append(asking.close)))
+
+        def offer() -> None:
+            asking.open()
+            self._close.append(asking.close)
+
+        self._open.append(offer)
         return asking
 
     def finish(self) -> None:
