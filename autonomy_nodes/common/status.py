@@ -26,6 +26,31 @@ FAULTS = {  # what nodes say under the key `fault`, as docs/interface.md lists i
 }
 
 
+REMEDIES = {  # what to do about each, said under the key `remedy` of every ERROR, as docs/troubleshooting.md lists it
+    'F01': 'look at the cable, the driver and the name of the camera: `autonomy doctor live`',
+    'F02': 'look at the cable, the power and the driver of the LiDAR: `autonomy doctor live`',
+    'F04': 'start the driver of that sensor again: it sends the same content over and over',
+    'F05': 'see to it that one driver alone publishes the topic, and stamps each message anew',
+    'F06': 'see to it that one driver alone publishes the topic, in the order of its stamps',
+    'F07': 'synchronise the clocks of sensor and computer (PTP, chrony); a recording needs use_sim_time:=true',
+    'F09': 'set the clock before the start; where a recording begins anew nothing is to be done',
+    'F11': 'correct frame_id in the driver, or the frame in vehicle.mounts; two sensors may be swapped',
+    'F12': 'have the driver publish float x, y, z; the reason tells what is wrong: `autonomy doctor`',
+    'F13': 'have the driver publish a known encoding, or JPEG, or PNG; the reason tells what is wrong',
+    'F14': 'publish camera_info of the pictures as they are, then start again: `autonomy calibrate check`',
+    'F15': 'publish the mounting on /tf_static, or write it into vehicle.mounts',
+    'F17': 'look at the diagnostics of localization: without odometry nothing is perceived or planned',
+    'F22': 'read the log of that node; it is started again by itself unless respawn:=false',
+    'F27': 'look at planning/planner/decision and marks of that stamp; `autonomy clip` and `autonomy report` show why',
+}
+
+
+def remedy_of(faults: str, otherwise: str) -> str:
+    """Return what to do about faults, their codes with commas between them; `otherwise` where there is none."""
+    known = [REMEDIES[fault] for fault in faults.split(',') if fault in REMEDIES]
+    return '; '.join(known) or otherwise
+
+
 RUNG, SPEED_CAP = 'rung', 'speed_cap_mps'  # keys of the environment
 
 Lap = Callable[[str], None]  # hears the name of a part of a step when it is over, to tell how long it took

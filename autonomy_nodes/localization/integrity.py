@@ -27,6 +27,9 @@ LEVELS = {
 }
 
 
+LOST_REMEDY = 'wait, standing, until the LiDAR measures again: it goes on by itself; look at F02 and at `inliers`'
+
+
 @dataclass(frozen=True)
 class BlindLimits:
     """How long, and with wheels how far, the vehicle may go without a LiDAR measurement."""
@@ -80,5 +83,7 @@ def words(
     }
     if found and found.degenerate and not complaint:
         complaint = f'degenerate: {found.degenerate} directions not told by the LiDAR'
+    if blindness.state is State.LOST:
+        values = {**values, 'remedy': LOST_REMEDY}
     text = blindness.state.value + (f': {complaint}' if complaint else '')
     return Words(stamp_ns, 'localization', LEVELS[blindness.state], text, values)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from autonomy_nodes.common.sensing import Image
-from autonomy_nodes.common.status import Level
+from autonomy_nodes.common.status import REMEDIES, Level, remedy_of
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.images import (
@@ -20,6 +20,7 @@ from autonomy_nodes.sensors.calibration import Calibration
 from autonomy_nodes.sensors.camera import CameraConfig, Presence, Rectifier
 
 WATCH_S = 0.15
+DOCTOR = 'correct what the text names; `autonomy doctor live` looks at topics, frames and calibration'
 
 
 class Camera(Stage):
@@ -43,7 +44,8 @@ class Camera(Stage):
         """Name the cameras that have fallen silent."""
         for name, presence in self.presences.items():
             if silent_s := presence.silent_s(now_ns):
-                self.port.say(Level.ERROR, f'camera {name} stale: no picture for {silent_s:.1f} s')
+                text = f'camera {name} stale: no picture for {silent_s:.1f} s'
+                self.port.say(Level.ERROR, text, remedy=REMEDIES['F01'])
 
     def _connected(self, name: str, rectifier: Rectifier) -> Callable[[Image], None]:
         info = self.port.latest(topics.CAMERA_INFO.named(name), read_camera_info)
@@ -57,7 +59,7 @@ class Camera(Stage):
                 self.calibration.base_from(image.frame)
                 rectified = rectifier.rectified(image, info())
             except DataError as error:
-                self.port.say(Level.ERROR, str(error))
+                self.port.say(Level.ERROR, str(error), remedy=remedy_of(error.fault, DOCTOR))
                 raise
             model_out.publish(write_camera_info(rectified.model))
             image_out.publish(write_image(rectified.image))

@@ -62,7 +62,8 @@ class Control(Stage):
             self.port.say(Level.WARN, f'no command: no {"trajectory" if ego else "odometry"} yet')
             return
         if self.trajectory.frame != 'odom':
-            self.port.say(Level.ERROR, f'no command: the trajectory is in {self.trajectory.frame}, odometry in odom')
+            text = f'no command: the trajectory is in {self.trajectory.frame}, odometry in odom'
+            self.port.say(Level.ERROR, text, remedy='let safety alone publish planning/trajectory: another node does')
             return
         wheel_rad = self.trajectory.wheel_angles_rad[0] if steering is None else steering.wheel_angle_rad
         command = self.follower.follow(self.trajectory, ego, float(wheel_rad), now_ns)

@@ -197,6 +197,8 @@ class Inputs:
         values = {key: value for _, _, given in words for key, value in given.items()}
         if 'fault' in values:  # there may be more than one
             values['fault'] = ','.join(sorted({given['fault'] for _, _, given in words if 'fault' in given}))
+        if remedies := dict.fromkeys(given['remedy'] for _, _, given in words if 'remedy' in given):
+            values['remedy'] = '; '.join(remedies)
         stamp_ns = self.now_ns() if stamp_ns is None else stamp_ns
         lineage, self._lineage = self._lineage, {}
         self.told(

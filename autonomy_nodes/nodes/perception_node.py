@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from autonomy_nodes.common.sensing import Image
-from autonomy_nodes.common.status import RUNG, SPEED_CAP, Level
+from autonomy_nodes.common.status import REMEDIES, RUNG, SPEED_CAP, Level
 from autonomy_nodes.common.types import SECOND_NS, DataError, EgoState
 from autonomy_nodes.inference.backend import Backend
 from autonomy_nodes.inference.manifest import folder_of
@@ -123,7 +123,8 @@ class Perception(Stage):
             values |= {} if found.ring is None else {'known_drivable_m': f'{found.known_m:.1f}'}
         say_engine(self.port, self.backend, values)
         if found.channel is Channel.CAMERAS:
-            self.port.say(Level.ERROR, f'no sweep: perception by cameras alone, no faster than {found.cap_mps:.1f} m/s')
+            text = f'no sweep: perception by cameras alone, no faster than {found.cap_mps:.1f} m/s'
+            self.port.say(Level.ERROR, text, remedy=REMEDIES['F02'])
         elif not self.perceiver.sweeps.believed:
             self.port.say(Level.WARN, f'sweeps are back for a moment only: no faster than {found.cap_mps:.1f} m/s')
         if found.trouble:

@@ -96,7 +96,10 @@ class Port(Protocol):
         """Ask the process to end in good order: a simulation or a recording is over."""
 
     def say(self, level: Level, text: str, **values: str) -> None:
-        """Put words into the status of this step: the worst level counts, texts and values are joined."""
+        """Put words into the status of this step: the worst level counts, texts and values are joined.
+
+        Words of Level.ERROR have a value `remedy`: what to do.
+        """
 
 
 class Stage:

@@ -129,9 +129,10 @@ class Recorder(Stage):
         if self.keeper is not None:
             self.port.say(Level.WARN if moved else Level.OK, moved, path=str(self.path))
         if self.trouble:
-            text = f'{self.path} is no longer written: {self.trouble}; free the disk and start the recorder again'
-            text += f', `mcap recover` saves what is in {self.path.name}.part'
-            self.port.say(Level.ERROR, text, not_written=str(self.unwritten))
+            text = f'{self.path} is no longer written: {self.trouble}'
+            part = f'{self.path.name}.part'
+            remedy = f'free the disk and start the recorder again; `mcap recover` saves what is in {part}'
+            self.port.say(Level.ERROR, text, remedy=remedy, not_written=str(self.unwritten))
         if self.clipper is not None:
             self.tell_clips(self.clipper)
 

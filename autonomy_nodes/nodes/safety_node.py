@@ -1,6 +1,6 @@
 """Safety node: owns the mode, and alone publishes the trajectory to drive."""
 
-from autonomy_nodes.common.status import Heartbeat, Level, Mode
+from autonomy_nodes.common.status import Heartbeat, Level, Mode, remedy_of
 from autonomy_nodes.common.types import Trajectory
 from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.clouds import read_cloud
@@ -13,6 +13,7 @@ from autonomy_nodes.nodes.port import Join, Port, Stage
 from autonomy_nodes.safety.supervisor import SafetySettings, Supervisor, Surroundings, Verdict
 
 TICK_S = 0.05
+NO_PLAN = 'look at the diagnostics of planning and of the nodes that feed it: the first that is not OK is it'
 LEVELS = {Mode.NOMINAL: Level.OK, Mode.INIT: Level.OK, Mode.DEGRADED: Level.WARN}
 
 
@@ -72,5 +73,7 @@ class Safety(Stage):
         level = LEVELS.get(verdict.mode, Level.ERROR)
         engaged = str(self.supervisor.engaged).lower()
         text = f'{verdict.mode.value}: {"; ".join(verdict.reasons)}' if verdict.reasons else verdict.mode.value
-        faults = {'fault': ','.join(verdict.faults)} if verdict.faults else {}
-        self.port.say(level, text, mode=verdict.mode.value, engaged=engaged, driver=driver, **faults)
+        found = {'fault': ','.join(verdict.faults)} if verdict.faults else {}
+        if level is Level.ERROR:
+            found['remedy'] = remedy_of(found.get('fault', ''), NO_PLAN)
+        self.port.say(level, text, mode=verdict.mode.value, engaged=engaged, driver=driver, **found)

@@ -24,6 +24,8 @@ from autonomy_nodes.nodes.qos import offered, requested
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+REPORT_IT = 'this is a bug: report the traceback of the log, with a clip; the node is started again by itself'
+MEND_IT = 'correct what the text names (settings, map, model or file), then start the node again'
 FOUND_NS = 5_000_000_000  # so long peers may take to find us; after that one of them is taken for missing
 
 
@@ -211,7 +213,8 @@ class RosPort(Inputs):
             except Exception as error:
                 if not self.node.context.ok():
                     return  # we were told to stop: rclpy closes its context at once, and nothing can be published
-                self.tell(Level.ERROR, f'bug on {name}: {error!r}')
+                self.say(Level.ERROR, f'bug on {name}: {error!r}', remedy=REPORT_IT)
+                self.tell(Level.OK, '')
                 for publisher in self._publishers:
                     publisher.settled()
                 raise
@@ -289,7 +292,8 @@ class StageNode(LifecycleNode):
             known = isinstance(error, ValueError)  # settings, maps and files that say what is wrong
             self.get_logger().error(str(error) if known else traceback.format_exc())
             if self.port is not None:
-                self.port.tell(Level.ERROR, str(error))
+                self.port.say(Level.ERROR, str(error), remedy=MEND_IT if known else REPORT_IT)
+                self.port.tell(Level.OK, '')
             undo()
             return FAILURE
         return SUCCESS

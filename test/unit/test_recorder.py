@@ -114,7 +114,8 @@ def test_a_full_disk_ends_the_bag_aloud_and_counts_what_is_not_written(tmp_path,
     monkeypatch.setattr('autonomy_nodes.messages.bags.BagWriter.write', full)
     player.play([modes(step / 10, 'NOMINAL') for step in range(1, 15)])
     told = sink.statuses[-1]
-    assert told.level is Level.ERROR and 'No space left on device; free the disk' in told.text
+    assert told.level is Level.ERROR and 'No space left on device' in told.text
+    assert told.values['remedy'].startswith('free the disk and start the recorder again')
     assert told.values['not_written'] == '9'  # of 0.1 to 0.9 s, told at 1 s
 
 
