@@ -49,14 +49,17 @@ def evaluate(task: Task) -> Result:
                 times_ms[way].append(found)
                 cpu_s[way].append(spent)
                 p50, p95 = np.percentile(found, [50, 95])
-                lines.append(f'{pair},{way},{len(found)},{p50:.3f},{p95:.3f},{spent["stack"]:.2f},{spent["viewer"]:.2f}')
+                took = f'{spent["stack"]:.2f},{spent["viewer"]:.2f}'
+                lines.append(f'{pair},{way},{len(found)},{p50:.3f},{p95:.3f},{took}')
                 if way == 'on':
                     told.append(_seen(out))
     (task.out / 'timing.csv').write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return Result(figures=_figures(times_ms, cpu_s, told, task.seed), items=[drive.name])
 
 
-def _played(bag: Path, out: Path, viz: str, rate: float, vehicle: str, task: Task) -> tuple[np.ndarray, dict[str, float]]:
+def _played(
+    bag: Path, out: Path, viz: str, rate: float, vehicle: str, task: Task
+) -> tuple[np.ndarray, dict[str, float]]:
     """Return the times [ms] of the sweeps of one run, without the first, and the CPU time [s] of stack and viewer."""
     model = {} if task.model == 'none' else {'model': task.model}
     arguments = resolved({'vehicle': vehicle, 'viz': viz, 'backend': task.backend, **model})
