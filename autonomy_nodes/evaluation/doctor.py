@@ -110,8 +110,10 @@ def check_stamps(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
         spans[name] = min(stream.stamps_ns), max(stream.stamps_ns)
     main = next((stream.name for stream in survey.of_kind(topics.LIDAR_RAW) if stream.name in spans), None)
     for name, (first, last) in spans.items():
-        apart_ns = max(first - spans[main][1], spans[main][0] - last) if main is not None else 0
-        if apart_ns > OLDEST_S * SECOND_NS:  # single moments of a data set lie a few ms apart
+        if main is None:
+            break
+        # single moments of a data set lie a few ms apart
+        if max(first - spans[main][1], spans[main][0] - last) > OLDEST_S * SECOND_NS:
             apart_s = (first - spans[main][0]) / SECOND_NS
             yield Finding(
                 MEND, name, f'its stamps lie {apart_s:+.1f} s from those of {main}',

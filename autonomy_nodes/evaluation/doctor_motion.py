@@ -113,11 +113,11 @@ def _legs(lidar: Stream, survey: Survey, calibration: Calibration) -> list[Leg]:
         if not 0.0 < seconds < LONGEST_S or not len(within):
             continue
         try:
-            standing = [_standing(cloud, calibration) for cloud in (before, after)]
+            first, second = _standing(before, calibration), _standing(after, calibration)
         except DataError:
             return []
-        if min(map(len, standing)) >= FEW_POINTS:
-            legs.append(Leg(*standing, before.stamp_ns, after.stamp_ns, float(within.mean()) * seconds))
+        if min(len(first), len(second)) >= FEW_POINTS:
+            legs.append(Leg(first, second, before.stamp_ns, after.stamp_ns, float(within.mean()) * seconds))
     return legs
 
 
