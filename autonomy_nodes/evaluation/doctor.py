@@ -14,7 +14,7 @@ import numpy as np
 
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.evaluation import doctor_contents, doctor_frames
+from autonomy_nodes.evaluation import doctor_contents, doctor_frames, doctor_motion
 from autonomy_nodes.evaluation.findings import MEND, NOTE, Finding
 from autonomy_nodes.evaluation.survey import Stream, Survey
 from autonomy_nodes.messages import topics
@@ -33,6 +33,7 @@ USEFUL: Mapping[str, str] = {  # what the stack does without, and how
 SLOW_SHARE, VERY_SLOW_SHARE = 0.9, 0.5  # of the rate in the table of topics
 GAPS_SHARE = 0.02  # of periods that may be longer than PATIENCE of them
 OLDEST_S, FUTURE_S = 0.5, 0.1  # of a stamp when its message is received, as the stack takes them
+SKEW_S = 0.2  # of the ages of two sensors' messages
 FEW = 3
 PACKETS = ('Scan', 'Packets')  # of what decoders of LiDARs read
 CLOSE = 0.4  # of a name to another
@@ -109,7 +110,10 @@ def check_stamps(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
         spans[name] = min(stream.stamps_ns), max(stream.stamps_ns)
     main = next((stream.name for stream in survey.of_kind(topics.LIDAR_RAW) if stream.name in spans), None)
     for name, (first, last) in spans.items():
-        if main is not None and (first > spans[main][1] or last < spans[main][0]):
+        if main is None:
+            break
+        # single moments of a data set lie a few ms apart
+        if max(first - spans[main][1], spans[main][0] - last) > OLDEST_S * SECOND_NS:
             apart_s = (first - spans[main][0]) / SECOND_NS
             yield Finding(
                 MEND, name, f'its stamps lie {apart_s:+.1f} s from those of {main}',
@@ -138,6 +142,23 @@ def _of_stamps(name: str, stream: Stream) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def check_skew(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
+    """Look for a sensor whose stamps lie behind or ahead of those of the others, by when they are received."""
+    ages_s = {
+        name: float(np.median(np.array(stream.receive_ns) - stream.stamps_ns)) / SECOND_NS
+        for name, stream in sorted(survey.streams.items())
+        if len(stream.stamps_ns) >= FEW and all(stream.stamps_ns)
+    }
+    if len(ages_s) < FEW:
+        return
+    middle_s = float(np.median(list(ages_s.values())))
+    for name, age_s in ages_s.items():
+        taken = -FUTURE_S <= age_s <= OLDEST_S  # what is not, is told already
+        if taken and abs(age_s - middle_s) > SKEW_S:
+            text = f'stamps are {age_s - middle_s:+.2f} s older than those of the other sensors when received'
+            yield Finding(NOTE, name, text, 'its clock is off, or it is late: set it by PTP, stamp when it measures')
+
+
 def check_quality(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
     """Look for publishers that do not fit what the stack requests, and for too many of them."""
     static = topics.TF_STATIC.name.lstrip('/')
@@ -161,9 +182,10 @@ def check_quality(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    check_presence, check_rates, check_stamps, check_quality, doctor_frames.check_frames, doctor_frames.check_mounts,
-    doctor_contents.check_refused, doctor_contents.check_clouds, doctor_contents.check_cameras,
-    doctor_contents.check_motion,
+    check_presence, check_rates, check_stamps, check_skew, check_quality, doctor_frames.check_frames,
+    doctor_frames.check_mounts, doctor_frames.check_looks, doctor_contents.check_refused, doctor_contents.check_repeats,
+    doctor_contents.check_clouds, doctor_contents.check_metres, doctor_contents.check_fix,
+    doctor_contents.check_cameras, doctor_contents.check_motion, doctor_motion.check_turns,
 )  # fmt: skip
 
 

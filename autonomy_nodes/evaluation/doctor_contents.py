@@ -4,23 +4,51 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from autonomy_nodes.common.geometry import moved
+from autonomy_nodes.common.types import DataError
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.evaluation.findings import MEND, NOTE, Finding
 from autonomy_nodes.evaluation.survey import Survey
 from autonomy_nodes.messages import topics
+from autonomy_nodes.sensors.calibration import Calibration
+from autonomy_nodes.sensors.levelling import level_of
 
 FEW_POINTS = 1000
 MANY_REMOVED = 0.5
 GRAVITY, GRAVITY_OFF = 9.81, 1.5
 FASTEST_RPS, FASTEST_MPS = 5.0, 70.0
 SAME_PX = 1.0
+FAR_M = 400.0  # the median of a sweep: nothing that drives on roads sees so far
+REPEATED = 0.5  # of messages
+STANDING_MPS = 0.1
+GROUND_M = 0.5  # off base_link, at which the points near the vehicle still are the ground
+NOWHERE_DEG = 1e-6
+REMEDIES = {  # by what is said of a message that cannot be read
+    'no calibration': 'calibrate the camera, and have its driver publish the result; zeros mean that it found no file',
+    'no fix': 'give its antenna a free sky, and wait until it has a fix',
+    'is finite': 'have the driver leave out what is no place, and tell metres',
+}
+UPSIDE_DOWN = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def check_refused(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
     """Tell what cannot be read, and why."""
     for name, stream in sorted(survey.streams.items()):
         for why, count in sorted(stream.refused.items()):
-            yield Finding(MEND, name, f'{count} of {stream.count} messages refused: {why}', 'correct it in the driver')
+            remedy = next((told for part, told in REMEDIES.items() if part in why), 'correct it in the driver')
+            yield Finding(MEND, name, f'{count} of {stream.count} messages refused: {why}', remedy)
+
+
+def check_repeats(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
+    """Look for sensors that send the same content with new stamps; pictures may, while the vehicle stands."""
+    speeds = [abs(sample.longitudinal_mps) for stream in survey.of_kind(topics.VELOCITY) for sample in stream.values]
+    stands = bool(speeds) and max(speeds) < STANDING_MPS
+    for kind in (topics.LIDAR_RAW, topics.IMAGE_RAW, topics.IMAGE_COMPRESSED):
+        for stream in survey.of_kind(kind):
+            may = stands and kind is not topics.LIDAR_RAW
+            if not may and stream.repeats > REPEATED * stream.count:
+                text = f'frozen: {stream.repeats} of {stream.count} messages have new stamps and the same content'
+                yield Finding(MEND, stream.name, text, 'start the sensor and its driver again, and look at its cable')
 
 
 def check_clouds(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
@@ -40,6 +68,49 @@ def check_clouds(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
             yield Finding(NOTE, stream.name, text, 'have the driver send a field t, time or timestamp')
         if not any(sweep.intensity.any() for sweep in sweeps):
             yield Finding(NOTE, stream.name, 'no intensity: paint is not seen', 'send a field intensity')
+
+
+def check_metres(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
+    """Look for points in millimetres, and for LiDARs that hang upside down where their mount says upright."""
+    calibration = Calibration(vehicle.mounts)
+    try:
+        for transforms in survey.mounts:
+            calibration.take(transforms)
+    except DataError:
+        return  # told by the look at frames
+    for stream in survey.of_kind(topics.LIDAR_RAW):
+        full = [sweep for sweep in stream.values if len(sweep)]
+        if not full:
+            continue
+        away_m = float(np.median([np.median(np.linalg.norm(sweep.xyz, axis=1)) for sweep in full]))
+        if away_m > FAR_M:
+            text = f'half of the points are more than {away_m:.0f} m away: they are in millimetres'
+            yield Finding(MEND, stream.name, text, 'publish metres: divide by 1000 in its driver')
+            continue
+        try:
+            base_from_lidar = calibration.base_from(full[0].frame)
+        except DataError:
+            continue
+        if not _on_ground(full[0].xyz, base_from_lidar) and _on_ground(full[0].xyz, base_from_lidar @ UPSIDE_DOWN):
+            text = 'the ground lies above it: it hangs upside down'
+            yield Finding(MEND, stream.name, text, 'turn its mount by roll 3.14159 on /tf_static and in vehicle.mounts')
+
+
+def _on_ground(xyz: np.ndarray, base_from_lidar: np.ndarray) -> bool:
+    try:
+        level = level_of(moved(xyz, base_from_lidar))
+    except DataError:
+        return False
+    return abs(level.height_m) < GROUND_M and level.fitting > MANY_REMOVED
+
+
+def check_fix(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
+    """Look for receivers that say zero where they know nothing."""
+    for stream in survey.of_kind(topics.GNSS_FIX):
+        count = sum(bool(np.abs(fix.llh[:2]).max() < NOWHERE_DEG) for fix in stream.values)
+        if count:
+            text = f'{count} of {stream.count} fixes lie at latitude 0, longitude 0'
+            yield Finding(MEND, stream.name, text, 'set status NO_FIX (-1) while the receiver knows no place')
 
 
 def check_cameras(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:

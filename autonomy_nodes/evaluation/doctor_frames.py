@@ -13,6 +13,9 @@ PLACED = (topics.LIDAR_RAW, topics.IMAGE_RAW, topics.IMAGE_COMPRESSED, topics.IM
 LOWEST_M, HIGHEST_M, FARTHEST_M = -0.5, 6.0, 30.0
 LEVEL = 0.7  # of the way that a camera looks: more than that up or down, and it is no optical frame
 
+SIDES = {'front': (1.0, 0.0), 'rear': (-1.0, 0.0), 'back': (-1.0, 0.0), 'left': (0.0, 1.0), 'right': (0.0, -1.0)}
+OPPOSITE = -0.5  # cosine; a pair of cameras that look ahead, left and right of one another, has 0
+
 
 def check_frames(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
     """Look for names of frames that are none, change, or are another sensor's."""
@@ -46,6 +49,27 @@ def check_mounts(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
         if stream.kind in PLACED:
             for frame in sorted(stream.frames):
                 yield from _of_place(survey, calibration, stream, frame)
+
+
+def check_looks(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
+    """Look for cameras whose name says one side and whose mount another: swapped frames or cables."""
+    calibration = Calibration(vehicle.mounts)
+    try:
+        for transforms in survey.mounts:
+            calibration.take(transforms)
+    except DataError:
+        return  # told by the look at mounts
+    for stream in [*survey.of_kind(topics.IMAGE_RAW), *survey.of_kind(topics.IMAGE_COMPRESSED)]:
+        sides = [way for side, way in SIDES.items() if side in stream.sensor.lower().split('_')]
+        if len(sides) != 1 or len(stream.frames) != 1:
+            continue  # front_left looks both ways
+        try:
+            looks = calibration.base_from(next(iter(stream.frames)))[:2, 2]
+        except DataError:
+            continue
+        if float(looks @ sides[0]) < OPPOSITE:
+            text = f'{next(iter(stream.frames))!r} looks the other way than camera {stream.sensor} by its name'
+            yield Finding(MEND, stream.name, text, 'cameras are swapped: exchange their cables, topics or frames')
 
 
 def _of_place(survey: Survey, calibration: Calibration, stream: Stream, frame: str) -> Iterator[Finding]:

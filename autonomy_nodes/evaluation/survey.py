@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from autonomy_nodes.common.sensing import Transforms
 from autonomy_nodes.common.types import SECOND_NS, DataError
@@ -52,6 +53,7 @@ class Stream:
     """What was heard on one topic. kind: of the table. values: those that were read whole. refused: {why: how often}.
 
     receive_ns, stamps_ns: of each message; the stamps are those in the messages.
+    repeats: sweeps or pictures with the content of the one before and another stamp.
     """
 
     kind: Topic
@@ -63,6 +65,8 @@ class Stream:
     frames: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     values: list[Any] = field(default_factory=list)
+    repeats: int = 0
+    _before: tuple[int, int] | None = None  # stamp and checksum of the last one
 
     @property
     def sensor(self) -> str:
@@ -88,6 +92,16 @@ class Stream:
         self.receive_ns.append(receive_ns)
         self.stamps_ns.append(stamp_ns)
         self.frames[frame] += bool(frame)
+        if self.kind.name in HEADED:
+            self._note_content(stamp_ns, data)
+
+    def _note_content(self, stamp_ns: int, data: bytes) -> None:
+        cursor = Cursor(data)
+        cursor.header()
+        content = crc32(memoryview(data)[cursor.offset :])
+        if self._before is not None and self._before[1] == content and self._before[0] != stamp_ns:
+            self.repeats += 1
+        self._before = stamp_ns, content
 
 
 class Survey:

@@ -22,7 +22,7 @@ UP = np.eye(4) + np.outer([0, 0, 1.8, 0], [0, 0, 0, 1])
 
 
 def cloud(stamp_ns, frame='lidar_top', count=2000, times=True):
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(stamp_ns % 2**32)
     offsets = np.arange(count) * 1000 if times else None
     xyz = random.normal(0, 20, (count, 3)).astype(np.float32)
     return PointCloud(stamp_ns, frame, xyz, np.ones(count, np.float32), None, offsets)
@@ -54,7 +54,7 @@ class Car:
         for number in range(30):
             now_ns = START_NS + number * PERIOD_NS
             picture = samples.image(*self.picture_size)
-            picture = type(picture)(now_ns, 'camera_front', picture.pixels)
+            picture = type(picture)(now_ns, 'camera_front', np.roll(picture.pixels, number, axis=1))
             told.append((PICTURE.name, PICTURE.type, now_ns, write_compressed(picture)))
             if self.info:
                 told.append((INFO.name, INFO.type, now_ns, write_camera_info(self.info(now_ns))))
