@@ -83,8 +83,8 @@ def drive_live(drive: Drive) -> Path:
     drive = drive.prepared()
     timeout_s = drive.scenario.duration_s * LIVE_FACTOR + LIVE_MORE_S
     arguments = {**drive.arguments, 'control': 'true'}
-    more = {'extra': drive.extra, 'without': drive.without, 'timeout_s': timeout_s, 'run': drive.run}
-    return run_live(LiveRun(drive.out, arguments, 'sim', drive.settings, **more))
+    live = LiveRun(drive.out, arguments, 'sim', drive.settings, drive.extra, drive.without, timeout_s, drive.run)
+    return run_live(live)
 
 
 def drive_in_lockstep(drive: Drive, jobs: int = 1) -> Path:
