@@ -23,6 +23,7 @@ VERBS = {  # verb: (module, what it does)
     'bag': ('bag', 'tell what a recording holds, cut it, take the place out of it'),
     'clip': ('clip', 'cut the seconds around a moment out of a run or a recording'),
     'preflight': ('preflight', 'tell whether this computer is ready to drive, and what to mend'),
+    'contract': ('contract', 'test whether a vehicle interface keeps its contract with the stack'),
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),

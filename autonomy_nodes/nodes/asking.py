@@ -11,9 +11,10 @@ class Asking:
         self._node, self._kind, self._name, self._guarded = node, kind, name, guarded
         self._made: Any = None
 
-    def open(self) -> None:
-        """Connect."""
+    def opened(self) -> Callable[[], None]:
+        """Connect; return what ends that."""
         self._made = self._node.create_client(self._kind, self._name)
+        return self.close
 
     def close(self) -> None:
         """Disconnect."""

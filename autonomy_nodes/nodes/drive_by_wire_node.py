@@ -51,8 +51,12 @@ class DriveByWire(Stage):
         port.each(topics.HEARTBEAT, read_heartbeat, self.hear)
         port.switch('vehicle/engage', lambda wanted: self.wires.engage(wanted, port.now_ns()))
         for fault in FAULTS:
-            port.switch(f'vehicle/fault/{fault}', partial(self.wires.inject, fault))
+            port.switch(f'vehicle/fault/{fault}', partial(self.inject, fault))
         port.every(TICK_S, self.tick)
+
+    def inject(self, fault: str, wanted: bool) -> tuple[bool, str]:
+        """Let a fault begin or end."""
+        return self.wires.inject(fault, wanted)
 
     def hear(self, heartbeat: Heartbeat) -> None:
         """Note that a node lives, by our clock: its own may be wrong."""

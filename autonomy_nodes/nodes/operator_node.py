@@ -15,7 +15,7 @@ TICK_S = 0.1
 READY = (Mode.NOMINAL.value, Mode.DEGRADED.value)
 STEPS = (
     'engage 0', 'dead_band 6', 'delay 9', 'mend dead_band 12', 'mend delay 12', 'lost_heartbeat 14',
-    'mend lost_heartbeat 19', 'disengage 27',
+    'mend lost_heartbeat 19', 'disengage 21',
 )  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class Operator(Stage):
         self.ready_ns: int | None = None
         self.waits: set[str] = set()  # switches that were asked and have not answered
         self.done: set[str] = set()  # switches of this step that have answered with success
+        self.steps: list[str] = []  # done: what, seconds after safety was ready, speed, who drives; all told each time
         self.velocity = port.latest(topics.VELOCITY, read_velocity)
         self.mode = port.latest(topics.CONTROL_MODE, read_control_mode)
         names = ('vehicle/engage', 'system/engage', *(f'vehicle/fault/{fault}' for fault in FAULTS))
@@ -64,14 +65,16 @@ class Operator(Stage):
 
     def tick(self, now_ns: int) -> None:
         """Do what is due, and tell how the vehicle stands."""
-        if self.ready_ns is not None and self.left and now_ns - self.ready_ns >= self.left[0][1] * SECOND_NS:
-            self.do(self.left[0][0])
-        speed, mode = self.velocity(), self.mode()
-        told = {'speed_mps': 'unknown' if speed is None else f'{speed.longitudinal_mps:.2f}'}
-        self.port.say(Level.OK, '', control_mode='unknown' if mode is None else mode.mode, **told)
+        wheels, mode = self.velocity(), self.mode()
+        speed = 'unknown' if wheels is None else f'{wheels.longitudinal_mps:.2f}'
+        driver = 'unknown' if mode is None else mode.mode
+        after_s = 0.0 if self.ready_ns is None else (now_ns - self.ready_ns) / SECOND_NS
+        if self.ready_ns is not None and self.left and after_s >= self.left[0][1] and self.does(self.left[0][0]):
+            self.steps.append(f'{self.left.pop(0)[0]}, {after_s:.1f}, {speed}, {driver}')
+        self.port.say(Level.OK, '', control_mode=driver, speed_mps=speed, steps='; '.join(self.steps))
 
-    def do(self, what: str) -> None:
-        """Ask the switches of a step; once all have answered with success the next one is due."""
+    def does(self, what: str) -> bool:
+        """Ask the switches of a step; return whether all have answered with success."""
         wanted = not what.startswith(('mend', 'disengage'))
         fault = what.removeprefix('mend ')
         names = [f'vehicle/fault/{fault}'] if fault in FAULTS else ['vehicle/engage', 'system/engage']
@@ -81,10 +84,10 @@ class Operator(Stage):
             self.waits.add(name)
             if not self.ask[name](wanted, partial(self.answer, name)):  # nobody offers it yet
                 self.waits.discard(name)
-        if self.done >= set(names):
+        over = self.done >= set(names)
+        if over:
             self.done.clear()
-            self.left.pop(0)
-            self.port.say(Level.OK, f'done: {what}', step=what)
+        return over
 
     def answer(self, name: str, success: bool, text: str) -> None:
         """Note the answer of a switch."""

@@ -18,6 +18,7 @@ from rclpy.utilities import remove_ros_args
 
 from autonomy_nodes.common.settings import check_settings, configured, parsed, read_settings
 from autonomy_nodes.nodes.memory import keep_memory
+from autonomy_nodes.nodes.port import Stage
 from autonomy_nodes.nodes.processes import TABLE, make
 from autonomy_nodes.nodes.stage import StageNode
 
@@ -30,13 +31,18 @@ def run(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
 
     settings: of each node. They are given as overrides, since rcl would match the sections of a file by namespace.
     """
+    return run_stages([make(name) for name in names], settings)
+
+
+def run_stages(stages: Sequence[Stage], settings: Mapping[str, Mapping[str, Any]]) -> int:
+    """Run stages as nodes; see `run`."""
     rclpy.init()
     nodes: list[StageNode] = []
     try:
         executor = single_threaded()
-        for name in names:
-            given = [Parameter(key, value=value) for key, value in settings[name].items()]
-            nodes.append(StageNode(make(name), parameter_overrides=given))
+        for stage in stages:
+            given = [Parameter(key, value=value) for key, value in settings[stage.name].items()]
+            nodes.append(StageNode(stage, parameter_overrides=given))
             executor.add_node(nodes[-1])
         if False in [node.start() for node in nodes]:  # all are tried, so that each says what it lacks
             return 1
@@ -51,6 +57,7 @@ def run(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> int:
             node.stage.free()
         if rclpy.ok():
             rclpy.shutdown()
+        rclpy.try_shutdown()  # one that a stage has closed is put away, so that this may be called again
     return 0
 
 

@@ -73,7 +73,7 @@ class RosPort(Inputs):
 
     def __init__(self, node: 'StageNode') -> None:
         self.node, self.active = node, False
-        self._open: list[Callable[[], object]] = []
+        self._open: list[Callable[[], None]] = []
         self._close: list[Callable[[], object]] = []
         self._publishers: list[RosPublisher] = []
         self._alarm: Any = None
@@ -145,12 +145,7 @@ class RosPort(Inputs):
     def request(self, name: str) -> Asking:
         """See `Port`."""
         asking = Asking(self.node, ros_type('std_srvs/srv/SetBool'), name, self.guarded)
-
-        def offer() -> None:
-            asking.open()
-            self._close.append(asking.close)
-
-        self._open.append(offer)
+        self._open.append(lambda: self._close.append(asking.opened()))
         return asking
 
     def finish(self) -> None:

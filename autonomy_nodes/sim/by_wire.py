@@ -41,7 +41,7 @@ class ByWireSettings:
     command_valid_s, heartbeat_valid_s: the watchdogs: without a command, a heartbeat of safety so young it brakes.
     delay_s: from a command to the actuators. dead_band_rad, dead_band_mps2: smaller changes of the wheel angle and
     smaller accelerations have no effect. braking_mps2: of the watchdogs; 0: the vehicle's comfort_braking_mps2.
-    driver_mps2: how the simulated driver brakes. fault: of the faults that are injected.
+    driver_mps2: how the simulated driver brakes, wheels held. fault: of the faults that are injected.
     """
 
     command_valid_s: float = 0.5
@@ -50,7 +50,7 @@ class ByWireSettings:
     dead_band_rad: float = 0.0
     dead_band_mps2: float = 0.0
     braking_mps2: float = 0.0
-    driver_mps2: float = 1.0
+    driver_mps2: float = 2.0
     fault: FaultSettings = field(default_factory=FaultSettings)
 
     def __post_init__(self) -> None:

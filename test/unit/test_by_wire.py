@@ -49,7 +49,7 @@ def until_braking_s(actuations):
 
 def test_before_it_is_asked_it_follows_nobody():
     bench = Bench()
-    assert {done.acceleration_mps2 for done in bench.run(1.0)} == {-1.0}  # the driver's foot
+    assert {done.acceleration_mps2 for done in bench.run(1.0)} == {-2.0}  # the driver's foot
     assert bench.wires.mode == 'MANUAL'
 
 
@@ -112,7 +112,7 @@ def test_without_the_heartbeat_of_safety_it_brakes_and_still_steers_as_commands_
 def test_who_takes_over_stays_in_charge_until_asked_anew():
     bench = Bench().engaged()
     bench.wires.inject('driver', True)
-    assert bench.run(0.1)[0].acceleration_mps2 == -1.0
+    assert bench.run(0.1)[0].acceleration_mps2 == -2.0
     bench.wires.inject('driver', False)
     bench.run(0.5)
     assert bench.wires.mode == 'MANUAL'
