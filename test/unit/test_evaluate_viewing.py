@@ -1,8 +1,8 @@
 """What the live viewer costs: pairs that take turns in being first, ratios of their sums, CPU time of processes."""
 
-import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,7 +37,7 @@ def test_pairs_take_turns_and_the_ratio_is_that_of_their_p95(tmp_path, monkeypat
     assert rows[1] == '0,off,20,100.000,100.000,10.00,0.00' and rows[3].startswith('1,on,20,220.000')
 
 
-@pytest.mark.skipif(not os.path.exists('/proc/self/stat'), reason='needs Linux: /proc')
+@pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='needs Linux: /proc')
 def test_the_cpu_time_of_a_process_is_what_it_computed():
     code = 'import time\nwhile time.process_time() < 0.3: pass\nprint(time.process_time(), flush=True)\ninput()'
     running = subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
