@@ -171,10 +171,9 @@ def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     plot = Plot('street', paved(section, skin, rng), rng, half_s_m=half_s_m)
     _houses(plot, half + walk + rng.uniform(0.2, 7.0), rng.uniform(0.6, 1.0))
     at = half - 1.05 if parking else half - 0.9 + (1.0 if rng.random() < 0.4 else 0.0)  # half on the sidewalk
-    avoid = [(zebra, 5.0)]
     for side in (-1.0, 1.0):
         if rng.random() < 0.85:
-            _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, avoid)
+            _parked_along(plot, side * at, rng.uniform(0.6, 0.92), _PARKED, [(zebra, 5.0)])
     _furniture(plot, half + 0.45, rng.uniform(0.15, 0.7))
     _fronts(plot, half + walk + 0.3)
     plants = ('tree', 'tree', 'thicket', 'bush', 'shrub', 'clipped', 'conifer', 'trunk', 'shed', 'column', 'cabinet')
@@ -186,8 +185,7 @@ def street(rng: np.random.Generator, half_s_m: float = HALF_S_M) -> Plot:
     _walks(plot, half + 0.5 * walk, 0.5 * walk, rng.uniform(8.0, 60.0))
     _groups(plot, half + 0.5 * walk, int(rng.integers(0, 4)))
     if zebra != FAR:
-        crossing = Track(zebra, -half - 2.0, np.pi / 2, 2 * half + 4.0, (0.5, 2.0), WALKERS, 4.0, 0.8)
-        plot.tracks.append(crossing)
+        plot.tracks.append(Track(zebra, -half - 2.0, np.pi / 2, 2 * half + 4.0, (0.5, 2.0), WALKERS, 4.0, 0.8))
     return plot
 
 
