@@ -84,7 +84,7 @@ def test_at_a_junction_only_middles_of_lanes_lose_for_they_turn_over_one_another
     found = figures(places[1], knowing(places[1]), tmp_path, monkeypatch)
     for kind in ('divider', 'boundary', 'stop_line', 'crossing'):
         assert found[f'n_{kind}'] and found[f'{kind}.ap'] == pytest.approx(1.0), kind
-    assert 0.6 < found['centre.ap'] < 0.85 and found['centre.precision'] > 0.97 and found['centre.recall'] > 0.9
+    assert 0.6 < found['centre.ap'] < 0.85 and found['centre.precision'] > 0.97 and found['centre.recall'] > 0.85
 
 
 def test_one_that_is_0_8_m_aside_is_right_at_two_of_three_distances_and_covers_nothing(road, tmp_path, monkeypatch):
