@@ -20,6 +20,7 @@ VERBS = {  # verb: (module, what it does)
     'replay': ('replay', 'play a recording through the stack in lockstep'),
     'calibrate': ('calibrate', 'check the mounts of LiDARs and cameras by what they see, or estimate them'),
     'doctor': ('doctor', 'check topics, rates, frames and stamps, and tell what to mend'),
+    'vehicle': ('vehicle', 'write the yaml of your own vehicle, or draw one with its blind zones'),
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),
