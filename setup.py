@@ -26,12 +26,13 @@ EXTRAS = {
         'trimesh',  # scenes of the simulation
         'embreex',  # its rays: LiDAR and cameras
     ],
-    'import': [  # data sets and files of points that numpy alone cannot read; `autonomy import` names it where needed
+    'import': [  # data sets and files that numpy alone cannot read; `autonomy` names it where needed
         'pyarrow',  # tables of Argoverse 2 (.feather) and of Waymo Open (.parquet)
         'pypcd4',  # .pcd, packed ones too
         'plyfile',  # .ply
         'laspy',  # .las
         'lazrs',  # what unpacks .laz for it
+        'xacro',  # descriptions of vehicles: `autonomy vehicle new --urdf`
     ],
     'viz': ['rerun-sdk>=0.39'],  # the live viewer of `viz:=rerun`: needs no ROS and no account, shows clouds to words
     'browser': ['playwright'],  # drives a Chromium that is there: tests look at the pages; its own browsers stay away

@@ -24,6 +24,7 @@ VERBS = {  # verb: (module, what it does)
     'clip': ('clip', 'cut the seconds around a moment out of a run or a recording'),
     'preflight': ('preflight', 'tell whether this computer is ready to drive, and what to mend'),
     'contract': ('contract', 'test whether a vehicle interface keeps its contract with the stack'),
+    'vehicle': ('vehicle', 'write the yaml of your own vehicle, or draw one with its blind zones'),
     'import': ('import_', 'turn a data set into a bag'),
     'compare': ('compare', 'hold two runs over the same recording against each other'),
     'evaluate': ('evaluate', 'measure on labelled recordings, with raw answers that others can score'),

@@ -64,6 +64,13 @@ def matrix_of_rpy(position_m: np.ndarray, rpy_rad: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def rpy_of(rotation: np.ndarray) -> tuple[float, float, float]:
+    """Return roll, pitch, yaw in radians of a (3, 3) rotation or (4, 4) transform: what `matrix_of_rpy` takes."""
+    roll = math.atan2(rotation[2, 1], rotation[2, 2])
+    pitch = math.asin(max(-1.0, min(1.0, -rotation[2, 0])))
+    return roll, pitch, math.atan2(rotation[1, 0], rotation[0, 0])
+
+
 def inverse(transform: np.ndarray) -> np.ndarray:
     """Return b_from_a of a (4, 4) rigid a_from_b."""
     result = np.eye(4)

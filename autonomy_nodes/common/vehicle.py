@@ -1,5 +1,6 @@
 """The vehicle: its sizes, its limits, and where its sensors sit: the settings `vehicle:` of config/vehicles/*.yaml."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,66 @@ class Mount:
     def base_from_sensor(self) -> np.ndarray:
         """(4, 4) transform."""
         return matrix_of_rpy(np.array(self.xyz_m), np.array(self.rpy_rad))
+
+
+@dataclass(frozen=True)
+class LidarView:
+    """What a LiDAR sees in its own frame, x ahead, z up: for pictures of the vehicle and its blind zones alone.
+
+    lowest_rad, highest_rad: elevations of the outer beams, up positive; the `beams` between are taken as even.
+    right_rad, left_rad: azimuths at which its field ends, left positive.
+    """
+
+    lowest_rad: float
+    highest_rad: float
+    beams: int
+    range_m: float
+    right_rad: float = -math.pi
+    left_rad: float = math.pi
+
+    def __post_init__(self) -> None:
+        if not -math.pi / 2 <= self.lowest_rad <= self.highest_rad <= math.pi / 2:
+            raise ValueError(f'lowest_rad={self.lowest_rad} must lie below highest_rad={self.highest_rad}, in radians')
+        if not -2 * math.pi <= self.right_rad < self.left_rad <= 2 * math.pi:
+            raise ValueError(f'right_rad={self.right_rad} must lie below left_rad={self.left_rad}, in radians')
+        if self.beams < 1 or not self.range_m > 0.0:
+            raise ValueError(f'beams={self.beams} and range_m={self.range_m} must be above 0')
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """What a camera sees in its optical frame, x right, y down, z ahead: for pictures and blind zones alone.
+
+    focal_px, centre_px: of x and of y, as in K of CameraInfo. fisheye: the angle from z, not its tangent, grows with
+    the distance from the centre.
+    """
+
+    width_px: int
+    height_px: int
+    focal_px: tuple[float, ...]
+    centre_px: tuple[float, ...]
+    fisheye: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.focal_px) != 2 or len(self.centre_px) != 2:
+            raise ValueError('focal_px and centre_px need two numbers each, of x and of y')
+        if min(self.width_px, self.height_px) < 1 or not min(self.focal_px) > 0.0:
+            raise ValueError(f'{self.width_px} x {self.height_px} px and focal_px={self.focal_px} must be above 0')
+
+
+@dataclass(frozen=True)
+class Part:
+    """A box of the body in base_link, from and to along each axis: what hides the ground from its own sensors."""
+
+    x_m: tuple[float, ...]
+    y_m: tuple[float, ...]
+    z_m: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name in ('x_m', 'y_m', 'z_m'):
+            side = getattr(self, name)
+            if len(side) != 2 or not side[0] < side[1]:
+                raise ValueError(f'{name}={side} of a part must be two numbers, the smaller one first')
 
 
 @dataclass(frozen=True)
@@ -68,6 +129,7 @@ class Vehicle:
     front_m, rear_m: from base_link to the ends of the body.
     self_box_margin_m: points this near to the body are self hits.
     blind_m: so near to the body its sensors do not see the ground.
+    lidar_views, camera_views: what sensors see, by the names of their mounts. parts: boxes of the body, by any name.
     """
 
     wheelbase_m: float = 2.7
@@ -80,6 +142,9 @@ class Vehicle:
     trailer: Trailer = field(default_factory=Trailer)
     limits: Limits = field(default_factory=Limits)
     mounts: dict[str, Mount] = field(default_factory=dict)  # lidar, camera, imu, gnss by any name
+    lidar_views: dict[str, LidarView] = field(default_factory=dict)
+    camera_views: dict[str, CameraView] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ('wheelbase_m', 'front_m', 'width_m', 'height_m'):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autonomy_nodes.common.geometry import inverse, moved, rotation_log
+from autonomy_nodes.common.geometry import inverse, moved, rotation_log, rpy_of
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.rig import Moment, ground, sight
 from autonomy_nodes.sensors.extrinsics import found, laid_on
@@ -138,7 +138,6 @@ def mended(moments: Sequence[Moment], found_all: Sequence[Judgement]) -> list[st
 
 
 def _line(name: str, frame: str, matrix: np.ndarray) -> str:
-    roll, pitch = math.atan2(matrix[2, 1], matrix[2, 2]), math.asin(max(-1.0, min(1.0, -matrix[2, 0])))
     place = ', '.join(f'{value:.4f}' for value in matrix[:3, 3])
-    turn = ', '.join(f'{value:.5f}' for value in (roll, pitch, math.atan2(matrix[1, 0], matrix[0, 0])))
+    turn = ', '.join(f'{value:.5f}' for value in rpy_of(matrix))
     return f'  {name}: {{frame: {frame}, xyz_m: [{place}], rpy_rad: [{turn}]}}'
