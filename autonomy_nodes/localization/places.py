@@ -166,7 +166,8 @@ class Places:
 def sighting_of(pose: Pose) -> Sighting:
     """Return what a pose in map tells; raises DataError in another frame, or where x and y are not known."""
     if pose.frame != 'map':
-        raise DataError(f'pose is in frame {pose.frame!r}, expected map')
+        remedy = 'set the fixed frame of RViz, the display frame of Foxglove, to map'
+        raise DataError(f'pose is in frame {pose.frame!r}, expected map: {remedy}')
     variances = np.diag(pose.covariance)
     flat = float(variances[:2].max())
     if flat >= NOT_KNOWN:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from autonomy_nodes.common.geometry import heading_of, matrix_of, quaternion_of_heading
+from autonomy_nodes.common.geometry import (
+    heading_of,
+    inverse,
+    matrix_of,
+    moved,
+    quaternion_of,
+    quaternion_of_heading,
+    wrapped,
+)
 from autonomy_nodes.common.grid import PRIOR_CONFIDENCE, Grid
 from autonomy_nodes.common.lanes import LaneMatch, LanePieces, Route
 from autonomy_nodes.common.status import Level, Words
@@ -71,6 +79,7 @@ class MapGuide:
         self._graph = lane_graph(road_map)
         self._stops = stops_of(road_map)
         self._goal: Goal | None = None
+        self._asked: tuple[Goal, Goal] | None = None  # the goal as it was set in odom, and in map
         self._goal_words = ''
         self._route: tuple[int, ...] = ()
         self._off_route = 0
@@ -82,6 +91,8 @@ class MapGuide:
         map_from_base = matrix_of(pose.position_m, pose.orientation)
         near = self._lookup.near(map_from_base)
         match = self._lookup.match(ego.stamp_ns, near, _sigmas(pose), frozenset(self._route))
+        if goal is not None and goal.frame == 'odom':
+            goal = self._in_map(goal, map_from_base @ inverse(ego.odom_from_base))
         route = self._follow(match, goal, pose)
         height = float(near.heights_m[np.argmin(np.abs(near.heights_m))]) if len(near.ids) else 0.0
         pieces = self._lookup.vectors(ego.stamp_ns, map_from_base, self._route, height)
@@ -89,6 +100,14 @@ class MapGuide:
         sure = np.full(prior.shape, self._confidence(pose, match, height), np.float32)
         prior = replace(prior, layers={**prior.layers, PRIOR_CONFIDENCE: sure})
         return MapView(self._health(ego.stamp_ns, near, match, height), pieces, match, prior, route)
+
+    def _in_map(self, goal: Goal, map_from_odom: np.ndarray) -> Goal:
+        """Return a goal set in odom as it lies in map; it stays there, though odom drifts."""
+        if self._asked is None or replace(goal, stamp_ns=0) != self._asked[0]:
+            x, y, z = moved(np.array(goal.position_m), map_from_odom).tolist()
+            heading = float(wrapped(goal.heading_rad + heading_of(quaternion_of(map_from_odom[:3, :3]))))
+            self._asked = replace(goal, stamp_ns=0), Goal(goal.stamp_ns, 'map', (x, y, z), heading)
+        return self._asked[1]
 
     def _confidence(self, pose: Pose, match: LaneMatch, height_m: float) -> float:
         """Return the chance that the raster lies right: within `sure_m` to a side; 0 where pose and map contradict."""
@@ -120,7 +139,7 @@ class MapGuide:
     def _routed(self, match: LaneMatch, goal: Goal) -> tuple[int, ...]:
         """Return lanelets to the goal; () with the reason in words where the goal is refused."""
         if goal.frame != 'map':
-            self._goal_words = f'goal refused: it is in {goal.frame!r}, not in map'
+            self._goal_words = f'goal refused: it is in {goal.frame!r}, not in map or odom'
             return ()
         near = self._lookup.near(matrix_of(np.array(goal.position_m), quaternion_of_heading(goal.heading_rad)))
         lanes = list(zip(near.s_m.tolist(), near.d_m.tolist(), near.heading_errors_rad.tolist(), near.ids.tolist()))

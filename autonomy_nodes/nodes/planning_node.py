@@ -80,6 +80,7 @@ class Planning(Stage):
         plan = self.planner.plan(situation)
         for text in plan.words:
             self.port.say(Level.WARN, text)
+        self.port.say(Level.OK, '', goal=plan.decision.values.get('goal', why_not or 'none'))
         self.publish(plan)
 
     def publish(self, plan: Plan) -> None:

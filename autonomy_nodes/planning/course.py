@@ -10,7 +10,9 @@ from autonomy_nodes.common.lanes import LanePieces, Line
 from autonomy_nodes.common.vehicle import Vehicle
 from autonomy_nodes.planning.arrival import Arrival, arrivals_on
 from autonomy_nodes.planning.easing import eased
+from autonomy_nodes.planning.goal import objection
 from autonomy_nodes.planning.ground import Ground
+from autonomy_nodes.planning.joined_lanes import followed, joined
 from autonomy_nodes.planning.reference import Reference, reference_through, smoothed
 from autonomy_nodes.planning.road import NO_ROAD, Road, cut_off, road_along
 from autonomy_nodes.planning.situation import Situation
@@ -19,9 +21,7 @@ from autonomy_nodes.planning.way import Way, shape_of
 
 AHEAD_M = 150.0  # no reference is needed further than the vehicle can go within the horizon
 BEHIND_M = 20.0
-BLEND_M = 24.0  # length over which a route changes lanes
 PASSED_M = 5.0  # a goal this far behind us was not just passed
-JOIN_M = 3.0  # lanes that follow one another meet within this
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Course:
     station_m, offset_m, heading_error: of the vehicle. speed_mps: the highest speed wanted here.
     end_m: the station where base_link must stand, inf where there is none; end: what is there.
     way: (1 + K, 2) over open ground: from where we are by corners to the goal; else empty.
-    reached: whether the vehicle stands at its end. words: what the operator should know. arrivals: where to be when.
+    reached: whether the vehicle stands at its end. refused: why the goal is not driven to. words: what the operator
+    should know. arrivals: where to be when.
     """
 
     reference: Reference
@@ -69,6 +70,7 @@ class Course:
     end: str = ''
     way: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     reached: bool = False
+    refused: str = ''
     words: tuple[str, ...] = field(default=())
     arrivals: tuple[Arrival, ...] = ()
 
@@ -174,12 +176,20 @@ def _free_course(
         reference = reference_through('goal', _rounded(np.concatenate([first, corners[1:]])))
     station, offset, along = _placed(reference, situation)
     end_m, end = np.inf, ''
+    refused, given_up = '', False
     if there is not None:
         end_m, end = float(reference.project(there[None])[0][0]), 'goal'
+        refused, given_up = objection(there, ego, ground, vehicle.width_m / 2.0)
+    words = (f'goal refused: {refused}; set another one',) if refused else ()
+    if given_up:
+        end_m, end = station + ego.speed_mps**2 / (2.0 * vehicle.limits.comfort_braking_mps2), 'goal refused'
     error = float(wrapped(heading - along))
     way_on = np.concatenate([place[None], corners])
     return _arrived(
-        Course(reference, station, offset, error, speed, NO_ROAD, end_m, end, way_on), situation, settings
+        Course(
+            reference, station, offset, error, speed, NO_ROAD, end_m, end, way_on, refused=refused, words=words
+        ),
+        situation, settings,
     )  # fmt: skip
 
 
@@ -234,11 +244,11 @@ def _lane_points(
         line = pieces.line(Line.CENTERLINE, id_)
         if len(line) < 2:
             break
-        points = _joined(points, line)
+        points = joined(points, line)
         used.append(id_)
     complete = kind == 'route' and len(used) == len(ids)
     if kind == 'lane' and used:
-        points, used = _followed(points, used, pieces)
+        points, used = followed(points, used, pieces)
     complete = complete and not cut_off(pieces, ids[-1])
     ahead = np.linalg.norm(points, axis=1) < AHEAD_M
     points = points[ahead & ((points[:, 0] > -BEHIND_M) | (np.linalg.norm(points, axis=1) < BEHIND_M))]
@@ -261,39 +271,3 @@ def _start_on(
     }
     nearest = min(distance, key=lambda place: distance[place], default=None)
     return nearest if nearest is not None and distance[nearest] < settings.lane_reach_m else None
-
-
-def _joined(points: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Return points with a lanelet's line after them; one that lies beside is reached by a lane change."""
-    if len(points) < 2:
-        return line
-    if np.linalg.norm(line[0] - points[-1]) < JOIN_M:
-        return np.concatenate([points, line[1:]])
-    along = points[-1] - points[-2]
-    along = along / np.linalg.norm(along)
-    kept = points[(points - points[-1]) @ along < -BLEND_M / 2.0]
-    ahead = line[(line - points[-1]) @ along > BLEND_M / 2.0]
-    if len(kept) < 2 or len(ahead) < 2:
-        return points
-    return np.concatenate([kept, ahead])
-
-
-def _followed(points: np.ndarray, used: list[int], pieces: LanePieces) -> tuple[np.ndarray, list[int]]:
-    """Return the lane continued by the straightest lanelet that begins where it ends, again and again."""
-    ids = [int(id_) for id_ in dict.fromkeys(pieces.ids[pieces.classes == Line.CENTERLINE].tolist())]
-    lines = {id_: line for id_ in ids if len(line := pieces.line(Line.CENTERLINE, id_)) > 1}
-    while True:
-        end, heading = points[-1], _direction(points[-2:])
-        turns = {
-            id_: abs(float(wrapped(_direction(line[:2]) - heading)))
-            for id_, line in lines.items()
-            if id_ not in used and np.linalg.norm(line[0] - end) < JOIN_M / 2.0
-        }
-        best = min(turns, key=lambda id_: turns[id_], default=None)
-        if best is None or turns[best] > 0.8:
-            return points, used
-        points, used = _joined(points, lines[best]), [*used, best]
-
-
-def _direction(two: np.ndarray) -> float:
-    return float(np.arctan2(two[1, 1] - two[0, 1], two[1, 0] - two[0, 0]))

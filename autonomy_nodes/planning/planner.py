@@ -171,8 +171,11 @@ def _decision(
         'candidate': str(chosen),
         **reason.values,
     }
-    if course.end:
+    if course.refused:
+        values['goal'] = f'refused: {course.refused}'
+    elif course.end:
         values['goal'] = 'reached' if course.reached else f'{max(course.end_m - course.station_m, 0.0):.1f} m ahead'
     runner_up = names[reason.runner_up] if reason.runner_up != chosen else ''
     text = f'{course.end} reached' if course.reached else reason.text
+    text = f'goal refused: {course.refused}' if course.refused and course.reached else text
     return Decision(situation.stamp_ns, names[chosen], text, runner_up, values)

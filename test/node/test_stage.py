@@ -215,3 +215,36 @@ def test_who_steps_back_lets_all_others_go_first():
     code = 'import os; from autonomy_nodes.nodes.run import step_back; step_back(); print(os.nice(0))'
     told = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
     assert int(told) == min(os.nice(0) + 10, 19)
+
+
+class Offering(Stage):
+    """Offers a switch."""
+
+    name, config_type = 'offering', Config
+
+    def build(self, port, config):
+        port.switch('lamp', lambda wanted: (wanted, 'on' if wanted else 'it stays on'))
+
+
+class Asker(Stage):
+    """Asks another node's switch."""
+
+    name, config_type = 'asker', Config
+
+    def build(self, port, config):
+        self.ask = port.request('lamp')
+
+
+def test_a_stage_asks_the_switch_of_another_node_and_hears_its_answer(bench):
+    asker, answers = Asker(), []
+    node = bench.node(asker)
+    assert node.start()
+    assert not asker.ask(True, answers.append)  # nobody offers it
+    assert bench.node(Offering()).start()
+    for wanted, answer in ((True, (True, 'on')), (False, (False, 'it stays on'))):
+        answers.clear()
+        bench.until(lambda wanted=wanted: asker.ask(wanted, lambda *told: answers.append(told)))
+        bench.until(lambda: answers)
+        assert answers == [answer]
+    assert node.trigger_deactivate() == OK
+    assert not asker.ask(True, answers.append)

@@ -82,6 +82,12 @@ def test_rviz_shows_what_a_person_looks_for_first():
     assert 'rviz_default_plugins/TF' in {item['Class'] for item in rviz()[0]['Displays']}
 
 
+def test_the_buttons_of_rviz_send_the_start_and_the_goal():
+    sent = {item['Class']: topics.find(item['Topic']['Value']) for item in rviz()[0]['Tools'] if 'Topic' in item}
+    assert sent['rviz_default_plugins/SetGoal'] == topics.GOAL
+    assert sent['rviz_default_plugins/SetInitialPose'] == topics.INITIAL_POSE
+
+
 def test_foxglove_shows_topics_of_the_stack_and_its_layout_names_panels_that_there_are():
     layout = json.loads((CONFIG / 'foxglove.json').read_text())
     text = json.dumps(layout)

@@ -199,7 +199,7 @@ def test_leaving_the_route_gives_a_new_one_after_a_second():
         (goal_at(50.0, 200.0), 'goal refused: no lane within 5 m of it'),
         (goal_at(108.0, 1.75), 'goal refused: no lane within 5 m of it'),
         (goal_at(5.0, 1.75), 'goal refused: no way from lane'),
-        (goal_at(50.0, 1.75, frame='odom'), "goal refused: it is in 'odom', not in map"),
+        (goal_at(50.0, 1.75, frame='base_link'), "goal refused: it is in 'base_link', not in map or odom"),
     ],
 )
 def test_a_goal_that_cannot_be_reached_is_refused_in_words(goal, words):
@@ -318,3 +318,14 @@ def test_the_raster_is_as_sure_as_the_pose_and_not_at_all_where_that_contradicts
     assert sure(sigma_m=0.1, heading=0.6) == 0.0
     with pytest.raises(ValueError, match='sure_m=0'):
         GuideConfig(sure_m=0.0)
+
+
+def test_a_goal_set_in_odom_leads_to_its_place_in_map_and_stays_there_though_odom_drifts():
+    """The vehicle is at (0, 0) in odom and at (10, 1.75) in map, turned by 0: the goal lies at (60, 1.75) in map."""
+    guide, (right, _) = guide_of(length_m=100.0)
+    goal = goal_at(50.0, 0.0, frame='odom')
+    route = guide.step(ego_at(0.0, 0.0), pose_at(10.0, 1.75), goal).route
+    assert route.lanelet_ids == (right,)
+    assert route.goal == pytest.approx((60.0, 1.75, 0.0, 0.0))
+    drifted = guide.step(ego_at(2.0, 1.0), pose_at(11.0, 1.75), replace(goal, stamp_ns=7))  # sent again
+    assert drifted.route is None and guide._goal.position_m == pytest.approx((60.0, 1.75, 0.0))

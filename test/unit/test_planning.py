@@ -365,6 +365,38 @@ def test_a_goal_over_open_ground_is_approached_and_reached():
     assert np.abs(there.trajectory.speeds_mps).max() == 0.0
 
 
+def test_a_goal_on_ground_that_cannot_be_driven_is_refused_and_the_vehicle_stops_before_it():
+    grid, goal = block(ground(), (18.0, 22.0), (4.0, 8.0)), Goal(STAMP_NS, 'odom', (20.0, 6.0, 0.0), 0.0)
+
+    def world(now):
+        return {'terrain': dataclasses.replace(grid, stamp_ns=now.stamp_ns), 'goal': goal}
+
+    drive = Drive(Planner(CONFIG), CONFIG.vehicle, ego(speed=4.0)).run(4.0, world)
+    assert drive.plans[0].decision.values['goal'] == 'refused: it lies on ground that cannot be driven'
+    assert any('goal refused' in word for word in drive.plans[0].words)
+    assert drive.motion.speed_mps < 0.1
+    assert drive.motion.x_m < 10.0  # 3.2 m at 2.5 m/s2, lags, and a soft end; the goal was given up at 21 m
+    assert drive.plans[-1].decision.reason == 'goal refused: it lies on ground that cannot be driven'
+    free = plan(situation(ego(speed=4.0), terrain=ground(), goal=goal))
+    assert free.decision.values['goal'].endswith('m ahead')
+
+
+def test_a_goal_on_unknown_ground_is_approached_until_who_stands_before_it_still_does_not_see_it():
+    grid = forget(ground(), (18.0, 22.0), (4.0, 8.0))
+    goal = Goal(STAMP_NS, 'odom', (20.0, 6.0, 0.0), 0.0)
+    moving = plan(situation(ego(speed=4.0), terrain=grid, goal=goal))
+    assert moving.decision.values['goal'].endswith('m ahead')
+    standing = plan(situation(ego(), terrain=grid, goal=goal))
+    assert standing.decision.values['goal'] == 'refused: it lies on unknown ground'
+    assert np.hypot(*(standing.trajectory.poses[:, :2] - (20.0, 6.0)).T).min() > 2.0  # never driven on
+
+
+def test_a_blocked_goal_far_away_is_judged_when_it_is_near():
+    grid = block(ground(), (38.0, 42.0), (-2.0, 2.0))
+    found = plan(situation(ego(speed=4.0), terrain=grid, goal=Goal(STAMP_NS, 'odom', (40.0, 0.0, 0.0), 0.0)))
+    assert found.decision.values['goal'].endswith('m ahead')
+
+
 def test_a_dead_end_on_the_straight_line_to_the_goal_is_gone_round():
     grid = block(ground(), (30.0, 32.0), (-15.0, 15.0))
     grid = block(block(grid, (12.0, 32.0), (13.0, 15.0)), (12.0, 32.0), (-15.0, -13.0))

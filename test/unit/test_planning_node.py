@@ -26,7 +26,7 @@ from autonomy_nodes.messages.trajectory import read_trajectory, write_trajectory
 from autonomy_nodes.messages.words import read_decision, write_words
 from autonomy_nodes.nodes.control_node import Control
 from autonomy_nodes.nodes.planning_node import Planning
-from autonomy_nodes.planning.goal import GoalPlace
+from autonomy_nodes.planning.goal import GoalPlace, route_to
 from autonomy_nodes.planning.planner import PlannerConfig
 from autonomy_nodes.safety.gate import GateSettings, check
 
@@ -159,6 +159,20 @@ def test_a_route_to_another_goal_is_an_old_one(away_m, course):
     route = Route(STAMP_NS, (0.0,) * 4, (x + away_m, y, z, 0.0), (7,))
     sink = planned(pose, goal, (topics.ROUTE, write_route(route)))
     assert sink.of(topics.DECISION, read_decision)[0].values['course'] == course
+
+
+@pytest.mark.parametrize(('later_ns', 'there'), [(-1, False), (0, True), (10**9, True)])
+def test_a_route_found_before_a_goal_was_set_in_odom_leads_elsewhere(later_ns, there):
+    route = Route(STAMP_NS + later_ns, (0.0,) * 4, (500.0, 7.0, 0.0, 0.0), (7,))
+    assert (route_to(Goal(STAMP_NS, 'odom', (40.0, 5.0, 0.0), 0.0), route) is route) == there
+
+
+def test_every_step_tells_how_the_goal_stands():
+    sink = planned(*in_map(30.0, 1.0))
+    assert [status.values['goal'] for status in sink.statuses if 'goal' in status.values] == ['30.0 m ahead']
+    sink = planned(in_map(30.0, 1.0)[1], lanes=False)
+    told = [status.values['goal'] for status in sink.statuses if 'goal' in status.values]
+    assert told == ['goal in map is not approached: no pose in map']
 
 
 @given(st.floats(-3.0, 3.0), st.floats(-0.2, 0.2))
