@@ -13,7 +13,7 @@ from autonomy_nodes.nodes.launcher import resolved
 pytestmark = pytest.mark.live
 STEPS = (
     'engage 0', 'dead_band 3', 'delay 3', 'mend dead_band 6', 'mend delay 6', 'lost_heartbeat 6',
-    'mend lost_heartbeat 10', 'disengage 12',
+    'mend lost_heartbeat 13', 'disengage 15',
 )  # fmt: skip
 SMALL = {
     'sim.simulation.cameras': (), 'camera.cameras': (), 'perception.cameras': (), 'sim.simulation.lidar.columns': 600,
@@ -22,7 +22,7 @@ SMALL = {
 
 
 def test_a_course_is_driven_through_engage_faults_and_disengage(tmp_path):
-    scenario = Scenario('road', 0, duration_s=16.0, goal_m=400.0, by_wire=True)
+    scenario = Scenario('road', 0, duration_s=20.0, goal_m=400.0, by_wire=True)
     log = read_log(drive_live(Drive(tmp_path, scenario, resolved({}), SMALL)))
     told = [status.values for status in log if status.node == 'operator']
     done = [step.split(', ') for step in told[-1]['steps'].split('; ')]
