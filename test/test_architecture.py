@@ -32,7 +32,7 @@ ORDER = (
 )
 ABOVE = {room: set(chain(*ORDER[:line])) for line, rooms in enumerate(ORDER) for room in rooms}
 # Packages from outside that only these rooms and files may import. Message classes are found by name, see ros_type.
-SHELL = ('nodes/stage.py', 'nodes/run.py', 'nodes/parameters.py', 'nodes/qos.py')
+SHELL = tuple(f'nodes/{name}.py' for name in ('stage', 'publishing', 'run', 'parameters', 'qos'))
 SHELL += ('nodes/listening.py',)  # hears a graph as nobody of the stack, which a stage's port cannot
 ONLY_IN = dict.fromkeys(('rclpy', 'tf2_ros', 'message_filters', 'sensor_msgs_py'), SHELL)
 ONLY_IN |= {'torch': ('inference', 'perception', 'prediction', 'training'), 'rosbags': ('messages',)}

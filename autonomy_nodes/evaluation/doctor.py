@@ -14,7 +14,7 @@ import numpy as np
 
 from autonomy_nodes.common.types import SECOND_NS
 from autonomy_nodes.common.vehicle import Vehicle
-from autonomy_nodes.evaluation import doctor_contents, doctor_frames, doctor_motion
+from autonomy_nodes.evaluation import doctor_contents, doctor_frames, doctor_gnss, doctor_motion
 from autonomy_nodes.evaluation.findings import MEND, NOTE, Finding
 from autonomy_nodes.evaluation.survey import Stream, Survey
 from autonomy_nodes.messages import topics
@@ -184,7 +184,7 @@ def check_quality(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     check_presence, check_rates, check_stamps, check_skew, check_quality, doctor_frames.check_frames,
     doctor_frames.check_mounts, doctor_frames.check_looks, doctor_contents.check_refused, doctor_contents.check_repeats,
-    doctor_contents.check_clouds, doctor_contents.check_metres, doctor_contents.check_fix,
+    doctor_contents.check_clouds, doctor_contents.check_metres, doctor_gnss.check_fix,
     doctor_contents.check_cameras, doctor_contents.check_motion, doctor_motion.check_turns,
 )  # fmt: skip
 

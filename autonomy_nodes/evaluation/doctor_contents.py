@@ -22,10 +22,11 @@ FAR_M = 400.0  # the median of a sweep: nothing that drives on roads sees so far
 REPEATED = 0.5  # of messages
 STANDING_MPS = 0.1
 GROUND_M = 0.5  # off base_link, at which the points near the vehicle still are the ground
-NOWHERE_DEG = 1e-6
 REMEDIES = {  # by what is said of a message that cannot be read
     'no calibration': 'calibrate the camera, and have its driver publish the result; zeros mean that it found no file',
+    'encoding': 'publish rgb8, bgr8, mono8 or another of these, or JPEG on image_raw/compressed',
     'no fix': 'give its antenna a free sky, and wait until it has a fix',
+    'not on earth': 'tell latitude, longitude in degrees and height in metres, of WGS 84, in this order',
     'is finite': 'have the driver leave out what is no place, and tell metres',
 }
 UPSIDE_DOWN = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -102,15 +103,6 @@ def _on_ground(xyz: np.ndarray, base_from_lidar: np.ndarray) -> bool:
     except DataError:
         return False
     return abs(level.height_m) < GROUND_M and level.fitting > MANY_REMOVED
-
-
-def check_fix(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:
-    """Look for receivers that say zero where they know nothing."""
-    for stream in survey.of_kind(topics.GNSS_FIX):
-        count = sum(bool(np.abs(fix.llh[:2]).max() < NOWHERE_DEG) for fix in stream.values)
-        if count:
-            text = f'{count} of {stream.count} fixes lie at latitude 0, longitude 0'
-            yield Finding(MEND, stream.name, text, 'set status NO_FIX (-1) while the receiver knows no place')
 
 
 def check_cameras(survey: Survey, vehicle: Vehicle) -> Iterator[Finding]:

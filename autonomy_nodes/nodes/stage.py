@@ -1,71 +1,31 @@
 """The one ROS node around every stage: lifecycle, subscriptions, what is reported, how it fails."""
 
 import traceback
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
-from importlib import import_module
+from functools import partial
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from autonomy_nodes.common.status import Level, Status
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.messages.store import prepare
-from autonomy_nodes.messages.topics import DIAGNOSTICS, Topic
+from autonomy_nodes.messages.topics import Topic
 from autonomy_nodes.nodes.asking import Asking
 from autonomy_nodes.nodes.inputs import HEARTBEAT_S, PATIENCE, Inputs
 from autonomy_nodes.nodes.parameters import read_config
 from autonomy_nodes.nodes.port import Stage
-from autonomy_nodes.nodes.qos import offered, requested
+from autonomy_nodes.nodes.publishing import RosPublisher, ros_type
+from autonomy_nodes.nodes.qos import requested
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 REPORT_IT = 'this is a bug: report the traceback of the log, with a clip; the node is started again by itself'
 MEND_IT = 'correct what the text names (settings, map, model or file), then start the node again'
 FOUND_NS = 5_000_000_000  # so long peers may take to find us; after that one of them is taken for missing
-
-
-@cache
-def ros_type(name: str) -> Any:
-    """Return a message or service class by its name, such as 'nav_msgs/msg/Odometry'."""
-    package, kind, name = name.split('/')
-    return getattr(import_module(f'{package}.{kind}'), name)
-
-
-class RosPublisher:
-    """Sends bytes while its port is active."""
-
-    def __init__(self, port: 'RosPort', topic: Topic) -> None:
-        self._port = port
-        self._made, self._topic = port.node.create_publisher(ros_type(topic.type), topic.name, offered(topic)), topic
-        self._always = topic is DIAGNOSTICS  # an inactive node may say why it is
-
-    def publish(self, data: bytes) -> None:
-        """See `Publisher`."""
-        if self._port.active or self._always:
-            self._made.publish(data)
-
-    def wanted(self) -> bool:
-        """See `Publisher`."""
-        return self._made.get_subscription_count() > 0
-
-    def found_by(self, peers: Set[str]) -> bool:
-        """Return whether all of these nodes that read the topic are connected."""
-        awaited = peers & self._topic.readers
-        there = self._port.node.get_subscriptions_info_by_topic(self._topic.name) if awaited else ()
-        return awaited <= {end.node_name for end in there}
-
-    def settled(self) -> None:
-        """Wait until what was sent has been received, a second at most."""
-        self._made.wait_for_all_acked(Duration(seconds=1))
-
-    def close(self) -> None:
-        """Destroy the ROS publisher."""
-        self._port.node.destroy_publisher(self._made)
 
 
 class RosPort(Inputs):
@@ -103,7 +63,7 @@ class RosPort(Inputs):
     def publisher(self, topic: Topic) -> RosPublisher:
         """See `Port`."""
         prepare(topic.type)
-        self._publishers.append(RosPublisher(self, topic))
+        self._publishers.append(RosPublisher(self.node, topic, lambda: self.active))
         return self._publishers[-1]
 
     def watch(self, topic: Topic, missing: Callable[[], None]) -> Callable[[], None]:
@@ -177,11 +137,11 @@ class RosPort(Inputs):
     def open(self) -> None:
         """Connect: publishers first, then inputs."""
         self.active = True
-        self._alarm = self.node.create_timer(1.0, self.guarded(self._settle_once, 'a wait'), clock=STEADY)
+        self._alarm = self.node.create_timer(1.0, self.rung(self._settle_once, 'a wait'), clock=STEADY)
         self._alarm.cancel()
         self._opened_ns, self._opened_at_ns = self.waited_ns(), self.now_ns()
         self._rung.clear()
-        life = self.node.create_timer(HEARTBEAT_S, self.guarded(self._live, 'a sign of life'), clock=STEADY)
+        life = self.node.create_timer(HEARTBEAT_S, self.rung(self._live, 'a sign of life'), clock=STEADY)
         self._close += [partial(self.node.destroy_timer, timer) for timer in (self._alarm, life)]
         for connect in self._open:
             connect()
@@ -216,9 +176,18 @@ class RosPort(Inputs):
 
         return attempt
 
+    def rung(self, call: Callable[[], None], name: str) -> Callable[[], None]:
+        """Return `call` guarded for a timer: Kilted hands a TimerInfo to whatever could take one."""
+        guarded = self.guarded(call, name)
+
+        def attempt() -> None:
+            guarded()
+
+        return attempt
+
     def _timer(self, period_s: float, call: Callable[[], None], kept: list[Any]) -> None:
         def start() -> None:
-            kept.append(self.node.create_timer(period_s, self.guarded(call, 'a tick')))
+            kept.append(self.node.create_timer(period_s, self.rung(call, 'a tick')))
             self._close.append(lambda: self.node.destroy_timer(kept.pop()))
 
         self._open.append(start)

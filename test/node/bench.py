@@ -8,8 +8,9 @@ from rclpy.parameter import Parameter
 
 from autonomy_nodes.messages.topics import DIAGNOSTICS
 from autonomy_nodes.messages.words import read_status
+from autonomy_nodes.nodes.publishing import ros_type
 from autonomy_nodes.nodes.qos import offered, requested
-from autonomy_nodes.nodes.stage import StageNode, ros_type
+from autonomy_nodes.nodes.stage import StageNode
 
 
 class Bench:

@@ -15,8 +15,8 @@ def test_the_doctor_hears_a_running_graph_and_what_its_publishers_offer():
     rclpy = pytest.importorskip('rclpy')
     from rclpy.executors import SingleThreadedExecutor
 
+    from autonomy_nodes.nodes.publishing import ros_type
     from autonomy_nodes.nodes.qos import offered
-    from autonomy_nodes.nodes.stage import ros_type
 
     context = rclpy.Context()
     rclpy.init(context=context)

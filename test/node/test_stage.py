@@ -16,7 +16,7 @@ from autonomy_nodes.common.status import Heartbeat, Level
 from autonomy_nodes.messages.topics import HEARTBEAT
 from autonomy_nodes.messages.words import read_heartbeat, write_heartbeat
 from autonomy_nodes.nodes.port import Join, Stage
-from autonomy_nodes.nodes.stage import ros_type
+from autonomy_nodes.nodes.publishing import ros_type
 
 OK, REFUSED = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 A, B, C = (replace(HEARTBEAT, name=name, rate_hz=10.0, qos='stream') for name in ('a', 'b', 'c'))

@@ -23,7 +23,7 @@ from autonomy_nodes.messages import topics
 from autonomy_nodes.messages.bags import BagWriter
 from autonomy_nodes.messages.clouds import write_cloud
 from autonomy_nodes.messages.driving import write_control_mode, write_steering, write_velocity
-from autonomy_nodes.messages.images import write_camera_info, write_compressed
+from autonomy_nodes.messages.images import write_camera_info, write_compressed, write_image
 from autonomy_nodes.messages.motion import write_fix, write_imu, write_transforms
 from autonomy_nodes.nodes.launcher import resolved, settings_files
 
@@ -79,7 +79,9 @@ def sound():
     for number in range(SECONDS * 10):
         now_ns = START_NS + number * 100_000_000
         told[LIDAR].append((now_ns, sweep(now_ns, number)))
-        told[FIX].append((now_ns, Fix(now_ns, 'gnss_link', np.array([48.1, 11.5, 500.0]), np.eye(3))))
+        east, north = odom_from_base(number / 10.0)[:2, 3]  # a degree is 111.2 km, of longitude there 74.4 km
+        llh = np.array([48.1 + north / 111_200.0, 11.5 + east / 74_400.0, 500.0])
+        told[FIX].append((now_ns, Fix(now_ns, 'gnss_link', llh, np.eye(3))))
         for name in PICTURES:
             pixels = np.roll(samples.image(48, 64).pixels, number, axis=1)
             frame = f'camera_{name}'
@@ -173,6 +175,20 @@ DEFECTS = {  # name: (what is planted, where it is found, words of the finding, 
     'a fix at 0, 0': (
         edited(FIX, lambda fix, place: replace(fix, llh=np.zeros(3))),
         FIX, '40 of 40 fixes lie at latitude 0', 'NO_FIX'),
+    'a fix that stands still': (
+        edited(FIX, lambda fix, place: replace(fix, llh=np.array([48.1, 11.5, 500.0]))),
+        FIX, 'its track is 0.0 m long', 'NO_FIX'),
+    'a fix in radians': (
+        edited(FIX, lambda fix, place: replace(fix, llh=np.radians(fix.llh))), FIX, 'the wheels went', 'in degrees'),
+    'latitude and longitude exchanged': (
+        edited(FIX, lambda fix, place: replace(fix, llh=fix.llh[[1, 0, 2]])),
+        FIX, 'longitude exchanged', 'in this order'),
+    'a fix in metres': (
+        edited(FIX, lambda fix, place: replace(fix, llh=np.array([5.3e6, 4.5e6, 500.0]))),
+        FIX, 'is not on earth', 'in degrees'),
+    'a camera without optical frame': (
+        mounted(lambda matrices: matrices | {('base_link', 'camera_left'): mount(1.0, 0.8, 1.5)}),
+        PICTURES['left'], 'no optical frame', 'x right, y down, z ahead'),
     'acceleration in g': (edited(IMU, in_g), IMU, 'it is in g', 'm/s2'),
     'turns in degrees': (edited(IMU, degrees), IMU, 'turns at 11.5', 'publish rad/s'),
     'speed in km/h': (
@@ -256,3 +272,20 @@ def test_single_moments_whose_sensors_lie_milliseconds_apart_are_no_other_clock(
     later(PICTURES['left'], 0.02)(moment)
     texts = [str(finding) for finding in found(surveyed(moment, tmp_path))]
     assert texts and not [text for text in texts if 'its stamps lie' in text]
+
+
+def test_an_encoding_that_nobody_reads_is_told_with_those_that_are(drive, tmp_path):
+    raw = topics.IMAGE_RAW.named('left')
+    spoilt = {topic: messages for topic, messages in drive.items() if topic is not PICTURES['left']}
+    for sent_ns, image in drive[PICTURES['left']]:
+        spoilt.setdefault(raw, []).append((sent_ns, write_image(image).replace(b'rgb8', b'rgbx')))
+    assert told(found(surveyed(spoilt, tmp_path)), raw, "encoding 'rgbx'", 'publish rgb8')
+
+
+def test_a_publisher_that_is_less_reliable_than_the_stack_requests_is_told_live(drive, tmp_path):
+    survey, lights = surveyed(drive, tmp_path), topics.TRAFFIC_LIGHTS
+    survey.live = True
+    survey.offers = {each.name: [Offer('can', each.type, reliable=False, latched=False)] for each in (WHEELS, lights)}
+    findings = found(survey)
+    assert told(findings, lights, 'the stack requests reliable', 'RELIABLE')
+    assert not told(findings, WHEELS, 'requests reliable', '')  # sensors may: that is what is requested of them

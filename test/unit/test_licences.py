@@ -41,6 +41,7 @@ EXCEPTIONS = {  # distribution: (what it is under, why it may be here)
 OF_TENSORRT = re.compile(r'(tensorrt|nvidia)[-_\w]*')  # parts of these wheels
 BY_FILE = {  # the field holds the whole text, or nothing: what the file of the licence says
     'embreex': 'BSD-2-Clause', 'scipy': 'BSD-3-Clause', 'pytest-repeat': 'MPL-2.0', 'setuptools': 'MIT',
+    'xacro': 'BSD-3-Clause',
     'ros-fastcdr': 'Apache-2.0', 'ros-fastrtps': 'Apache-2.0',  # eProsima's
 }  # fmt: skip
 SHARE = Path(sys.prefix) / 'share'
