@@ -29,7 +29,7 @@ EXTRAS = {
     'import': [  # data sets and files that numpy alone cannot read; `autonomy` names it where needed
         'pyarrow',  # tables of Argoverse 2 (.feather) and of Waymo Open (.parquet)
         'pypcd4',  # .pcd, packed ones too
-        'plyfile',  # .ply
+        'trimesh',  # .ply
         'laspy',  # .las
         'lazrs',  # what unpacks .laz for it
         'xacro',  # descriptions of vehicles: `autonomy vehicle new --urdf`

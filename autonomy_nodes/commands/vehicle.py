@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     out = Path(options.vehicle)
     facts = gathered(sources, Dialogue(input, print) if sys.stdin.isatty() and not options.defaults else None)
     make_vehicle(facts, out, options.force)
-    print('\n'.join(lines(facts, out)))
+    print('\n'.join(lines(facts, out, options.remap)))
     return 1 if facts.missing else 0
 
 

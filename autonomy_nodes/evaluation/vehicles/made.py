@@ -145,8 +145,9 @@ def load(vehicle: Path) -> None:
     check_settings(settings_files(resolved({'vehicle': str(vehicle)})), kinds, TABLE)
 
 
-def lines(facts: Facts, out: Path) -> list[str]:
-    """Return what was made, what is missing, and what comes next."""
+def lines(facts: Facts, out: Path, remap: Path | None = None) -> list[str]:
+    """Return what was made, what is missing, and what comes next, with the names of its recordings."""
+    given = f'vehicle:={out}' + (f' --remap {remap}' if remap else '')
     told = [f'wrote {out}: {", ".join(map(str, facts.sensors)) or "no sensors"}']
     assumed = [key for key, each in facts.values.items() if each.source == ASSUMED]
     told += [f'default, not measured: {", ".join(assumed)}'] * bool(assumed)
@@ -157,7 +158,7 @@ def lines(facts: Facts, out: Path) -> list[str]:
         'It is ready when `autonomy doctor` says "all is well". What comes next:',
         f'  autonomy vehicle show {out} --out {out.with_suffix(".png")}   # sensors, fields of view, blind zones',
         '  ros2 bag record -a -o drive    # a person drives a minute, straight on and in bends to both sides',
-        f'  autonomy doctor drive vehicle:={out}            # mend what it names, record again, until all is well',
-        f'  autonomy calibrate check drive vehicle:={out}   # whether mounts fit what the sensors see',
-        f'  autonomy replay drive --out out/first vehicle:={out}',
+        f'  autonomy doctor drive {given}            # mend what it names, record again, until all is well',
+        f'  autonomy calibrate check drive {given}   # whether mounts fit what the sensors see',
+        f'  autonomy replay drive --out out/first {given}',
     ]  # fmt: skip

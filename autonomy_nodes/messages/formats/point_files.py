@@ -155,8 +155,16 @@ def _plain_pcd(data: bytes) -> np.ndarray | None:
 
 
 def _ply(path: Path) -> np.ndarray:
-    rows = library('plyfile', path).PlyData.read(str(path))['vertex'].data
-    return _packed(rows, [name for name in rows.dtype.names if rows.dtype[name].kind in 'fiu'])
+    try:
+        told = library('trimesh', path).load(path, process=False).metadata['_ply_raw']['vertex']['data']
+    except KeyError as error:
+        raise DataError(f'{path}: has no field {error.args[0]}') from error
+    columns = {name: np.ravel(told[name]) for name in (told if isinstance(told, dict) else told.dtype.names)}
+    kept = {name: column for name, column in columns.items() if column.dtype.kind in 'fiu'}
+    rows = np.zeros(len(kept['x']), [(name, column.dtype) for name, column in kept.items()])
+    for name, column in kept.items():
+        rows[name] = column
+    return _packed(rows, list(kept))
 
 
 def _las(path: Path) -> np.ndarray:
