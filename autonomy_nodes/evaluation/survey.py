@@ -170,8 +170,8 @@ def of_recording(path: Path, remap: Remap | None = None, seconds: float = 0.0) -
     return survey
 
 
-def of_running(seconds: float) -> Survey:
-    """Return the survey of what runs on this machine now, listened to for so long; needs ROS."""
+def of_running(seconds: float, enough: Callable[[Survey], bool] = lambda survey: False) -> Survey:
+    """Return the survey of what runs on this machine now, listened to for so long or until it is enough; needs ROS."""
     survey, static = Survey(live=True), topics.TF_STATIC.name
 
     def wanted(name: str, kind: str) -> bool:
@@ -183,7 +183,8 @@ def of_running(seconds: float) -> Survey:
         listening = import_module('autonomy_nodes.nodes.listening')
     except ModuleNotFoundError as error:
         raise DataError(f'live needs ROS ({error}): source its setup.bash, or give a recording') from error
-    for name, publishers in listening.listen(seconds, wanted, {static}, survey.take).items():
+    heard = listening.listen(seconds, wanted, {static}, survey.take, lambda: enough(survey))
+    for name, publishers in heard.items():
         survey.offers[name.lstrip('/')] = [Offer(*publisher) for publisher in publishers]
     return survey
 

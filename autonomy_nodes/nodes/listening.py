@@ -11,7 +11,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from autonomy_nodes.nodes.stage import ros_type
+from autonomy_nodes.nodes.publishing import ros_type
 
 ANY = QoSProfile(reliability=ReliabilityPolicy.BEST_EFFORT, depth=20)
 LATCHED = QoSProfile(
@@ -22,11 +22,12 @@ POLL_S = 0.5
 
 def listen(
     seconds: float, wanted: Callable[[str, str], bool], latched: Collection[str],
-    take: Callable[[str, str, int, bytes], None],
+    take: Callable[[str, str, int, bytes], None], enough: Callable[[], bool] = lambda: False,
 ) -> dict[str, list[tuple[str, str, bool, bool]]]:  # fmt: skip
     """Give `take(topic, type, receive_ns, data)` what is `wanted(topic, type)`; return {topic: its publishers}.
 
-    A publisher is (node, type, reliable, latched). latched: topics of which what was said before counts too.
+    A publisher is (node, type, reliable, latched). latched: topics of which what was said before counts too. enough:
+    ends it early. Time that goes by while message types are loaded does not count.
     """
     context = rclpy.Context()
     rclpy.init(context=context)
@@ -36,11 +37,13 @@ def listen(
         executor.add_node(node)
         heard: set[str] = set()
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and not enough():
+            began = time.monotonic()
             for name, kinds in node.get_topic_names_and_types():
                 if name not in heard and wanted(name, kinds[0]):
                     heard.add(name)
                     _subscribe(node, name, kinds[0], latched, take)
+            end += time.monotonic() - began
             poll = min(time.monotonic() + POLL_S, end)
             while time.monotonic() < poll:
                 executor.spin_once(timeout_sec=0.05)

@@ -11,6 +11,10 @@ from autonomy_nodes.messages.clouds import write_cloud
 from autonomy_nodes.messages.motion import write_transforms
 
 
+def counted(survey):
+    return sum(stream.count for stream in survey.of_kind(topics.LIDAR_RAW))
+
+
 def test_the_doctor_hears_a_running_graph_and_what_its_publishers_offer():
     rclpy = pytest.importorskip('rclpy')
     from rclpy.executors import SingleThreadedExecutor
@@ -42,12 +46,12 @@ def test_the_doctor_hears_a_running_graph_and_what_its_publishers_offer():
     spinning = threading.Thread(target=spin, daemon=True)
     spinning.start()
     try:
-        survey = of_running(3.0)
+        survey = of_running(60.0, lambda heard: counted(heard) > 1 and bool(heard.mounts))
     finally:
         done.set()
         spinning.join(5.0)
         context.try_shutdown()
-    assert survey.live and survey.of_kind(topics.LIDAR_RAW)[0].count > 1
+    assert survey.live and counted(survey) > 1
     assert survey.mounts and ('base_link', 'lidar_top') in survey.mounts[0].matrices
     (offer,) = survey.offers[lidar.name]
     assert (offer.node, offer.reliable) == ('driver', False) and survey.offers['tf_static'][0].latched
