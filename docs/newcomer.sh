@@ -56,14 +56,8 @@ END
 type_ '.venv/bin/autonomy import kitti kitti imported && .venv/bin/python names.py   # stands for your recording: drive' \
   '.venv/bin/autonomy import kitti kitti imported && .venv/bin/python names.py'
 type_ '.venv/bin/autonomy bag info drive'
-type_ '.venv/bin/autonomy doctor drive'
-cat >names.yaml <<'END'
-topics:
-  /velodyne_points: sensing/lidar/top/pointcloud_raw
-  /usb_cam/image_raw/compressed: sensing/camera/front/image_raw/compressed
-  /usb_cam/camera_info: sensing/camera/front/camera_info
-END
-type_ 'cat names.yaml   # written by hand, after docs/remap.yaml' 'cat names.yaml'
+type_ '.venv/bin/autonomy doctor drive --draft names.yaml'
+type_ 'cat names.yaml   # look it through' 'cat names.yaml'
 type_ '.venv/bin/autonomy vehicle new my.yaml --bag drive --remap names.yaml --defaults --lidar "top elevation_deg=-24.9,2 beams=64 range_m=120"'
 type_ '.venv/bin/autonomy vehicle show my.yaml --out my.png'
 type_ '.venv/bin/autonomy doctor drive vehicle:=my.yaml --remap names.yaml'

@@ -8,6 +8,7 @@ from autonomy_nodes.evaluation.doctor import diagnose, lines
 from autonomy_nodes.evaluation.findings import MEND
 from autonomy_nodes.evaluation.survey import Survey, of_recording, of_running
 from autonomy_nodes.messages.remap import read_remap
+from autonomy_nodes.messages.remap_draft import write_draft
 from autonomy_nodes.nodes.launcher import given, resolved, settings_files
 
 LIVE = 'live'
@@ -17,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('source', help='a rosbag2 folder, an MCAP or db3 file, or `live`: what runs on this machine')
     parser.add_argument('--remap', type=Path, help='a yaml of names, where a recording has others; see docs/remap.yaml')
+    parser.add_argument('--draft', type=Path, metavar='FILE', help='where names are others: write a first --remap file')
     parser.add_argument('--seconds', type=float, default=0.0, help='so much of it; live 10 unless told')
     parser.add_argument('launch', nargs='*', metavar='NAME:=VALUE', help='such as vehicle:=truck, as for `autonomy up`')
 
@@ -26,6 +28,10 @@ def run(options: argparse.Namespace) -> int:
     files = settings_files(resolved(given(options.launch)))
     survey = _heard(options)
     found = diagnose(survey, files)
+    if options.draft:
+        frames = {name for told in survey.mounts for pair in told.matrices for name in pair}
+        write_draft(options.draft, survey.types, frames)
+        print(f'drafted {options.draft}: look it through, then --remap {options.draft}')
     print('\n'.join(lines(found, survey)))
     count = sum(finding.level == MEND for finding in found)
     print(f'{count} to mend, {len(found) - count} notes' if found else 'all is well')

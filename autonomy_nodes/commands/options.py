@@ -15,7 +15,7 @@ from autonomy_nodes.common.settings import SettingsError
 from autonomy_nodes.common.types import DataError
 from autonomy_nodes.evaluation.live import LiveError
 from autonomy_nodes.evaluation.report import write_report
-from autonomy_nodes.evaluation.report_numbers import summarise
+from autonomy_nodes.evaluation.report_numbers import summarise, words
 from autonomy_nodes.nodes.launcher import given, overrides, resolved
 from autonomy_nodes.nodes.processes import TABLE
 
@@ -107,8 +107,6 @@ def show(out: Path) -> int:
     """Make the report of a run, print its figures and where it lies."""
     figures = summarise(out)
     page = write_report(out)
-    width = max((len(name) for name in figures), default=0)
-    for name, value in figures.items():
-        print(f'{name:<{width}}  {value:.3f}' if isinstance(value, float) else f'{name:<{width}}  {value}')
+    print('\n'.join(words(figures)))
     print(f'\nreport: {page}')
     return 0

@@ -74,7 +74,7 @@ def _missing(survey: Survey, topic: Topic, level: str, without: str) -> Finding:
     if topic is topics.LIDAR_RAW and packed:
         remedy = f'/{packed[0]} holds packets: run the driver of the LiDAR'
     elif alike:
-        remedy = f'/{alike[0]} may be it: give --remap FILE, or remap it'
+        remedy = f'/{alike[0]} may be it: give --remap FILE (--draft FILE begins one), or remap it'
     return Finding(level, topic.name.format(name='NAME'), f'is missing: {without}', remedy)
 
 

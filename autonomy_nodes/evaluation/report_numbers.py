@@ -17,6 +17,7 @@ from autonomy_nodes.messages.topics import PLANNED, TRAJECTORY
 
 SUMMARY = 'report.json'
 Figures = dict[str, float | int]
+SHARES = {'p50': 50, 'p95': 95, 'max': 100}  # of latencies: percentiles
 OUTCOME = ('goal_reached', 'collisions', 'progress_m')  # keys of the values of a simulation's statuses
 PLANS_PASS = (Mode.NOMINAL.value, Mode.DEGRADED.value)  # modes in which plans are let out
 SOURCES = ('lidar', 'camera')  # the stage whose steps are the frames that came in: the first that ran
@@ -57,6 +58,20 @@ def figures(run: Run, log: Sequence[Status], timing: Timing, sent_ns: Iterable[i
     return found | outcome(log)
 
 
+def words(found: Figures) -> list[str]:
+    """Return the figures for a person: a table of latencies, of what is counted only what happened."""
+    told = {name: f'{value:.3f}' if isinstance(value, float) else str(value) for name, value in found.items()}
+    stages = dict.fromkeys(name.split('.')[1] for name in found if name.startswith('latency_ms.'))
+    lines = [f'{"latency [ms]":<20}' + ''.join(f'{share:>9}' for share in SHARES)] * bool(stages)
+    for stage in stages:
+        lines.append(f'  {stage:<18}' + ''.join(f'{found[f"latency_ms.{stage}.{share}"]:9.1f}' for share in SHARES))
+    counted = ('latency_ms.', 'drops.', 'mode_s.')
+    rest = [name for name in found if not name.startswith(counted) or name.startswith(counted[1:]) and found[name]]
+    width = max((len(name) for name in rest), default=0)
+    lines += [f'{name:<{width}}  {told[name]}' for name in rest]
+    return lines if any(name.startswith('drops.') for name in rest) else [*lines, 'no message was dropped']
+
+
 def latencies(run: Run, log: Sequence[Status], timing: Timing) -> Figures:
     """Return p50, p95 and max of each stage and from sweep to trajectory, in ms.
 
@@ -72,7 +87,7 @@ def latencies(run: Run, log: Sequence[Status], timing: Timing) -> Figures:
     return {
         f'latency_ms.{stage}.{name}': round(float(np.percentile(values, share)), 3)
         for stage, values in sorted(by_stage.items())
-        for name, share in (('p50', 50), ('p95', 95), ('max', 100))
+        for name, share in SHARES.items()
         if values
     }
 

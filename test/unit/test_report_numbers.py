@@ -19,6 +19,7 @@ from autonomy_nodes.evaluation.report_numbers import (
     mode_changes,
     mode_seconds,
     summarise,
+    words,
 )
 from autonomy_nodes.evaluation.runlog import Run, RunLog, log_line, read_log, read_run, read_timing, write_run
 from autonomy_nodes.messages.topics import CLOUD, MAP_PRIOR, OBJECTS, ODOMETRY, PLANNED, PREDICTIONS, TERRAIN, TRACKS
@@ -195,3 +196,13 @@ def test_the_figures_of_a_drive_are_flat_numbers(tmp_path):
     assert found['real_time_factor'] == 2.0
     assert all(type(value) in (int, float) for value in found.values())
     assert 'frames.out' not in found  # no bag, so nobody knows
+
+
+def test_figures_for_a_person_tell_what_happened_and_no_zeros():
+    found = {f'latency_ms.lidar.{share}': value for share, value in (('p50', 5.0), ('p95', 9.25), ('max', 14.0))}
+    found |= {'frames.in': 39, 'drops.a': 0, 'mode_s.MRM': 0.0}
+    lines = words(found)
+    assert lines[0].split() == ['latency', '[ms]', 'p50', 'p95', 'max']
+    assert lines[1].split() == ['lidar', '5.0', '9.2', '14.0']
+    assert lines[2:] == ['frames.in  39', 'no message was dropped']
+    assert words(found | {'drops.b': 2})[2:] == ['frames.in  39', 'drops.b    2']
