@@ -74,9 +74,9 @@ def single_threaded() -> Any:
 
 def step_back() -> None:
     """Let other processes go first, of this session (nice) and, on Linux, of others: each process here has its own."""
-    os.nice(10)
+    os.nice(19)
     with suppress(OSError):
-        Path('/proc/self/autogroup').write_text('10')
+        Path('/proc/self/autogroup').write_text('19')
 
 
 def main() -> None:

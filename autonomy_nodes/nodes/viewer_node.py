@@ -31,6 +31,7 @@ from autonomy_nodes.nodes.window import WAYS, opened
 from autonomy_nodes.sensors.calibration import Calibration
 
 TOLD_S = 1.0
+PATIENT_S = 0.5  # without a plan that was judged for so long, it draws by the clock
 Draw = Callable[[Pen, Any], list[Drawing]]
 SCENE: tuple[tuple[Topic, Callable[[bytes], Any], Draw], ...] = (
     (topics.ODOMETRY, read_ego, Pen.ego),
@@ -57,8 +58,8 @@ class ViewerSettings:
 
     show: 'window' of Rerun, 'web' page, 'file', or 'auto': a window where there is a display, else a page.
     port: of the page; the data come over the next one. path: of the file. memory: of history that is kept.
-    period_s: no drawing sooner after another. share: of a core that drawing may take; what comes meanwhile is dropped.
-    most_points: of a cloud. picture_px: pictures are made no wider. cameras: whose pictures are shown.
+    period_s: between drawings where nothing is planned. share: of a core that drawing may take; what comes meanwhile is
+    dropped. most_points: of a cloud. picture_px: pictures are made no wider. cameras: whose pictures are shown.
     """
 
     vehicle: Vehicle = field(default_factory=Vehicle)
@@ -67,7 +68,7 @@ class ViewerSettings:
     path: str = 'view.rrd'
     memory: str = '500MB'
     period_s: float = 0.1
-    share: float = 0.3
+    share: float = 0.2
     most_points: int = 15000
     picture_px: int = 480
     cameras: tuple[str, ...] = ('front',)
@@ -98,7 +99,10 @@ class Shown:
 
 
 class Viewer(Stage):
-    """Keeps the newest message of each topic; a tick reads and draws those that are new."""
+    """Keeps the newest message of each topic, and reads and draws those that are new when a plan has been judged.
+
+    Then the stages rest until the next sweep: what it takes of the processors and of their caches slows down nobody.
+    """
 
     name = 'viewer'
     config_type = ViewerSettings
@@ -108,7 +112,7 @@ class Viewer(Stage):
         rr, self.stream, self.where = opened(config.show, config.port, config.memory, config.path)
         self.rr, self.port, self.config = rr, port, config
         self.pen = Pen(rr, config.vehicle, config.most_points, config.picture_px)
-        self.came, self.drawn, self.rests_until_s = 0, 0, 0.0
+        self.came, self.drawn, self.rests_until_s, self.judged_s = 0, 0, 0.0, -PATIENT_S
         self.mode, self.said = '', dict[str, tuple[Level, str]]()
         self.calibration = Calibration(config.vehicle.mounts)
         self.put(0, self.pen.body())
@@ -137,6 +141,11 @@ class Viewer(Stage):
         return Shown(self.port.latest(topic, hold), read, draw)
 
     def tick(self, now_ns: int) -> None:
+        """Draw what is new where no plans tell when."""
+        if time.perf_counter() - self.judged_s >= PATIENT_S:
+            self.draw_new()
+
+    def draw_new(self) -> None:
         """Draw what is new, unless the last drawing took so long that others come first."""
         if time.perf_counter() < self.rests_until_s:
             return
@@ -184,6 +193,9 @@ class Viewer(Stage):
             drawings.append(Drawing('log', self.rr.TextLog(f'{status.node}: {status.text}', level=level)))
         self.said[status.node] = status.level, status.text
         self.put(status.stamp_ns, drawings)
+        if status.node == 'safety' and status.lineage:
+            self.judged_s = time.perf_counter()
+            self.draw_new()
 
     def why(self, decision: Decision) -> list[Drawing]:
         """Return the mode and the decision in words."""

@@ -126,10 +126,28 @@ def test_after_drawing_it_rests_so_that_it_takes_no_more_than_its_share(viewer, 
     clock = SimpleNamespace(perf_counter=lambda: 100.0, process_time=iter([1.0, 1.3]).__next__)
     monkeypatch.setattr(viewer_node, 'time', clock)
     viewer.tick(0)
-    assert viewer.stage.rests_until_s == pytest.approx(100.0 + 0.3 * (1.0 / 0.3 - 1.0))
+    assert viewer.stage.rests_until_s == pytest.approx(100.0 + 0.3 * (1.0 / ViewerSettings().share - 1.0))
     sweep(viewer)
     viewer.tick(0)  # the clock stands: it still rests
     assert not viewer.page.drawn
+
+
+def test_it_draws_when_a_plan_has_been_judged_and_by_the_clock_only_where_none_is(viewer, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(viewer_node, 'time', SimpleNamespace(perf_counter=lambda: now[0], process_time=lambda: 1.0))
+    judged = write_status(Status(START_NS, 'safety', Level.OK, 'NOMINAL', {'a/b': START_NS}, {}, {}))
+    viewer.port.hear(topics.DIAGNOSTICS, judged)
+    sweep(viewer)
+    now[0] += 0.1
+    viewer.tick(0)
+    assert f'{BASE}/sweep' not in viewer.page.paths()
+    viewer.port.hear(topics.DIAGNOSTICS, judged)
+    assert f'{BASE}/sweep' in viewer.page.paths()
+    viewer.page.drawn.clear()
+    sweep(viewer, 10)
+    now[0] += viewer_node.PATIENT_S
+    viewer.tick(0)
+    assert f'{BASE}/sweep' in viewer.page.paths()
 
 
 def test_a_message_that_cannot_be_read_is_told_and_the_others_are_drawn(viewer):
@@ -144,9 +162,8 @@ def test_a_message_that_cannot_be_read_is_told_and_the_others_are_drawn(viewer):
 def test_the_mode_stands_above_the_reason_and_latency_is_plotted_by_stage(viewer):
     values = {'mode': 'DEGRADED', 'latency_ms': '120.5'}
     status = Status(START_NS, 'safety', Level.WARN, 'DEGRADED: camera lost', {'a/b': START_NS}, {}, values)
-    viewer.port.hear(topics.DIAGNOSTICS, write_status(status))
     sweep(viewer)
-    viewer.tick(0)
+    viewer.port.hear(topics.DIAGNOSTICS, write_status(status))  # a plan was judged: now it draws
     drawn = {path: archetype for path, archetype, _, _ in viewer.page.drawn}
     assert drawn['latency_ms/safety'].values == (120.5,)
     assert drawn['log'].values == ('safety: DEGRADED: camera lost',) and drawn['log'].level == 'WARN'
