@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from autonomy_nodes.inference.decisions import Decision
-from autonomy_nodes.perception.bev import FAR_OUTPUTS, FAR_TOLD
+from autonomy_nodes.perception.bev import FAR_OUTPUTS, FAR_TOLD, LANE_KINDS, LINE_TOLD
 from autonomy_nodes.perception.confidence import confidences_of, log_odds
 
 APART_M, APART = 0.2, 0.5  # boxes and tops of obstacles; log variances and logits
 GROUND_M, FAR_GROUND_M = 0.1, 0.3
+LINE_M = 0.1
 
 
 def decisions(card: Mapping[str, Any], outputs: Mapping[str, Any]) -> tuple[Decision, ...]:
@@ -43,3 +44,14 @@ def decisions(card: Mapping[str, Any], outputs: Mapping[str, Any]) -> tuple[Deci
         Decision('far obstacles', 'far_told', 'above', 0.3, (0.0,), (obstacle, obstacle + 1)),
         Decision('far free', 'far_told', 'above', 0.05, (0.0,), (free, free + 1)),
     )
+
+
+def lane_decisions() -> tuple[Decision, ...]:
+    """Return what decides of a network of lanes: which cells a line of each kind lies in, and where in them."""
+    found = list[Decision]()
+    for kind, name in enumerate(LANE_KINDS):
+        first = kind * len(LINE_TOLD)
+        found.append(Decision(f'{name} cells', 'lines', 'above', 0.08, (0.0,), (first, first + 1)))
+        near = Decision(f'{name} places', 'lines', 'near', 0.05, (LINE_M,), (first + 1, first + 3), f'{name} cells')
+        found.append(near)
+    return (*found, Decision('travel', 'travel', 'near', 0.05, (APART,)))

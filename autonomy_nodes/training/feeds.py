@@ -1,7 +1,7 @@
 """What the stack feeds a network, made of seeds or read from the data engine: to calibrate on, and to compare engines.
 
-Perception: every second place is a long one, which tells the far ring as well. Prediction: moments of simulated
-traffic, family by family. Seeds are those of training, never those that are reported.
+Perception: every second place is a long one, which tells the far ring as well; lanes are fed the same places.
+Prediction: moments of simulated traffic, family by family. Seeds are those of training, never those that are reported.
 """
 
 import hashlib
@@ -15,7 +15,10 @@ from autonomy_nodes.common.types import DataError
 from autonomy_nodes.inference.manifest import Manifest
 from autonomy_nodes.messages.formats.trajectories import in_folds, read_scene
 from autonomy_nodes.perception.bev import INPUTS as SWEEP_INPUTS
+from autonomy_nodes.perception.bev import LANE_INPUTS
 from autonomy_nodes.perception.far_raster import far_rasterised
+from autonomy_nodes.perception.lanes.channel import NETWORK as LANES
+from autonomy_nodes.perception.lanes.raster import lane_rasterised
 from autonomy_nodes.perception.learned import NETWORK as PERCEPTION
 from autonomy_nodes.perception.raster import rasterised
 from autonomy_nodes.prediction import tensors
@@ -35,29 +38,31 @@ EVERY = SamplesConfig(each=20)
 
 
 def network_of(manifest: Manifest) -> str:
-    """Return the module whose network a model is, by what it takes; DataError where it is neither."""
+    """Return the module whose network a model is, by what it takes; DataError where it is none of them."""
+    if set(LANE_INPUTS) == set(manifest.inputs):
+        return LANES
     if set(SWEEP_INPUTS) <= set(manifest.inputs):
         return PERCEPTION
     if set(tensors.INPUTS) == set(manifest.inputs):
         return PREDICTION
-    raise DataError(f'network {manifest.name!r} takes {sorted(manifest.inputs)}: neither perception nor prediction')
+    raise DataError(f'network {manifest.name!r} takes {sorted(manifest.inputs)}: no network of ours')
 
 
 def seeded(manifest: Manifest, seed: int, count: int) -> Iterator[Feed]:
     """Yield `count` feeds of places or scenes from a seed on; the same for the same seed."""
-    if network_of(manifest) == PERCEPTION:
-        return islice((swept(one, 'far' in manifest.inputs) for one in _of_places(seed)), count)
-    return islice(_of_scenes(seed), count)
+    if network_of(manifest) == PREDICTION:
+        return islice(_of_scenes(seed), count)
+    return islice((_fed(manifest, one) for one in _of_places(seed)), count)
 
 
 def stored(manifest: Manifest, folder: Path, count: int) -> Iterator[Feed]:
     """Yield at most `count` feeds of what the data engine wrote: shards of examples, or scenes of traffic."""
-    if network_of(manifest) == PERCEPTION:
+    if network_of(manifest) != PREDICTION:
         shards = sorted(folder.glob('examples-*.tar'))
         if not shards:
             raise DataError(f'{folder}: holds no examples-*.tar; `autonomy data` writes them')
         every = (one for shard in shards for one in read_shard(shard))
-        return islice((swept(one, 'far' in manifest.inputs) for one in every), count)
+        return islice((_fed(manifest, one) for one in every), count)
     return islice(_of_folder(folder), count)
 
 
@@ -68,6 +73,14 @@ def hash_of(feeds: Sequence[Feed]) -> str:
         for name in sorted(feed):
             told.update(f'{name} {feed[name].shape}\n'.encode() + np.ascontiguousarray(feed[name]).tobytes())
     return told.hexdigest()
+
+
+def _fed(manifest: Manifest, example: Example) -> Feed:
+    if network_of(manifest) == PERCEPTION:
+        return swept(example, 'far' in manifest.inputs)
+    ground, passed = grounded(example)
+    told = lane_rasterised(example.points, ground, passed, np.asarray(example.sensor_m, np.float64))
+    return {name: np.ascontiguousarray(value, np.float32)[None] for name, value in told.items()}
 
 
 def swept(example: Example, has_far: bool) -> Feed:

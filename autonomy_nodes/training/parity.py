@@ -96,19 +96,10 @@ def _models(task: Task) -> list[Path]:
     """Return the folders of models that are asked for."""
     if task.model != 'none':
         return [folder_of(task.model)]
-    beneath = [path.parent for path in sorted(task.data.glob(f'*/{MANIFEST}')) if _fed(path.parent)]
+    beneath = [path.parent for path in sorted(task.data.glob(f'*/{MANIFEST}'))]
     if found := [task.data] if (task.data / MANIFEST).is_file() else beneath:
         return found
     raise DataError(f'{task.data}: holds no model, nor folders of models; give models/')
-
-
-def _fed(folder: Path) -> bool:
-    """Return whether feeds are made for a model: there are none for the network of lanes."""
-    try:
-        network_of(read_manifest(folder))
-    except ValueError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=4)

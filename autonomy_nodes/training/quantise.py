@@ -19,7 +19,8 @@ from autonomy_nodes.inference.decisions import CARD, RECORDED, Decision, changed
 from autonomy_nodes.inference.manifest import ONNX, Manifest, digest, read_manifest, write_manifest
 from autonomy_nodes.inference.onnx_backend import OnnxBackend
 from autonomy_nodes.inference.settings import FILES
-from autonomy_nodes.perception.decisions import decisions
+from autonomy_nodes.perception.decisions import decisions, lane_decisions
+from autonomy_nodes.perception.lanes.channel import NETWORK as LANES
 from autonomy_nodes.perception.learned import NETWORK as PERCEPTION
 from autonomy_nodes.prediction.decisions import DECISIONS
 from autonomy_nodes.training.drift import Drift, drift_of
@@ -109,7 +110,10 @@ def copied(model: Path, folder: Path) -> Path:
 
 def decisions_for(model: Manifest) -> tuple[Decision, ...]:
     """Return what decides of a model that is rounded, by what it takes."""
-    return decisions(model.card, model.outputs) if network_of(model) == PERCEPTION else DECISIONS
+    network = network_of(model)
+    if network == LANES:
+        return lane_decisions()
+    return decisions(model.card, model.outputs) if network == PERCEPTION else DECISIONS
 
 
 def write_rounded(source: Path, target: Path, feeds: Sequence[Feed], settings: QuantiseSettings) -> list[str]:

@@ -66,6 +66,14 @@ def test_an_engine_that_is_off_is_counted_and_one_that_lacks_is_told(engines, tm
     }  # fmt: skip
 
 
+def test_the_network_of_lanes_is_fed_places(engines, tmp_path):
+    engines(lambda real, *told: Off(real(*told)) if told[2] == 'openvino' else real(*told))
+    told = measured(folder_of('lanes_small'), tmp_path)
+    assert told['parity.lanes_small.onnx.within'] == 1.0 and told['parity.lanes_small.onnx.rel_l2'] < 1e-4
+    rows = json.loads((tmp_path / 'out/lanes_small/feed_00.json').read_text())
+    assert set(rows['onnx']['drift']) == {'lines', 'marks', 'travel'} and rows['onnx']['drift']['lines'][1] < 1e-2
+
+
 def test_the_same_fault_in_float32_is_beyond(engines, tmp_path):
     engines(lambda real, *told: Off(real(*told)) if told[2:] == ('onnx', 'fp32') else real(*told))
     told = measured(folder_of('traffic_small'), tmp_path)
