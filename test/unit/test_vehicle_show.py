@@ -68,9 +68,12 @@ def test_a_part_hides_the_ground_behind_it():
     assert at(ground, 3.8, 3.0) == Seen.BEAM  # beside its shadow
 
 
-def test_without_parts_one_box_is_the_body_and_a_sensor_inside_it_is_not_sure():
+def test_without_parts_one_box_is_the_body_and_sight_through_it_is_not_sure():
     whole = replace(CART, parts={})
-    assert at(ground_seen(with_lidar(whole)), 3.8, 0.0) == Seen.BLIND  # behind the edge at x = 2.5, 1 m high
+    above = ground_seen(with_lidar(whole))
+    assert at(above, 3.8, 0.0) == Seen.UNSURE and not above.each['top'].all()  # behind the edge at x = 2.5, 1 m high
+    assert at(above, 4.2, 0.0) == Seen.BEAM
+    assert any('one box is all that tells of its body' in line for line in lines(whole, above))
     inside = ground_seen(with_camera(whole, xyz=(1.0, 0.0, 0.9)))
     assert at(inside, 8.0, 0.0) == Seen.UNSURE and not inside.each['front'].any()
     cabin = replace(CART, parts={'cabin': Part((0.0, 1.5), (-0.5, 0.5), (0.1, 1.0))})

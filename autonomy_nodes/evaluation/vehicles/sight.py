@@ -1,7 +1,8 @@
 """Which ground near a vehicle its sensors see: beams and pictures met with flat ground, behind the boxes of its body.
 
-Pinholes without distortion, beams evenly spread, no trailer but one straight behind. A sensor inside the only box that
-tells the body looks through it, which nobody knows more of: what it may see is UNSURE, and not counted as seen.
+Pinholes without distortion, beams evenly spread, no trailer but one straight behind. Where one box is all that tells
+of the body, as long, wide and high as it is anywhere, sight through it is UNSURE, and not counted as seen: a bonnet
+hides less.
 """
 
 from collections.abc import Mapping
@@ -137,17 +138,19 @@ def _by_camera(xy: np.ndarray, base_from_camera: np.ndarray, view: CameraView) -
 def _hidden(
     xy: np.ndarray, eye_m: np.ndarray, boxes: list[Part], has_parts: bool
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Return (X, Y) which cells a box hides from an eye, and whether the eye looks out of the only box of the body."""
+    """Return (X, Y) which cells a box hides from an eye, and which the only box of the body may hide."""
     hidden, unsure = np.zeros(xy.shape[:2], bool), np.zeros(xy.shape[:2], bool)
     for box in boxes:
+        only = not has_parts and box is boxes[0]
         low, high = np.array([box.x_m, box.y_m, box.z_m]).T + SKIN_M * np.array([[1.0], [-1.0]])
         if (eye_m > low).all() and (eye_m < high).all():
-            unsure |= not has_parts  # of several parts, it looks out of the one in which it sits
+            unsure |= only  # of several parts, it looks out of the one in which it sits
             continue
         ways = np.concatenate([xy, np.zeros((*xy.shape[:2], 1))], axis=-1) - eye_m
         ways = np.where(np.abs(ways) < 1e-9, 1e-9, ways)
         enter, leave = np.sort(np.stack([(low - eye_m) / ways, (high - eye_m) / ways]), axis=0)
-        hidden |= np.maximum(enter.max(axis=-1), 0.0) < np.minimum(leave.min(axis=-1), 1.0)
+        behind = np.maximum(enter.max(axis=-1), 0.0) < np.minimum(leave.min(axis=-1), 1.0)
+        unsure, hidden = (unsure | behind, hidden) if only else (unsure, hidden | behind)
     return hidden, unsure
 
 
@@ -164,6 +167,8 @@ def lines(vehicle: Vehicle, ground: Ground) -> list[str]:
             parts.append(f'{name} {metres:.1f} m' if np.isfinite(metres) else f'{name} nowhere')
         told.append(f'  {way:<7}{", ".join(parts)}')
     told.append(f'{ground.blind_m2(vehicle):.1f} m2 within {NEAR_M:g} m of the body are seen by none for certain')
+    if not vehicle.parts:
+        told.append('one box is all that tells of its body: boxes of a URDF, or vehicle.parts, tell what is hidden')
     told += [f'{name}: has a view but no mount: left out' for name in ground.unplaced]
     blind = [name for name in vehicle.mounts if name not in ground.each]
     told += [f'no view is told of: {", ".join(blind)}'] * bool(blind)
